@@ -1,0 +1,185 @@
+"""The CustomResourceDefinitions, made from the models. Pure: ``scripts/generate.py`` writes them to ``crds/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from celeriac.api.rules import (
+    MUTABLE_TASK_FIELDS,
+    PARAMS_ARE_GUARDED_ELSEWHERE,
+    Rule,
+    at_most_one,
+    exactly_one,
+    immutable,
+    name_rule,
+    stays_set,
+)
+from celeriac.api.schema import Schema, structural_schema
+from celeriac.api.v1alpha1.definition import TaskDefinitionSpec, TaskDefinitionStatus
+from celeriac.api.v1alpha1.model import GROUP, VERSION
+from celeriac.api.v1alpha1.task import TaskSpec, TaskStatus
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of ``kubectl get``; priority 1 shows only with ``-o wide``."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind, and what the API server should know of it beyond its models."""
+
+    kind: str
+    plural: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    columns: tuple[Column, ...]
+    selectable: tuple[str, ...] = ()
+    short_names: tuple[str, ...] = ()
+    longest_name: int = 63
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+RESOURCES = (
+    Resource(
+        kind="Task",
+        plural="tasks",
+        description="One piece of work: it runs a container to its end, with retries and deadlines, and keeps the result.",
+        spec=TaskSpec,
+        status=TaskStatus,
+        columns=(
+            Column("Phase", ".status.phase"),
+            Column("Reason", ".status.reason"),
+            Column("Queue", ".status.effective.queueName", priority=1),
+            Column("Definition", ".spec.definitionName"),
+            Column("Attempts", ".status.attemptCount", "integer"),
+            AGE,
+            Column("Finished", ".status.finishTime", "date"),
+            Column("Message", ".status.message", priority=1),
+        ),
+        selectable=(".spec.queueName", ".spec.definitionName", ".status.phase"),
+    ),
+    Resource(
+        kind="TaskDefinition",
+        plural="taskdefinitions",
+        description="How a kind of task runs: its container, what its pods may have, the schemas of its params and results.",
+        spec=TaskDefinitionSpec,
+        status=TaskDefinitionStatus,
+        columns=(
+            Column("Image", ".spec.container.image"),
+            Column("Isolation", ".spec.isolation", priority=1),
+            Column("Version", ".spec.version"),
+            Column("Accepted", ".status.conditions[?(@.type=='Accepted')].status"),
+            AGE,
+        ),
+    ),
+)
+
+_LISTS_BY_KEY = {
+    ("status", "conditions"): ["type"],
+    ("status", "attempts"): ["number"],
+}
+
+
+def custom_resource_definition(resource: Resource) -> dict[str, Any]:
+    """The CustomResourceDefinition of a resource, as a manifest."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{resource.plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "celeriac"}},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "categories": ["celeriac"],
+                **({"shortNames": list(resource.short_names)} if resource.short_names else {}),
+            },
+            "versions": [_version(resource)],
+        },
+    }
+
+
+def _version(resource: Resource) -> dict[str, Any]:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(column) for column in resource.columns],
+        **({"selectableFields": [{"jsonPath": path} for path in resource.selectable]} if resource.selectable else {}),
+        "schema": {"openAPIV3Schema": _root_schema(resource)},
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    shown = {"name": column.name, "type": column.type, "jsonPath": column.path}
+    return {**shown, "priority": column.priority} if column.priority else shown
+
+
+def _root_schema(resource: Resource) -> Schema:
+    spec, status = structural_schema(resource.spec), structural_schema(resource.status)
+    for (part, field), keys in _LISTS_BY_KEY.items():
+        if part == "status" and field in status["properties"]:
+            status["properties"][field] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+    _add_rules(resource.kind, spec)
+    return {
+        "type": "object",
+        "description": resource.description,
+        "required": ["spec"],
+        "x-kubernetes-validations": [name_rule(resource.kind, resource.longest_name)],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": status,
+        },
+    }
+
+
+def _add_rules(kind: str, spec: Schema) -> None:
+    for path, rules in (_task_rules(spec) if kind == "Task" else _definition_rules()).items():
+        _at(spec, path).setdefault("x-kubernetes-validations", []).extend(rules)
+
+
+def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
+    free = {*MUTABLE_TASK_FIELDS, *PARAMS_ARE_GUARDED_ELSEWHERE}
+    fixed = [immutable(field) for field in spec["properties"] if field not in free]
+    return {
+        "": [exactly_one("definitionName", "container"), stays_set("cancel"), *fixed],
+        "retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+    }
+
+
+def _definition_rules() -> dict[str, list[Rule]]:
+    sources = ("configMap", "secret", "emptyDir", "persistentVolumeClaim")
+    count = " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in sources)
+    one_source = {"rule": f"{count} == 1", "message": f"exactly one of {', '.join(sources)} must be set"}
+    reserved = {"rule": "self.name != 'celeriac-tmp'", "message": "the volume name celeriac-tmp is reserved for /tmp"}
+    return {
+        "container.env.*": [at_most_one("value", "valueFrom")],
+        "container.env.*.valueFrom": [exactly_one("secretKeyRef", "configMapKeyRef")],
+        "pod.volumes.*": [one_source, reserved],
+        "defaults.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+    }
+
+
+def _at(schema: Schema, path: str) -> Schema:
+    """The part of a schema at a dotted path; ``*`` steps into a list's items."""
+    for step in path.split(".") if path else ():
+        schema = schema["items"] if step == "*" else schema["properties"][step]
+    return schema

@@ -1,0 +1,53 @@
+"""The CEL rules of the resources: what the schema alone cannot say, checked by the API server. Pure.
+
+Each rule names the field it is about, so that ``kubectl apply`` tells the user where to look.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rule = dict[str, Any]
+
+MUTABLE_TASK_FIELDS = ("suspend", "cancel", "priority", "ttlSecondsAfterFinished")
+PARAMS_ARE_GUARDED_ELSEWHERE = ("params",)
+"""CEL in a CRD cannot compare free-form objects; a ValidatingAdmissionPolicy of the chart does."""
+
+
+def name_rule(kind: str, longest: int) -> Rule:
+    """The object's name is a DNS label of at most so many characters."""
+    return {
+        "rule": f"self.metadata.name.size() <= {longest} && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        "message": f"metadata.name of a {kind} must be a DNS label: a-z, 0-9 and -, at most {longest} characters",
+        "fieldPath": ".metadata.name",
+    }
+
+
+def exactly_one(first: str, second: str) -> Rule:
+    """One of the two fields is set, and not both."""
+    return {"rule": f"has(self.{first}) != has(self.{second})", "message": f"exactly one of {first} and {second} must be set"}
+
+
+def at_most_one(first: str, second: str) -> Rule:
+    """Not both of the two fields are set."""
+    return {
+        "rule": f"!(has(self.{first}) && has(self.{second}))",
+        "message": f"at most one of {first} and {second} may be set",
+    }
+
+
+def immutable(field: str) -> Rule:
+    """The field stays as it was created: set, with the same value, or unset."""
+    return {
+        "rule": f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        "message": f"{field} is immutable: create a new Task instead",
+        "fieldPath": f".{field}",
+    }
+
+
+def stays_set(field: str) -> Rule:
+    """The field may be set, and is not unset again."""
+    return {
+        "rule": f"!has(oldSelf.{field}) || has(self.{field})",
+        "message": f"{field} stays once it is set: create a new Task instead",
+    }

@@ -1,0 +1,112 @@
+"""Celeriac: a task queue whose worker pool is Kubernetes.
+
+Names are imported when they are first used, so that ``import celeriac`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celeriac import errors
+    from celeriac._async_client import AsyncClient, AsyncSubmission, AsyncTaskHandle
+    from celeriac._client import Client, SyncSubmission, TaskHandle
+    from celeriac._explain import Explanation
+    from celeriac._policy import Backoff, Deadlines, Resources, Retry, RetryRule
+    from celeriac._request import TaskOptions, TaskRequest
+    from celeriac._task import Task
+    from celeriac.api.v1alpha1 import Attempt, ExitCodes, Failure, Phase, TaskSpec, TaskStatus
+    from celeriac.errors import (
+        AlreadyExists,
+        CeleriacError,
+        ConnectionFailed,
+        Forbidden,
+        InlineContainerDenied,
+        InvalidParams,
+        InvalidTask,
+        LogsUnavailable,
+        NotInstalled,
+        QueueFull,
+        RequestRejected,
+        ResultInvalid,
+        TaskCancelled,
+        TaskExpired,
+        TaskFailed,
+        TaskNotFinished,
+        TaskNotFound,
+        TimeoutError,
+        UnknownDefinition,
+        UnknownQueue,
+    )
+
+__all__ = [
+    "AlreadyExists",
+    "AsyncClient",
+    "AsyncSubmission",
+    "AsyncTaskHandle",
+    "Attempt",
+    "Backoff",
+    "CeleriacError",
+    "Client",
+    "ConnectionFailed",
+    "Deadlines",
+    "ExitCodes",
+    "Explanation",
+    "Failure",
+    "Forbidden",
+    "InlineContainerDenied",
+    "InvalidParams",
+    "InvalidTask",
+    "LogsUnavailable",
+    "NotInstalled",
+    "Phase",
+    "QueueFull",
+    "RequestRejected",
+    "Resources",
+    "ResultInvalid",
+    "Retry",
+    "RetryRule",
+    "SyncSubmission",
+    "Task",
+    "TaskCancelled",
+    "TaskExpired",
+    "TaskFailed",
+    "TaskHandle",
+    "TaskNotFinished",
+    "TaskNotFound",
+    "TaskOptions",
+    "TaskRequest",
+    "TaskSpec",
+    "TaskStatus",
+    "TimeoutError",
+    "UnknownDefinition",
+    "UnknownQueue",
+    "errors",
+]
+
+_HOMES = {
+    "celeriac._async_client": ("AsyncClient", "AsyncSubmission", "AsyncTaskHandle"),
+    "celeriac._client": ("Client", "SyncSubmission", "TaskHandle"),
+    "celeriac._explain": ("Explanation",),
+    "celeriac._policy": ("Backoff", "Deadlines", "Resources", "Retry", "RetryRule"),
+    "celeriac._request": ("TaskOptions", "TaskRequest"),
+    "celeriac._task": ("Task",),
+    "celeriac.api.v1alpha1": ("Attempt", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home when it is first asked for."""
+    if name == "errors":
+        return import_module("celeriac.errors")
+    if name not in __all__:
+        raise AttributeError(f"module 'celeriac' has no attribute {name!r}")
+    value = getattr(import_module(_HOME.get(name, "celeriac.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,271 @@
+# ruff: noqa: ASYNC109 -- callers of the synchronous twin have no asyncio.timeout
+"""The asynchronous client and the handle that it gives: what users call, one line a method."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import importlib
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from celeriac import _evidence, _logs, _outcome, _tasks, errors
+from celeriac._api import Api
+from celeriac._explain import Explanation, explain
+from celeriac._request import Submission, TaskOptions, TaskRequest, request_of
+from celeriac._task import Task
+from celeriac._wire import Transport
+from celeriac.api.v1alpha1 import Phase
+
+
+@dataclass(frozen=True)
+class AsyncSubmission(Submission):
+    """What became of one request of ``submit_many``: either a handle or an error."""
+
+    handle: AsyncTaskHandle | None = None
+
+
+def _default_transport(kubeconfig: str | None, context: str | None) -> Transport:
+    """The transport to a cluster, imported now: it takes a second, and needs packages that are an extra."""
+    try:
+        kubernetes = importlib.import_module("celeriac._kubernetes")
+    except ModuleNotFoundError as error:
+        raise errors.ConnectionFailed(
+            f"The Kubernetes client is not installed ({error.name}): run pip install 'celeriac[kubernetes]'."
+        ) from error
+    transport: Transport = kubernetes.KubernetesTransport(kubeconfig, context)
+    return transport
+
+
+class AsyncClient:
+    """Submits tasks to Kubernetes and gets their results, for programs that run on asyncio.
+
+    It connects with its first call; close it, or use it as a context manager, in the event loop that made that call.
+    Calls may run at the same time. Trouble of the API server that passes is waited out for some seconds.
+
+    Every method may raise ConnectionFailed, Forbidden and NotInstalled.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        context: str | None = None,
+        *,
+        kubeconfig: str | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Connect as kubectl does, or as the pod that this runs in.
+
+        namespace: where tasks are, unless a call says otherwise. None: the context's or the pod's.
+        context: the kubeconfig's context. None: its current one.
+        kubeconfig: path of the file. None: CELERIAC_KUBECONFIG, else KUBECONFIG, else ``~/.kube/config``, else the pod.
+        transport: what performs the calls, instead of a connection to a cluster; for tests.
+        """
+        self._namespace = namespace
+        self._api = Api(transport or _default_transport(kubeconfig, context))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._api.transport.close()
+
+    async def namespace(self) -> str:
+        """The namespace that tasks are in, unless a call says otherwise."""
+        if self._namespace is None:
+            self._namespace = await self._api.transport.namespace()
+        return self._namespace
+
+    async def submit(
+        self, request: TaskRequest | None = None, *, check: bool = False, **options: Unpack[TaskOptions]
+    ) -> AsyncTaskHandle:
+        """Submit a task: once this returns, the cluster has it and it will start at least once, or say why not.
+
+        request: the task, instead of keyword arguments. TaskRequest says what each argument is.
+        check: refuse at once a definition that is not there; otherwise it may come later.
+
+        Submitting the same name or key with the same content again gives the same task. Raises InvalidTask,
+        InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check).
+        """
+        task = await self._submit(request or options, check)
+        return AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+
+    async def submit_many(
+        self, requests: Iterable[TaskRequest | TaskOptions], *, concurrency: int = 16
+    ) -> builtins.list[AsyncSubmission]:
+        """Submit many tasks, ``concurrency`` at a time, and report each by itself, in order: a handle or an error.
+
+        Each request is a TaskRequest or a dict of ``submit``'s keyword arguments. Submitting those that failed again,
+        or all of them if they have names or keys, is safe.
+        """
+        queue = iter(enumerate(requests))
+        done: dict[int, AsyncSubmission] = {}
+        await asyncio.gather(*(self._submit_from(queue, done) for _ in range(max(1, concurrency))))
+        return [done[index] for index in sorted(done)]
+
+    async def get(self, name: str, *, namespace: str | None = None) -> Task:
+        """The task as it is now. Raises TaskNotFound."""
+        return await _tasks.get(self._api, await self._in(namespace), name)
+
+    async def watch(self, name: str, *, namespace: str | None = None) -> AsyncGenerator[Task, None]:
+        """The task as it is, then each time that it changes; the finished one is the last. Raises TaskNotFound."""
+        async with aclosing(_tasks.watch(self._api, await self._in(namespace), name)) as states:
+            async for task in states:
+                yield task
+
+    async def wait(self, name: str, timeout: float | None = None, *, namespace: str | None = None) -> Task:
+        """The task once it has finished, in whatever way; ``result`` raises what ended it instead.
+
+        timeout: seconds, None for ever. Raises TimeoutError, and TaskNotFound if it is deleted before.
+        """
+        return await self._wait(name, await self._in(namespace), timeout)
+
+    async def result(self, name: str, timeout: float | None = None, *, namespace: str | None = None) -> Any:
+        """What the task returned, once it has; None if it returned nothing.
+
+        timeout: seconds, None for ever. Raises TaskFailed, TaskCancelled, TaskExpired, ResultInvalid, InvalidParams,
+        UnknownDefinition, InlineContainerDenied, TimeoutError, TaskNotFound.
+        """
+        return _outcome.value_of(await self.wait(name, timeout, namespace=namespace))
+
+    async def cancel(self, name: str, reason: str = "", *, namespace: str | None = None) -> Task:
+        """Ask for the task's end: SIGTERM, then SIGKILL after its graceSeconds. It is not waited for.
+
+        A task that has finished stays as it is, and a reason that was given before is kept. Raises TaskNotFound.
+        """
+        return await _tasks.cancel(self._api, await self._in(namespace), name, reason)
+
+    async def retry(self, name: str, *, namespace: str | None = None) -> AsyncTaskHandle:
+        """Run a finished task again, as a new task named ``<name>-r<number>``. Raises TaskNotFinished, TaskNotFound."""
+        task = await _tasks.retry(self._api, await self._in(namespace), name)
+        return AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+
+    async def logs(
+        self,
+        name: str,
+        follow: bool = False,
+        attempt: int | None = None,
+        tail: int | None = None,
+        *,
+        namespace: str | None = None,
+    ) -> AsyncGenerator[str, None]:
+        """The lines that the task's process wrote, as they are: escape them before you print them to a terminal.
+
+        follow: wait for the start, give lines as they come, and go on with later attempts until the task has finished.
+        attempt: this attempt only. None: the last; with follow, also those after it.
+        tail: at most so many lines of what is already there.
+        Raises LogsUnavailable, TaskNotFound.
+        """
+        where = await self._in(namespace)
+        if follow:
+            log = _logs.follow_log(self._api, _tasks.watch(self._api, where, name), attempt, tail)
+        else:
+            log = _logs.read_log(self._api, await _tasks.get(self._api, where, name), attempt, tail)
+        async with aclosing(log) as lines:
+            async for line in lines:
+                yield line
+
+    async def list(
+        self,
+        *,
+        queue: str | None = None,
+        phase: Phase | str | None = None,
+        definition: str | None = None,
+        labels: Mapping[str, str] | str | None = None,
+        limit: int | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> tuple[Task, ...]:
+        """The tasks that are asked for, oldest first.
+
+        labels: a mapping, or a selector as kubectl takes it. limit: at most so many, whichever come first.
+        """
+        where = None if all_namespaces else await self._in(namespace)
+        return await _tasks.find(
+            self._api, where, queue=queue, phase=phase, definition=definition, labels=labels, limit=limit
+        )
+
+    async def why(self, name: str, *, namespace: str | None = None) -> Explanation:
+        """Why the task is where it is: print it. Raises TaskNotFound."""
+        evidence = await _evidence.collect(self._api, await self._in(namespace), name)
+        return explain(evidence, datetime.now(UTC))
+
+    async def _in(self, namespace: str | None) -> str:
+        return namespace or await self.namespace()
+
+    async def _wait(self, name: str, namespace: str, timeout: float | None, uid: str | None = None) -> Task:
+        return await _tasks.wait(self._api, namespace, name, timeout, uid)
+
+    async def _submit(self, options: TaskRequest | TaskOptions, check: bool = False) -> Task:
+        return await _tasks.submit(self._api, request_of(options), await self.namespace(), check)
+
+    async def _submit_from(
+        self, queue: Iterable[tuple[int, TaskRequest | TaskOptions]], done: dict[int, AsyncSubmission]
+    ) -> None:
+        """Submit what comes out of the queue, which others take from too."""
+        for index, options in queue:
+            try:
+                task = await self._submit(options)
+            except errors.CeleriacError as error:
+                done[index] = AsyncSubmission(options, error)
+            else:
+                handle = AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+                done[index] = AsyncSubmission(options, None, handle)
+
+
+class AsyncTaskHandle:
+    """A task that was submitted: ``await`` it for its result. Its methods raise what those of AsyncClient raise."""
+
+    def __init__(self, client: AsyncClient, name: str, namespace: str, uid: str | None = None) -> None:
+        self._client = client
+        self.name = name
+        self.namespace = namespace
+        self.uid = uid
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.namespace}/{self.name}>"
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.get().__await__()
+
+    async def get(self, timeout: float | None = None) -> Any:
+        """What the task returned; raises what ended it otherwise. timeout: seconds, None for ever."""
+        return _outcome.value_of(await self.wait(timeout))
+
+    aget = get
+
+    async def status(self) -> Task:
+        """The task as it is now."""
+        return await self._client.get(self.name, namespace=self.namespace)
+
+    async def wait(self, timeout: float | None = None) -> Task:
+        """The task once it has finished, in whatever way. timeout: seconds, None for ever."""
+        return await self._client._wait(self.name, self.namespace, timeout, self.uid)
+
+    async def cancel(self, reason: str = "") -> Task:
+        """Ask for the task's end."""
+        return await self._client.cancel(self.name, reason, namespace=self.namespace)
+
+    async def retry(self) -> AsyncTaskHandle:
+        """Run the finished task again, as a new task."""
+        return await self._client.retry(self.name, namespace=self.namespace)
+
+    def logs(
+        self, follow: bool = False, attempt: int | None = None, tail: int | None = None
+    ) -> AsyncGenerator[str, None]:
+        """The lines that the task's process wrote."""
+        return self._client.logs(self.name, follow, attempt, tail, namespace=self.namespace)
+
+    async def why(self) -> Explanation:
+        """Why the task is where it is."""
+        return await self._client.why(self.name, namespace=self.namespace)

@@ -1,0 +1,208 @@
+# ruff: noqa: ASYNC109 -- callers of the synchronous twin have no asyncio.timeout
+"""The synchronous client: the asynchronous one, run on a private event loop. It decides nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from celeriac._async_client import AsyncClient, AsyncTaskHandle
+from celeriac._explain import Explanation
+from celeriac._loop import LoopThread
+from celeriac._request import Submission, TaskOptions, TaskRequest
+from celeriac._task import Task
+from celeriac._wire import Transport
+from celeriac.api.v1alpha1 import Phase
+
+
+@dataclass(frozen=True)
+class SyncSubmission(Submission):
+    """What became of one request of ``submit_many``: either a handle or an error."""
+
+    handle: TaskHandle | None = None
+
+
+class Client:
+    """Submits tasks to Kubernetes and gets their results.
+
+    It connects with its first call; close it, or use it as a context manager. Threads may share one; processes may
+    not: make one after a fork. Every method may raise ConnectionFailed, Forbidden and NotInstalled; AsyncClient's
+    methods of the same name say the rest.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        context: str | None = None,
+        *,
+        kubeconfig: str | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Connect as kubectl does, or as the pod that this runs in.
+
+        namespace: where tasks are, unless a call says otherwise. None: the context's or the pod's.
+        context: the kubeconfig's context. None: its current one.
+        kubeconfig: path of the file. None: CELERIAC_KUBECONFIG, else KUBECONFIG, else ``~/.kube/config``, else the pod.
+        transport: what performs the calls, instead of a connection to a cluster; for tests.
+        """
+        self._async = AsyncClient(namespace, context, kubeconfig=kubeconfig, transport=transport)
+        self._loop = LoopThread()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection, and end what still runs in other threads."""
+        if not self._loop.closed:
+            self._loop.run(self._async.close())
+            self._loop.close()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that tasks are in, unless a call says otherwise."""
+        return self._loop.run(self._async.namespace())
+
+    def submit(
+        self, request: TaskRequest | None = None, *, check: bool = False, **options: Unpack[TaskOptions]
+    ) -> TaskHandle:
+        """Submit a task: once this returns, the cluster has it and it will start at least once, or say why not.
+
+        request: the task, instead of keyword arguments. TaskRequest says what each argument is.
+        check: refuse at once a definition that is not there; otherwise it may come later.
+
+        Submitting the same name or key with the same content again gives the same task. Raises InvalidTask,
+        InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check).
+        """
+        return TaskHandle(self._loop, self._loop.run(self._async.submit(request, check=check, **options)))
+
+    def submit_many(
+        self, requests: Iterable[TaskRequest | TaskOptions], *, concurrency: int = 16
+    ) -> builtins.list[SyncSubmission]:
+        """Submit many tasks, ``concurrency`` at a time, and report each by itself, in order: a handle or an error."""
+        done = self._loop.run(self._async.submit_many(requests, concurrency=concurrency))
+        return [
+            SyncSubmission(one.request, one.error, TaskHandle(self._loop, one.handle) if one.handle else None)
+            for one in done
+        ]
+
+    def get(self, name: str, *, namespace: str | None = None) -> Task:
+        """The task as it is now. Raises TaskNotFound."""
+        return self._loop.run(self._async.get(name, namespace=namespace))
+
+    def watch(self, name: str, *, namespace: str | None = None) -> Iterator[Task]:
+        """The task as it is, then each time that it changes; the finished one is the last. Raises TaskNotFound."""
+        return self._loop.iterate(self._async.watch(name, namespace=namespace))
+
+    def wait(self, name: str, timeout: float | None = None, *, namespace: str | None = None) -> Task:
+        """The task once it has finished, in whatever way. timeout: seconds. Raises TimeoutError, TaskNotFound."""
+        return self._loop.run(self._async.wait(name, timeout, namespace=namespace))
+
+    def result(self, name: str, timeout: float | None = None, *, namespace: str | None = None) -> Any:
+        """What the task returned, once it has; raises what ended it otherwise. timeout: seconds, None for ever."""
+        return self._loop.run(self._async.result(name, timeout, namespace=namespace))
+
+    def cancel(self, name: str, reason: str = "", *, namespace: str | None = None) -> Task:
+        """Ask for the task's end; it is not waited for. Raises TaskNotFound."""
+        return self._loop.run(self._async.cancel(name, reason, namespace=namespace))
+
+    def retry(self, name: str, *, namespace: str | None = None) -> TaskHandle:
+        """Run a finished task again, as a new task named ``<name>-r<number>``. Raises TaskNotFinished, TaskNotFound."""
+        return TaskHandle(self._loop, self._loop.run(self._async.retry(name, namespace=namespace)))
+
+    def logs(
+        self,
+        name: str,
+        follow: bool = False,
+        attempt: int | None = None,
+        tail: int | None = None,
+        *,
+        namespace: str | None = None,
+    ) -> Iterator[str]:
+        """The lines that the task's process wrote. Raises LogsUnavailable, TaskNotFound."""
+        return self._loop.iterate(self._async.logs(name, follow, attempt, tail, namespace=namespace))
+
+    def list(
+        self,
+        *,
+        queue: str | None = None,
+        phase: Phase | str | None = None,
+        definition: str | None = None,
+        labels: Mapping[str, str] | str | None = None,
+        limit: int | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> tuple[Task, ...]:
+        """The tasks that are asked for, oldest first."""
+        return self._loop.run(
+            self._async.list(
+                queue=queue,
+                phase=phase,
+                definition=definition,
+                labels=labels,
+                limit=limit,
+                namespace=namespace,
+                all_namespaces=all_namespaces,
+            )
+        )
+
+    def why(self, name: str, *, namespace: str | None = None) -> Explanation:
+        """Why the task is where it is: print it. Raises TaskNotFound."""
+        return self._loop.run(self._async.why(name, namespace=namespace))
+
+
+class TaskHandle:
+    """A task that was submitted. It can be awaited too, in any event loop."""
+
+    def __init__(self, loop: LoopThread, handle: AsyncTaskHandle) -> None:
+        self._loop = loop
+        self._handle = handle
+        self.name = handle.name
+        self.namespace = handle.namespace
+        self.uid = handle.uid
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.namespace}/{self.name}>"
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self.aget().__await__()
+
+    def get(self, timeout: float | None = None) -> Any:
+        """What the task returned; raises what ended it otherwise. timeout: seconds, None for ever."""
+        return self._loop.run(self._handle.get(timeout))
+
+    async def aget(self, timeout: float | None = None) -> Any:
+        """The same as ``get``, for a program that runs on asyncio."""
+        return await asyncio.wrap_future(self._loop.start(self._handle.get(timeout)))
+
+    def status(self) -> Task:
+        """The task as it is now."""
+        return self._loop.run(self._handle.status())
+
+    def wait(self, timeout: float | None = None) -> Task:
+        """The task once it has finished, in whatever way. timeout: seconds, None for ever."""
+        return self._loop.run(self._handle.wait(timeout))
+
+    def cancel(self, reason: str = "") -> Task:
+        """Ask for the task's end."""
+        return self._loop.run(self._handle.cancel(reason))
+
+    def retry(self) -> TaskHandle:
+        """Run the finished task again, as a new task."""
+        return TaskHandle(self._loop, self._loop.run(self._handle.retry()))
+
+    def logs(self, follow: bool = False, attempt: int | None = None, tail: int | None = None) -> Iterator[str]:
+        """The lines that the task's process wrote."""
+        return self._loop.iterate(self._handle.logs(follow, attempt, tail))
+
+    def why(self) -> Explanation:
+        """Why the task is where it is."""
+        return self._loop.run(self._handle.why())

@@ -1,0 +1,105 @@
+"""From a finished Task to its value or its error: the one place that words what became of a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celeriac import errors
+from celeriac._task import Task
+
+
+def value_of(task: Task) -> Any:
+    """What the finished task returned, None where it returned nothing; raises what ended it otherwise."""
+    if not task.succeeded:
+        raise error_of(task)
+    result = task.status.result
+    if result is None:
+        return None
+    if result.ref is not None:
+        raise errors.ResultInvalid(
+            f"{_called(task)} has its result in the object store ({result.ref.bucket}/{result.ref.key}), "
+            "which this version of the SDK cannot read: use a newer one.",
+            task,
+        )
+    return result.value
+
+
+def error_of(task: Task) -> errors.CeleriacError:
+    """The error that a task which did not succeed stands for."""
+    make = _BY_OUTCOME.get(task.outcome or "", _failed)
+    return make(task)
+
+
+def _called(task: Task) -> str:
+    return f"Task {task.namespace}/{task.name}"
+
+
+def _why(task: Task, otherwise: str) -> str:
+    """The task's own sentence about its end."""
+    return (task.status.message or otherwise).rstrip(".")
+
+
+def _hint(task: Task) -> str:
+    return f"'celeriac why {task.name} -n {task.namespace}' tells more."
+
+
+def _failed(task: Task) -> errors.CeleriacError:
+    return errors.TaskFailed(_failure_text(task), task)
+
+
+def _failure_text(task: Task) -> str:
+    last = task.status.attempts[-1] if task.status.attempts else None
+    code = f", exit code {last.exit_code}" if last and last.exit_code is not None else ""
+    text = f"{_called(task)} failed ({task.outcome}{code}): {_why(task, 'no message')}. {_hint(task)}"
+    if last and last.message and last.message.strip() not in text:
+        text += f"\n\nThe last attempt ended with:\n{last.message}"
+    return text
+
+
+def _result_invalid(task: Task) -> errors.CeleriacError:
+    return errors.ResultInvalid(_failure_text(task), task)
+
+
+def _cancelled(task: Task) -> errors.CeleriacError:
+    reason = task.spec.cancel.reason if task.spec.cancel else ""
+    return errors.TaskCancelled(
+        f"{_called(task)} was cancelled: {reason or 'no reason was given'}. "
+        f"'celeriac retry {task.name} -n {task.namespace}' runs it again.",
+        task,
+    )
+
+
+def _expired(task: Task) -> errors.CeleriacError:
+    why = _why(task, "it did not start within its queueSeconds")
+    return errors.TaskExpired(
+        f"{_called(task)} expired: {why}. Give it a longer queueSeconds, or its queue more room. {_hint(task)}", task
+    )
+
+
+def _unknown_definition(task: Task) -> errors.CeleriacError:
+    return errors.UnknownDefinition(
+        f"{_called(task)} names the TaskDefinition {task.spec.definition_name}, which did not come. "
+        f"Apply it, then run 'celeriac retry {task.name} -n {task.namespace}'."
+    )
+
+
+def _invalid_params(task: Task) -> errors.CeleriacError:
+    why = _why(task, "the definition's paramsSchema refuses them")
+    return errors.InvalidParams(f"{_called(task)} was refused for its params: {why}. Correct them and submit again.")
+
+
+def _inline_denied(task: Task) -> errors.CeleriacError:
+    return errors.InlineContainerDenied(
+        f"{_called(task)} brings its own container, which queue {task.queue} does not take. Submit by definition, "
+        f"or have an administrator set spec.inlineContainers of TaskQueue {task.queue} to Allow."
+    )
+
+
+_BY_OUTCOME = {
+    "Cancelled": _cancelled,
+    "Expired": _expired,
+    "DefinitionNotFound": _unknown_definition,
+    "InvalidParams": _invalid_params,
+    "InlineContainerDenied": _inline_denied,
+    "ResultInvalid": _result_invalid,
+}

@@ -1,0 +1,42 @@
+"""The policies as a caller writes them: the API's models, but an unknown argument is an error.
+
+Apart from the API models, which must stay lenient about fields that a later version added.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from celeriac.api import v1alpha1
+
+
+class Backoff(v1alpha1.Backoff):
+    """The pause before the next attempt: ``initial_seconds``, times ``multiplier_percent``/100 for each failure."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+class Retry(v1alpha1.Retry):
+    """When and how often a failed attempt is followed by another, such as ``Retry(max_attempts=3)``."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+class RetryRule(v1alpha1.RetryRule):
+    """What to do about a kind of failure: exactly one of ``on_exit_codes`` and ``on_failures``."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+class Deadlines(v1alpha1.Deadlines):
+    """How long each part may take, in whole seconds."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+class Resources(v1alpha1.Resources):
+    """Requests and limits of the container, such as ``Resources(limits={"memory": "128Mi"})``."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

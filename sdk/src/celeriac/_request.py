@@ -1,0 +1,282 @@
+"""What a caller asks for, and the Task manifest that it becomes. Pure: no client, no clock.
+
+Apart from the clients, so that both of them, and every later transport, build the same Task.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypedDict
+
+from pydantic import ValidationError
+
+from celeriac import errors
+from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST, digest, name_of_key, new_name
+from celeriac.api.v1alpha1 import (
+    API_VERSION,
+    MAX_PARAMS_BYTES,
+    Container,
+    Deadlines,
+    EnvVar,
+    Resources,
+    Retry,
+    TaskSpec,
+)
+
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+
+
+class TaskOptions(TypedDict, total=False):
+    """The keyword arguments of ``submit``; :class:`TaskRequest` says what each of them is."""
+
+    definition: str | None
+    image: str | None
+    command: Sequence[str] | None
+    args: Sequence[str] | None
+    env: Mapping[str, str] | None
+    resources: Resources | Mapping[str, Mapping[str, str]] | None
+    working_dir: str | None
+    image_pull_policy: PullPolicy | None
+    params: Mapping[str, Any] | None
+    name: str | None
+    key: str | None
+    namespace: str | None
+    queue: str | None
+    priority: int | None
+    concurrency_key: str | None
+    start_time: datetime | None
+    countdown: float | timedelta | None
+    deadlines: Deadlines | None
+    queue_seconds: int | None
+    start_seconds: int | None
+    run_seconds: int | None
+    total_seconds: int | None
+    grace_seconds: int | None
+    retry: Retry | None
+    ttl_seconds_after_finished: int | None
+    suspend: bool | None
+    labels: Mapping[str, str] | None
+    annotations: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRequest:
+    """One task to submit. What is None is left to the definition, the queue and the operator."""
+
+    definition: str | None = None
+    """Name of the TaskDefinition that says how the task runs. Exactly one of definition and image."""
+    image: str | None = None
+    """Image of the container that runs, for a task without a definition."""
+    command: Sequence[str] | None = None
+    """Entry point, instead of the image's. ``$(params.NAME)`` is substituted."""
+    args: Sequence[str] | None = None
+    """Arguments of the entry point. ``$(params.NAME)`` is substituted."""
+    env: Mapping[str, str] | None = None
+    """Plain environment variables. ``$(params.NAME)`` is substituted in their values."""
+    resources: Resources | Mapping[str, Mapping[str, str]] | None = None
+    """Requests and limits of the container."""
+    working_dir: str | None = None
+    """Working directory, instead of the image's."""
+    image_pull_policy: PullPolicy | None = None
+    """When the image is pulled."""
+    params: Mapping[str, Any] | None = None
+    """Any JSON object of at most 32 KiB."""
+    name: str | None = None
+    """Name of the Task: a DNS label of at most 63 characters. None: a name that no other task has."""
+    key: str | None = None
+    """Idempotency key: however often it is submitted, there is one task. The name is derived from it."""
+    namespace: str | None = None
+    """Namespace of the Task. None: the client's."""
+    queue: str | None = None
+    """Queue that the task waits in."""
+    priority: int | None = None
+    """Higher runs first, -1000 to 1000."""
+    concurrency_key: str | None = None
+    """At most the queue's ``maxConcurrencyPerKey`` tasks with the same key run at once."""
+    start_time: datetime | None = None
+    """Not before this time, which must have a time zone. At most one of start_time and countdown."""
+    countdown: float | timedelta | None = None
+    """Not before this many seconds from now."""
+    deadlines: Deadlines | None = None
+    """Deadlines as one object; the arguments below go before it."""
+    queue_seconds: int | None = None
+    """Seconds from submission, or the start time, to the first start; else the task expires."""
+    start_seconds: int | None = None
+    """Seconds that one attempt may take to start."""
+    run_seconds: int | None = None
+    """Seconds that one attempt may run."""
+    total_seconds: int | None = None
+    """Seconds from submission, or the start time, to the end, retries included."""
+    grace_seconds: int | None = None
+    """Seconds from SIGTERM to SIGKILL."""
+    retry: Retry | None = None
+    """When and how often a failed attempt is followed by another."""
+    ttl_seconds_after_finished: int | None = None
+    """Seconds that the Task is kept once it has finished."""
+    suspend: bool | None = None
+    """True: no attempt starts until it is set to false."""
+    labels: Mapping[str, str] | None = None
+    """Labels of the Task."""
+    annotations: Mapping[str, str] | None = None
+    """Annotations of the Task."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What became of one request of ``submit_many``: either a handle or an error."""
+
+    request: TaskRequest | TaskOptions
+    error: errors.CeleriacError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """True if the task was submitted."""
+        return self.error is None
+
+
+def request_of(options: TaskRequest | TaskOptions) -> TaskRequest:
+    """The request in keyword arguments; an argument that does not exist is an InvalidTask."""
+    if isinstance(options, TaskRequest):
+        return options
+    unknown = sorted(set(options) - set(TaskRequest.__dataclass_fields__))
+    if unknown:
+        raise errors.InvalidTask(f"A task has no argument {', '.join(unknown)}: see celeriac.TaskRequest.")
+    return TaskRequest(**options)
+
+
+def build_task(request: TaskRequest, default_namespace: str, now: datetime) -> dict[str, Any]:
+    """The manifest of the Task that is asked for."""
+    namespace = request.namespace or default_namespace
+    _check_choices(request)
+    spec = _build_spec(request)
+    seal = digest({"spec": spec} | _relative_start(request))
+    if request.countdown is not None:
+        spec["startTime"] = (now + _as_timedelta(request.countdown)).isoformat()
+    annotations = dict(request.annotations or {}) | {REQUEST_DIGEST: seal}
+    if request.key is not None:
+        annotations[IDEMPOTENCY_KEY] = request.key
+    return manifest_of(_name(request, namespace), namespace, spec, dict(request.labels or {}), annotations)
+
+
+def manifest_of(
+    name: str, namespace: str, spec: dict[str, Any], labels: dict[str, str], annotations: dict[str, str]
+) -> dict[str, Any]:
+    """A Task manifest of its parts."""
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace, "annotations": annotations}
+    if labels:
+        metadata["labels"] = labels
+    return {"apiVersion": API_VERSION, "kind": "Task", "metadata": metadata, "spec": spec}
+
+
+def _check_choices(request: TaskRequest) -> None:
+    """What the models cannot see, because it is about arguments that exclude each other."""
+    inline = ("command", "args", "env", "resources", "working_dir", "image_pull_policy")
+    if (request.definition is None) == (request.image is None):
+        raise errors.InvalidTask("Give exactly one of definition and image: what runs is one or the other.")
+    given = [name for name in inline if getattr(request, name) is not None]
+    if request.definition is not None and given:
+        raise errors.InvalidTask(f"{', '.join(given)} cannot be given with a definition, which says what runs.")
+    if request.name is not None and request.key is not None:
+        raise errors.InvalidTask("Give name or key, not both: the name is derived from the key.")
+    if request.start_time is not None and request.countdown is not None:
+        raise errors.InvalidTask("Give start_time or countdown, not both.")
+    if request.start_time is not None and request.start_time.tzinfo is None:
+        raise errors.InvalidTask("start_time has no time zone: use datetime.now(timezone.utc) or an aware datetime.")
+
+
+def _build_spec(request: TaskRequest) -> dict[str, Any]:
+    try:
+        return TaskSpec(
+            definition_name=request.definition,
+            container=_container(request),
+            params=_checked_params(request.params),
+            queue_name=request.queue,
+            priority=request.priority,
+            concurrency_key=request.concurrency_key,
+            start_time=request.start_time,
+            deadlines=_deadlines(request),
+            retry=request.retry,
+            suspend=request.suspend,
+            ttl_seconds_after_finished=request.ttl_seconds_after_finished,
+        ).to_wire()
+    except ValidationError as error:
+        raise invalid_task(error) from None
+
+
+def invalid_task(error: ValidationError) -> errors.InvalidTask:
+    """The fields that the models refuse; never their values, which may be secret."""
+    fields = [(".".join(("spec", *(str(part) for part in e["loc"]))), e["msg"]) for e in error.errors()]
+    text = "; ".join(f"{path}: {message}" for path, message in fields)
+    return errors.InvalidTask(f"The task is not valid: {text}. Correct it and submit again.", fields)
+
+
+def _container(request: TaskRequest) -> Container | None:
+    if request.image is None:
+        return None
+    return Container(
+        image=request.image,
+        command=None if request.command is None else _words(request.command, "command"),
+        args=None if request.args is None else _words(request.args, "args"),
+        env=None if request.env is None else tuple(EnvVar(name=k, value=v) for k, v in request.env.items()),
+        resources=None if request.resources is None else Resources.model_validate(_plain(request.resources)),
+        working_dir=request.working_dir,
+        image_pull_policy=request.image_pull_policy,
+    )
+
+
+def _words(value: Sequence[str], field: str) -> tuple[str, ...]:
+    """The words of a command; a plain string would become one word a letter."""
+    if isinstance(value, str):
+        raise errors.InvalidTask(f'{field} is a list of words, such as ["sh", "-c", "echo hi"], not a string.')
+    return tuple(value)
+
+
+def _plain(resources: Resources | Mapping[str, Mapping[str, str]]) -> Any:
+    return resources.to_wire() if isinstance(resources, Resources) else resources
+
+
+def _deadlines(request: TaskRequest) -> Deadlines | None:
+    """The deadlines object, with the single arguments before it."""
+    single = {name: getattr(request, name) for name in Deadlines.model_fields}
+    given = {name: value for name, value in single.items() if value is not None}
+    if not given:
+        return request.deadlines
+    base = request.deadlines.model_dump(exclude_none=True) if request.deadlines else {}
+    return Deadlines(**(base | given))
+
+
+def _checked_params(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The params as plain JSON, at most 32 KiB of it."""
+    if params is None:
+        return None
+    try:
+        text = json.dumps(dict(params), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.InvalidParams(f"The params are not JSON: {error}. Pass only JSON values.") from None
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_PARAMS_BYTES:
+        raise errors.InvalidParams(
+            f"The params are {size:,} bytes as JSON; at most {MAX_PARAMS_BYTES:,} are allowed. "
+            "Put large data into a store and pass where it is."
+        )
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+def _name(request: TaskRequest, namespace: str) -> str:
+    if request.key is None:
+        return request.name or new_name()
+    what = f"definition:{request.definition}" if request.definition else f"image:{request.image}"
+    return name_of_key(namespace, what, request.key)
+
+
+def _relative_start(request: TaskRequest) -> dict[str, Any]:
+    """A countdown is the same content whenever it is submitted; the time that it comes to is not."""
+    return {} if request.countdown is None else {"countdown": _as_timedelta(request.countdown).total_seconds()}
+
+
+def _as_timedelta(countdown: float | timedelta) -> timedelta:
+    return countdown if isinstance(countdown, timedelta) else timedelta(seconds=countdown)

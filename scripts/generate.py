@@ -1,4 +1,4 @@
-"""Write every generated file: the CRDs, and the chart's copy of them. ``make generate`` calls it, ``make verify`` checks."""
+"""Write every generated file: the CRDs, and the chart's copy of them."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ RESOURCES = (
     Resource(
         kind="Task",
         plural="tasks",
-        description="One piece of work: it runs a container to its end, with retries and deadlines, and keeps the result.",
+        description="One piece of work: a container run to its end, with retries and deadlines, and its result.",
         spec=TaskSpec,
         status=TaskStatus,
         columns=(
@@ -72,7 +72,7 @@ RESOURCES = (
     Resource(
         kind="TaskDefinition",
         plural="taskdefinitions",
-        description="How a kind of task runs: its container, what its pods may have, the schemas of its params and results.",
+        description="How a kind of task runs: container, pod options, the schemas of params and results.",
         spec=TaskDefinitionSpec,
         status=TaskDefinitionStatus,
         columns=(

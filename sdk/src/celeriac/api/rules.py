@@ -16,16 +16,19 @@ PARAMS_ARE_GUARDED_ELSEWHERE = ("params",)
 
 def name_rule(kind: str, longest: int) -> Rule:
     """The object's name is a DNS label of at most so many characters."""
+    label = "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
     return {
-        "rule": f"self.metadata.name.size() <= {longest} && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        "rule": f"self.metadata.name.size() <= {longest} && {label}",
         "message": f"metadata.name of a {kind} must be a DNS label: a-z, 0-9 and -, at most {longest} characters",
-        "fieldPath": ".metadata.name",
     }
 
 
 def exactly_one(first: str, second: str) -> Rule:
     """One of the two fields is set, and not both."""
-    return {"rule": f"has(self.{first}) != has(self.{second})", "message": f"exactly one of {first} and {second} must be set"}
+    return {
+        "rule": f"has(self.{first}) != has(self.{second})",
+        "message": f"exactly one of {first} and {second} must be set",
+    }
 
 
 def at_most_one(first: str, second: str) -> Rule:

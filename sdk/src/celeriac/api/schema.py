@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 Schema = dict[str, Any]
 
-_DROPPED = {"title", "default", "$defs", "additionalProperties"}
+_DROPPED = {"title", "default", "$defs", "additionalProperties", "propertyNames"}
 
 
 def structural_schema(model: type[BaseModel]) -> Schema:

@@ -1,4 +1,4 @@
-"""The TaskDefinition: how a kind of task runs. Its author is an administrator and may grant what a Task cannot ask for."""
+"""The TaskDefinition: how a kind of task runs. Its author is an administrator, who grants what a Task cannot ask for."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class SecurityContext(ApiModel):
 
 
 class PodOptions(ApiModel):
-    """What the definition's pods may have beyond the defaults: an allow-list, without host paths, host namespaces or privileges."""
+    """What the definition's pods may have beyond the defaults: an allow-list without privileges."""
 
     service_account_name: ObjectName | None = None
     """The service account; its token is mounted only where one is named."""

@@ -1,4 +1,4 @@
-"""How an attempt can fail. The names are stable API: they stand in status, metrics, retry rules and the SDK's errors."""
+"""How an attempt can fail. The names are stable API: status, metrics, retry rules and the SDK's errors have them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ class Failure(StrEnum):
     JOB_LOST = "JobLost"
 
 
-DISRUPTIONS = frozenset(
-    {Failure.EVICTED, Failure.PREEMPTED, Failure.NODE_LOST, Failure.POD_DELETED, Failure.JOB_LOST}
-)
+DISRUPTIONS = frozenset({Failure.EVICTED, Failure.PREEMPTED, Failure.NODE_LOST, Failure.POD_DELETED, Failure.JOB_LOST})
 """Failures that are not the task's doing: they use up maxDisruptions, not maxAttempts."""
 
 NOT_RETRIED = frozenset(

@@ -1,4 +1,4 @@
-"""What all API models have in common: frozen, camelCase on the wire, lenient about fields that a later version added."""
+"""What all API models share: frozen, camelCase on the wire, lenient about fields that a later version added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 Json = Any
 """Any JSON value."""
 
-JsonObject = Annotated[dict[str, Json], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+JsonObject = Annotated[
+    dict[str, Json], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+]
 """A free-form JSON object: kept as it is, not pruned."""
 
 JsonValue = Annotated[Json, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True})]
@@ -34,7 +36,8 @@ Quantity = Annotated[
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
+            # As apimachinery's resource.Quantity
+            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",  # noqa: E501
             "maxLength": 32,
         }
     ),

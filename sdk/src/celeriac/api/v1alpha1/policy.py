@@ -33,7 +33,7 @@ class Deadlines(ApiModel):
 
 
 class Backoff(ApiModel):
-    """The pause before the next attempt: initialSeconds, times multiplierPercent/100 for each failure, up to maxSeconds."""
+    """The pause before the next attempt: initialSeconds, times multiplierPercent/100 a failure, up to maxSeconds."""
 
     initial_seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
     """The pause after the first failure."""

@@ -24,7 +24,7 @@ class Cancel(ApiModel):
 
 
 class TaskSpec(ApiModel):
-    """What is to be done. Immutable, except suspend, cancel (once set, it stays), priority and ttlSecondsAfterFinished."""
+    """What is to be done. Immutable but for suspend, cancel (once set, it stays), priority, ttlSecondsAfterFinished."""
 
     definition_name: Name | None = None
     """The TaskDefinition that says how the task runs. Exactly one of definitionName and container."""

@@ -1,0 +1,74 @@
+# Celeriac's commands. `make help` lists them; every one of them sets up what it needs.
+SHELL := bash
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/celeriac
+UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
+PYTHON := .venv/bin/python
+CLUSTER := $(PYTHON) -m e2e.cluster
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+init: .venv/.synced ## the Python environment, from the lock
+
+.venv/.synced: pyproject.toml operator/pyproject.toml sdk/pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --frozen --quiet
+	touch $@
+
+$(CACHE)/uv/bin/uv:
+	@echo "Getting uv"
+	python3 -m venv $(CACHE)/uv 2>/dev/null || { apt-get install -y -q python3-venv >/dev/null && python3 -m venv $(CACHE)/uv; }
+	$(CACHE)/uv/bin/pip install --quiet uv
+
+fmt: init ## format the code
+	@$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix-only --quiet .
+
+lint: init ## style, layers, and no Python directly in operator/
+	@$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	.venv/bin/lint-imports
+	test -z "$$(git ls-files operator ':!operator/src' | grep '\.py$$')" || { echo "operator/ must hold no .py: it would shadow the standard library"; exit 1; }
+
+typecheck: init ## mypy, strict
+	@$(PYTHON) -m mypy
+
+generate: init ## write the generated files: CRDs and the chart's copy
+	@$(PYTHON) scripts/generate.py
+
+verify: lint typecheck generate ## all checks that need no cluster; generated files must be up to date
+	@git diff --exit-code -- crds charts/celeriac/crds || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
+
+unit: init ## unit tests: no network, no cluster, seconds
+	@$(PYTHON) -m pytest tests/unit
+
+cluster-up: init ## a real Kubernetes on this machine (CELERIAC_CLUSTER=auto|current|kind|local)
+	@$(CLUSTER) up
+
+cluster-down: init ## take it down, wholly
+	@$(CLUSTER) down
+
+cluster-status: init ## what of it runs
+	@$(CLUSTER) status
+
+images: init ## build the images and load them into the cluster
+	@$(CLUSTER) images
+
+integration: cluster-up ## tests against the real API server
+	@$(PYTHON) -m pytest tests/integration
+
+e2e: cluster-up images ## tests of the chart and the images on the real node
+	@$(PYTHON) -m pytest e2e
+
+test: verify unit integration e2e ## everything; sets up what it needs
+
+demo: cluster-up images ## a hyper-parameter sweep on a real cluster, start to finish
+	@$(PYTHON) -m examples.digits.sweep
+
+bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/benchmarks.md
+	@$(PYTHON) -m e2e.bench
+
+.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench

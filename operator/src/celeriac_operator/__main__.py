@@ -1,0 +1,37 @@
+"""``python -m celeriac_operator``: settings, app, run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from pydantic import ValidationError
+
+from celeriac_operator.app import App
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.logs import configure_logs
+from celeriac_operator.settings import Settings
+
+
+async def run(settings: Settings) -> None:
+    """Connect and run until a signal asks for the end."""
+    kube = await KubeApi.connect()
+    try:
+        await App(settings, kube).run()
+    finally:
+        await kube.close()
+
+
+def main() -> None:
+    """Read the settings and run; wrong settings are a sentence, not a traceback."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"CELERIAC_{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
+        sys.exit(f"celeriac-operator: {problems}")
+    configure_logs(settings.log_level, settings.log_format)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

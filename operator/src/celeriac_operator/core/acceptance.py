@@ -1,0 +1,107 @@
+"""Whether a Task can be taken on, and the policy it then runs under. Pure.
+
+Effective value: the Task's, else its TaskDefinition's default, else the operator's, else the built-in one: field by
+field inside ``deadlines`` and ``retry``, ``rules`` as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from celeriac.api.v1alpha1 import (
+    MAX_PARAMS_BYTES,
+    Backoff,
+    Deadlines,
+    Defaults,
+    DefinitionRevision,
+    Effective,
+    EffectiveBackoff,
+    EffectiveRetry,
+    Retry,
+    TaskSpec,
+)
+from celeriac_operator.core.facts import Accepted, Revision
+from celeriac_operator.core.names import INVALID_PARAMS
+from celeriac_operator.core.schema import schema_problem
+from celeriac_operator.core.substitution import missing_params
+
+DEEPEST_PARAMS = 64
+BUILT_IN = Deadlines(start_seconds=300, grace_seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The Task can never run as it is."""
+
+    reason: str
+    message: str
+
+
+def accept(spec: TaskSpec, revision: Revision | None, defaults: Defaults) -> Accepted | Rejected:
+    """Accept a Task whose definition, where it names one, is there."""
+    problem = params_problem(spec, revision)
+    if problem is not None:
+        return Rejected(INVALID_PARAMS, problem)
+    given = revision.spec.defaults if revision else None
+    pinned = DefinitionRevision(revision=revision.name, generation=revision.generation) if revision else None
+    return Accepted(effective(spec, [d for d in (given, defaults) if d is not None]), pinned)
+
+
+def effective(spec: TaskSpec, defaults: Iterable[Defaults]) -> Effective:
+    """The policy a Task runs under, every value settled."""
+    layers: list[TaskSpec | Defaults] = [spec, *defaults]
+    retries: list[BaseModel] = [layer.retry for layer in layers if layer.retry is not None]
+    backoffs: list[BaseModel] = [retry.backoff for retry in retries if isinstance(retry, Retry) and retry.backoff]
+    deadlines: list[BaseModel] = [*(layer.deadlines for layer in layers if layer.deadlines is not None), BUILT_IN]
+    return Effective(
+        **_first(("queue_name", "priority", "ttl_seconds_after_finished"), layers),
+        deadlines=Deadlines(**_first(Deadlines.model_fields, deadlines)),
+        retry=EffectiveRetry(
+            **_first(("max_attempts", "max_disruptions", "rules"), retries),
+            backoff=EffectiveBackoff(**_first(Backoff.model_fields, backoffs)),
+        ),
+    )
+
+
+def _first(names: Iterable[str], layers: Iterable[BaseModel]) -> dict[str, Any]:
+    """For each field its first value that is set; fields that no layer sets are left out."""
+    found: dict[str, Any] = {}
+    for layer in layers:
+        for name in names:
+            value = getattr(layer, name)
+            if value is not None:
+                found.setdefault(name, value)
+    return found
+
+
+def params_problem(spec: TaskSpec, revision: Revision | None) -> str | None:
+    """What is wrong with a Task's params, as a sentence that names the parameter; None where nothing is."""
+    params = spec.params or {}
+    size = len(json.dumps(params, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > MAX_PARAMS_BYTES:
+        return f"spec.params: {size} bytes, and at most {MAX_PARAMS_BYTES} are allowed: pass large data by reference"
+    if _depth(params) > DEEPEST_PARAMS:
+        return f"spec.params: nested more than {DEEPEST_PARAMS} levels deep"
+    container = revision.spec.container if revision else spec.container
+    missing = missing_params(container, params) if container else []
+    if missing:
+        return f"spec.params.{missing[0]}: missing, and the container refers to $(params.{missing[0]})"
+    schema = revision.spec.params_schema if revision else None
+    return schema_problem(schema, params, "spec.params") if schema is not None else None
+
+
+def _depth(value: Any) -> int:
+    """How deep a JSON value is nested; iterative, since the value comes from outside."""
+    deepest, open_values = 0, [(value, 1)]
+    while open_values:
+        item, depth = open_values.pop()
+        deepest = max(deepest, depth)
+        if depth <= DEEPEST_PARAMS and isinstance(item, dict | list):
+            children = item.values() if isinstance(item, dict) else item
+            open_values.extend((child, depth + 1) for child in children)
+    return deepest

@@ -1,0 +1,61 @@
+"""What happens to a Task, all of it: the first rule that has an answer decides. Pure.
+
+Read the tuple from top to bottom and you know the product. The order is meaning: what a process achieved comes before
+what was wished meanwhile, an attempt under way before the start of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from celeriac_operator.core.ending import attempt_failed, attempt_succeeded, attempt_unreachable
+from celeriac_operator.core.facts import World
+from celeriac_operator.core.lifecycle import already_finished, being_deleted
+from celeriac_operator.core.plan import Plan
+from celeriac_operator.core.starting import start_attempt
+from celeriac_operator.core.stopping import attempt_to_stop
+from celeriac_operator.core.view import View
+from celeriac_operator.core.waiting import (
+    attempt_under_way,
+    backing_off,
+    before_start_time,
+    definition_missing,
+    job_refused,
+    no_longer_wanted,
+    params_refused,
+    suspended,
+    too_late,
+)
+
+Rule = Callable[[View], Plan | None]
+
+RULES: tuple[Rule, ...] = (
+    being_deleted,  # the API server removes it and its Jobs: nothing to do
+    already_finished,  # terminal, for ever: kept for its TTL, then deleted
+    attempt_succeeded,  # exit code 0 wins, over cancel and deadlines too: record the result
+    attempt_failed,  # classify, then retry or finish
+    attempt_unreachable,  # it was stopped and its node never answered: finish without it
+    attempt_to_stop,  # cancelled, past a deadline, or hopeless: record the verdict, then stop the pod
+    attempt_under_way,  # starting or running: report, and wait for its next deadline
+    no_longer_wanted,  # cancelled while nothing runs
+    too_late,  # totalSeconds or queueSeconds passed while nothing runs
+    definition_missing,  # wait for the TaskDefinition
+    params_refused,  # the schema says no: failed, at once
+    suspended,  # no new attempt
+    before_start_time,  # the ETA is not reached
+    backing_off,  # between two attempts
+    job_refused,  # a full quota is waited for; an impossible pod fails
+    start_attempt,  # nothing in the way: create the Job
+)
+
+
+def decide(world: World, now: datetime) -> Plan:
+    """The plan for one Task.
+
+    Args:
+        world: one frozen snapshot.
+        now: an aware datetime.
+    """
+    view = View(world, now)
+    return next((plan for plan in (rule(view) for rule in RULES) if plan is not None), Plan())

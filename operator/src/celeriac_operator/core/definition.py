@@ -1,0 +1,77 @@
+"""What a TaskDefinition's status says: whether Tasks can be made from it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from celeriac.api.v1alpha1 import Condition, TaskDefinitionStatus
+from celeriac_operator.core.facts import Revision
+from celeriac_operator.core.schema import broken_schema
+from celeriac_operator.core.status import Truth, whole_second
+
+
+class DefinitionKey(NamedTuple):
+    """Namespace and name of a TaskDefinition."""
+
+    namespace: str
+    definition: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.definition}"
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFacts:
+    """A TaskDefinition."""
+
+    namespace: str
+    name: str
+    version: str
+    generation: int
+    status: TaskDefinitionStatus
+    revision: Revision
+
+    @property
+    def key(self) -> DefinitionKey:
+        return DefinitionKey(self.namespace, self.name)
+
+
+def definition_status(facts: DefinitionFacts, now: datetime) -> TaskDefinitionStatus:
+    """The status that the definition should have."""
+    problem = schema_problems(facts)
+    conditions = [_condition(facts, "Accepted", "False" if problem else "True", _REASONS[bool(problem)], problem, now)]
+    isolation = facts.revision.spec.isolation or "Pod"
+    if isolation != "Pod":
+        why = f"isolation {isolation} needs NATS, and the operator runs without: its tasks run as Pod"
+        conditions.append(_condition(facts, "WarmUnavailable", "True", "NoNATS", why, now))
+    return TaskDefinitionStatus(
+        observed_generation=facts.generation, revision=facts.revision.name, conditions=tuple(conditions)
+    )
+
+
+_REASONS = {True: "InvalidSchema", False: "Accepted"}
+
+
+def schema_problems(facts: DefinitionFacts) -> str:
+    """What is wrong with the definition's schemas, or nothing."""
+    spec = facts.revision.spec
+    schemas = {"spec.paramsSchema": spec.params_schema, "spec.resultSchema": spec.result_schema}
+    found = ((field, broken_schema(schema)) for field, schema in schemas.items() if schema is not None)
+    return "; ".join(f"{field}.{problem}" for field, problem in found if problem)
+
+
+def _condition(
+    facts: DefinitionFacts, type_: str, status: Truth, reason: str, message: str, now: datetime
+) -> Condition:
+    old = next((c for c in facts.status.conditions if c.type == type_), None)
+    same = old is not None and old.status == status
+    return Condition(
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=old.last_transition_time if old is not None and same else whole_second(now),
+        observed_generation=facts.generation,
+    )

@@ -1,0 +1,157 @@
+"""An attempt is over: the task has succeeded, failed, or tries again. Pure.
+
+A process that ended with exit code 0 wins over everything that was decided meanwhile: cancel and deadlines come second.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from celeriac.api.v1alpha1 import Attempt, Failure, Phase, Result
+from celeriac_operator.core import names
+from celeriac_operator.core.outcome import Ended
+from celeriac_operator.core.plan import DeletePod, Event, Plan
+from celeriac_operator.core.result import InvalidResult, read_result
+from celeriac_operator.core.retry import RetryDecision, retry_decision
+from celeriac_operator.core.status import Saying, compose, whole_second
+from celeriac_operator.core.text import cut
+from celeriac_operator.core.view import View
+
+UNREACHABLE_SECONDS = 120
+"""How long after its grace period a stopped pod is waited for, before the Task ends without it."""
+
+_FINAL_VERDICTS = frozenset({Failure.CANCELLED, Failure.TOTAL_DEADLINE_EXCEEDED})
+
+
+def attempt_succeeded(view: View) -> Plan | None:
+    """Exit code 0 is success, also where the task was being cancelled; its result is checked and recorded."""
+    ended = view.outcome
+    if not isinstance(ended, Ended) or ended.failure is not None:
+        return None
+    revision = view.revision
+    result = read_result(ended.output, revision.spec.result_schema if revision else None)
+    if isinstance(result, InvalidResult):
+        return _settle(view, Ended(Failure.RESULT_INVALID, result.message, ended.exit_code, ended.start, ended.finish))
+    return _finish_well(view, ended, result)
+
+
+def attempt_failed(view: View) -> Plan | None:
+    """Another attempt, or the end: cancelled, expired, out of time, or failed."""
+    ended = view.outcome
+    return _settle(view, ended) if isinstance(ended, Ended) else None
+
+
+def attempt_unreachable(view: View) -> Plan | None:
+    """A stopped pod whose node no longer answers: the Task ends, so that nobody waits for ever."""
+    attempt, pod = view.attempt, view.world.pod
+    if attempt is None or pod is None or pod.deleted_at is None or attempt.failure is None:
+        return None
+    grace = view.deadlines.grace_seconds or 0
+    patience = pod.deleted_at + timedelta(seconds=grace + UNREACHABLE_SECONDS)
+    if view.now < patience or not (attempt.failure in _FINAL_VERDICTS or view.expired):
+        return None
+    why = f"{attempt.message or attempt.failure}; node {pod.node} does not answer, so the process may still run"
+    return _settle(view, Ended(attempt.failure, why, start=attempt.start_time))
+
+
+def _closed(view: View, ended: Ended) -> Attempt:
+    attempt = view.attempt
+    assert attempt is not None  # noqa: S101  an outcome is an attempt's
+    return attempt.model_copy(
+        update={
+            "finish_time": whole_second(ended.finish or view.now),
+            "failure": ended.failure,
+            "exit_code": ended.exit_code,
+            "message": ended.message or ended.warning or None,
+        }
+    )
+
+
+def _finish_well(view: View, ended: Ended, result: Result | None) -> Plan:
+    attempt = _closed(view, ended)
+    message = ended.warning or ("Succeeded" if attempt.number == 1 else f"Succeeded in attempt {attempt.number}")
+    status = compose(view, Saying(Phase.SUCCEEDED, names.SUCCEEDED, message), attempt=attempt, result=result)
+    events = (Event("Warning", names.WARNING_EVENT, ended.warning),) if ended.warning else ()
+    return Plan(status=status, events=events, delete=_strays(view))
+
+
+def _strays(view: View) -> tuple[DeletePod, ...]:
+    return tuple(DeletePod(pod.name, pod.uid) for pod in view.world.strays)
+
+
+def _settle(view: View, ended: Ended) -> Plan:
+    """What follows a failed attempt."""
+    attempt = _closed(view, ended)
+    if view.task.spec.cancel is not None:
+        return finish(view, cancelled(view), attempt)
+    if view.expired:
+        return finish(view, expired(view), attempt)
+    if view.out_of_time or ended.failure is Failure.TOTAL_DEADLINE_EXCEEDED:
+        return finish(view, out_of_time(view), attempt)
+    return _retry_or_fail(view, attempt)
+
+
+def _retry_or_fail(view: View, attempt: Attempt) -> Plan:
+    failure, accepted = attempt.failure, view.accepted
+    assert failure is not None and accepted is not None  # noqa: S101  it ran, so it was accepted
+    decision = retry_decision(
+        failure,
+        attempt.exit_code,
+        view.used(attempt),
+        accepted.effective.retry,
+        seed=view.task.uid,
+        now=view.now,
+    )
+    if decision.at is None:
+        return finish(view, _failed(attempt, failure, decision), attempt)
+    return _retry(view, attempt, failure, decision)
+
+
+def _failed(attempt: Attempt, failure: Failure, decision: RetryDecision) -> Saying:
+    why = f" ({decision.why})" if decision.why and attempt.number > 1 else ""
+    return Saying(Phase.FAILED, failure, f"Attempt {attempt.number} failed{why}: {attempt.message or failure}")
+
+
+def _retry(view: View, attempt: Attempt, failure: Failure, decision: RetryDecision) -> Plan:
+    assert decision.at is not None  # noqa: S101
+    at = whole_second(decision.at) + timedelta(seconds=1) if decision.at.microsecond else decision.at
+    saying = retrying(attempt, at)
+    status = compose(view, saying, attempt=attempt, next_attempt_time=at)
+    event = Event("Warning", names.RETRYING_EVENT, cut(f"{failure}: {saying.message}", 1000))
+    return Plan(status=status, events=(event,), delete=_strays(view), look_again=at)
+
+
+def retrying(failed: Attempt, at: datetime) -> Saying:
+    """The words for the time between two attempts."""
+    when = f"attempt {failed.number + 1} follows at {at:%H:%M:%S} UTC"
+    message = f"Attempt {failed.number} failed, {when}: {failed.message or failed.failure}"
+    return Saying(Phase.RETRYING, failed.failure or Failure.INTERNAL_ERROR, message)
+
+
+def finish(view: View, saying: Saying, attempt: Attempt | None = None) -> Plan:
+    """Record the end of a task that did not succeed."""
+    status = compose(view, saying, attempt=attempt)
+    reason = names.FAILED_EVENT if saying.phase is Phase.FAILED else saying.reason
+    event = Event("Normal" if saying.phase is Phase.CANCELLED else "Warning", reason, cut(saying.message, 1000))
+    return Plan(status=status, events=(event,), delete=_strays(view))
+
+
+def cancelled(view: View) -> Saying:
+    """The words for a cancelled task."""
+    reason = cut(view.task.spec.cancel.reason, 500) if view.task.spec.cancel else ""
+    return Saying(Phase.CANCELLED, names.CANCELLED, f"Cancelled: {reason}" if reason else "Cancelled")
+
+
+def expired(view: View) -> Saying:
+    """The words for a task that never started."""
+    before = view.task.status.message
+    why = f"; before that: {cut(before, 500)}" if before and view.task.status.reason != names.STOPPING else ""
+    seconds = view.deadlines.queue_seconds
+    return Saying(Phase.EXPIRED, names.EXPIRED, f"Expired: no container started within queueSeconds ({seconds} s){why}")
+
+
+def out_of_time(view: View) -> Saying:
+    """The words for a task whose totalSeconds passed."""
+    seconds = view.deadlines.total_seconds
+    message = f"It was not done within totalSeconds ({seconds} s), retries and waiting included"
+    return Saying(Phase.FAILED, Failure.TOTAL_DEADLINE_EXCEEDED, message)

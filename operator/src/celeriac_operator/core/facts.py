@@ -1,0 +1,160 @@
+"""What was observed, as frozen values: the API's objects reduced to what deciding needs. No raw dict gets past here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from celeriac.api.v1alpha1 import Defaults, DefinitionRevision, Effective, TaskDefinitionSpec, TaskSpec, TaskStatus
+
+
+class Key(NamedTuple):
+    """Namespace and name of a Task."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """A Task."""
+
+    key: Key
+    uid: str
+    version: str
+    """resourceVersion."""
+    generation: int
+    created: datetime
+    spec: TaskSpec
+    status: TaskStatus = field(default_factory=TaskStatus)
+    deleting: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """A terminal condition is recorded; it never changes again."""
+        condition = self.status.condition("Finished")
+        return condition is not None and condition.status == "True"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a Task was accepted with: fixed from then on."""
+
+    effective: Effective
+    definition: DefinitionRevision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """The Job of an attempt."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    attempt: int
+    created: datetime
+    deleting: bool = False
+    complete: bool = False
+    failed: bool = False
+    message: str = ""
+    accepted: Accepted | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.complete or self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The container has not started."""
+
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The container runs."""
+
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """The container has ended."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+    start: datetime | None = None
+    finish: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """A pod of an attempt's Job."""
+
+    name: str
+    uid: str
+    job_uid: str
+    created: datetime
+    container: Waiting | Started | Terminated = field(default_factory=Waiting)
+    node: str | None = None
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    deleted_at: datetime | None = None
+    """When its deletion was asked for, the grace period taken off again."""
+    disruption: str = ""
+    """Reason of the DisruptionTarget condition."""
+    unschedulable: str = ""
+    """The scheduler's message, while no node fits."""
+
+    @property
+    def ended(self) -> bool:
+        return isinstance(self.container, Terminated) or self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A TaskDefinition's content, as it was at one generation."""
+
+    name: str
+    generation: int
+    spec: TaskDefinitionSpec
+    digest: str = ""
+    stored: bool = False
+    """It is kept as a ControllerRevision already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the API server said when a Job, or the Job's pod, was to be created."""
+
+    reason: str
+    """QuotaExceeded, InvalidPod or JobNameTaken."""
+    message: str
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One snapshot of all that a decision about one Task needs."""
+
+    task: TaskFacts
+    job: JobFacts | None = None
+    """The Job of the attempt that is under way."""
+    pod: PodFacts | None = None
+    """The pod that the attempt is bound to."""
+    strays: tuple[PodFacts, ...] = ()
+    """Other pods of the Task that have not ended."""
+    live: Revision | None = None
+    """The TaskDefinition as it is now."""
+    pinned: Revision | None = None
+    """The revision that the Task was accepted with."""
+    refusal: Refusal | None = None
+    defaults: Defaults = field(default_factory=Defaults)

@@ -1,0 +1,61 @@
+"""Every label, annotation, reason and child name. Public API: dashboards and scripts are written against them."""
+
+from __future__ import annotations
+
+import hashlib
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "celeriac"
+TASK_LABEL = "celeriac.dev/task"
+ATTEMPT_LABEL = "celeriac.dev/attempt"
+QUEUE_LABEL = "celeriac.dev/queue"
+DEFINITION_LABEL = "celeriac.dev/definition"
+
+ACCEPTED_ANNOTATION = "celeriac.dev/accepted"
+"""On a Job: the policy and revision its Task was accepted with, for the time before the first status write."""
+
+CONTAINER_NAME = "task"
+FIELD_MANAGER = "celeriac-operator"
+
+# Condition types
+ACCEPTED = "Accepted"
+RUNNING = "Running"
+SUCCEEDED = "Succeeded"
+FINISHED = "Finished"
+STALLED = "Stalled"
+
+# Reasons beside the failure classes
+CANCELLED = "Cancelled"
+COMPLETING = "Completing"
+DEFINITION_NOT_FOUND = "DefinitionNotFound"
+EXPIRED = "Expired"
+INVALID_PARAMS = "InvalidParams"
+JOB_NAME_TAKEN = "JobNameTaken"
+PENDING = "Pending"
+PULLING_IMAGE = "ImagePullBackOff"
+QUEUED = "Queued"
+QUOTA_EXCEEDED = "QuotaExceeded"
+START_TIME = "StartTimeNotReached"
+STARTING = "Starting"
+STOPPING = "Stopping"
+SUSPENDED = "Suspended"
+UNSCHEDULABLE = "Unschedulable"
+WAITING_FOR_CONTAINER = "ContainerNotReady"
+
+# Reasons of Events
+RETRYING_EVENT = "Retrying"
+FAILED_EVENT = "Failed"
+WARNING_EVENT = "Warning"
+
+_LONGEST_JOB_NAME = 63
+
+
+def job_name(task: str, uid: str, attempt: int) -> str:
+    """The one name of an attempt's Job: ``<task, cut>-<6 characters of sha256(uid)>-a<n>``."""
+    tail = f"-{hashlib.sha256(uid.encode()).hexdigest()[:6]}-a{attempt}"
+    return task[: _LONGEST_JOB_NAME - len(tail)].rstrip("-") + tail
+
+
+def revision_name(definition: str, digest: str) -> str:
+    """The ControllerRevision of a TaskDefinition's content."""
+    return f"{definition}-{digest[:8]}"

@@ -1,0 +1,188 @@
+"""What became of an attempt: Job and pod to outcome. Pure.
+
+An outcome is read from the pod's container (2 s before the Job says it), and from exit code, reason, pod conditions and
+pod reason together, since none of them is enough: an evicted pod can say OOMKilled, and exit code 0 can too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from celeriac.api.v1alpha1 import Attempt, Failure
+from celeriac_operator.core.facts import JobFacts, PodFacts, Started, Terminated, Waiting
+from celeriac_operator.core.text import safe
+
+LONGEST_OUTPUT = 2048
+
+_DISRUPTIONS = {
+    "PreemptionByScheduler": Failure.PREEMPTED,
+    "EvictionByEvictionAPI": Failure.EVICTED,
+    "TerminationByKubelet": Failure.EVICTED,
+    "DeletionByTaintManager": Failure.NODE_LOST,
+    "DeletionByPodGC": Failure.NODE_LOST,
+}
+_POD_REASONS = {
+    "DeadlineExceeded": Failure.RUN_DEADLINE_EXCEEDED,
+    "NodeLost": Failure.NODE_LOST,
+    "Preempting": Failure.PREEMPTED,
+}
+_NEVER_STARTED = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
+_FATAL_WAITING = {
+    "InvalidImageName": Failure.INVALID_POD,
+    "ErrImageNeverPull": Failure.IMAGE_PULL_FAILED,
+}
+_IMAGE_WAITING = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
+_CONFIG_WAITING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """The container does not run yet."""
+
+    problem: Failure | None = None
+    """The class of the failure, should the start deadline pass like this."""
+    fatal: bool = False
+    """Waiting does not help."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The container runs."""
+
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The attempt is over."""
+
+    failure: Failure | None
+    """None: it succeeded."""
+    message: str = ""
+    exit_code: int | None = None
+    start: datetime | None = None
+    finish: datetime | None = None
+    output: str | None = None
+    """What the process wrote to its result file; None where nothing is left to read it from."""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The pod is gone, and the Job has not yet said how it ended."""
+
+
+Outcome = NotStarted | Running | Ended | Unclear
+
+
+def outcome(attempt: Attempt, job: JobFacts | None, pod: PodFacts | None, *, replaced: bool = False) -> Outcome:
+    """What became of the attempt, as far as it can be told.
+
+    Args:
+        pod: the pod that the attempt is bound to, if it still exists.
+        replaced: the Job has another pod, which is not this attempt.
+    """
+    if pod is not None:
+        return _of_pod(pod, attempt)
+    if job is None:
+        return _lost(attempt, Failure.JOB_LOST, f"Job {attempt.job_name} is gone: something else deleted it")
+    if job.complete:
+        text = "succeeded, but its pod was deleted before its result was read"
+        return Ended(None, finish=None, warning=f"Attempt {attempt.number} {text}")
+    if job.failed:
+        return _lost(attempt, Failure.POD_DELETED, f"Its pod is gone: {job.message or 'the Job failed without it'}")
+    if attempt.pod_uid is None:
+        return NotStarted()
+    if attempt.failure is None and not replaced:
+        return Unclear()
+    return _lost(attempt, Failure.POD_DELETED, "Its pod is gone, and the Job made another")
+
+
+def _lost(attempt: Attempt, failure: Failure, message: str) -> Ended:
+    """No process is left to ask: what was decided before stands, else it was lost."""
+    if attempt.failure is not None:
+        return Ended(attempt.failure, attempt.message or "", start=attempt.start_time)
+    return Ended(failure, message, start=attempt.start_time)
+
+
+def _of_pod(pod: PodFacts, attempt: Attempt) -> Outcome:
+    match pod.container:
+        case Terminated() as container:
+            return _terminated(pod, container, attempt)
+        case _ if pod.phase == "Succeeded":
+            return Ended(
+                None, warning="The pod succeeded, but its container's state was lost", start=attempt.start_time
+            )
+        case _ if pod.ended:
+            return _failed_without_container(pod, attempt)
+        case Started(start):
+            return Running(start)
+        case Waiting() as container:
+            return _waiting(pod, container)
+
+
+def _terminated(pod: PodFacts, container: Terminated, attempt: Attempt) -> Ended:
+    ended = Ended(None, "", container.exit_code, container.start, container.finish, container.message)
+    if container.exit_code == 0:
+        oom = f"Attempt {attempt.number} ended with exit code 0, but a process in it was killed for lack of memory"
+        return _with(ended, None, "", oom if container.reason == "OOMKilled" else "")
+    failure, message = _failure(pod, container, attempt)
+    output = safe(container.message, LONGEST_OUTPUT)
+    return _with(ended, failure, f"{message}: {output}" if output else message)
+
+
+def _with(ended: Ended, failure: Failure | None, message: str, warning: str = "") -> Ended:
+    return Ended(failure, message, ended.exit_code, ended.start, ended.finish, ended.output, warning)
+
+
+def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Failure, str]:
+    """The class of an attempt whose process ended with another exit code than 0, and a sentence."""
+    code = f"exit code {container.exit_code}"
+    if attempt.failure is not None:
+        return attempt.failure, f"{attempt.message or attempt.failure} ({code})"
+    if pod.disruption in _DISRUPTIONS or pod.reason == "Evicted":
+        return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), pod.message or f"The pod was disrupted ({code})"
+    if pod.reason in _POD_REASONS:
+        return _POD_REASONS[pod.reason], pod.message or pod.reason
+    if container.reason == "OOMKilled":
+        return Failure.OOM_KILLED, f"Killed: it used more memory than its limit ({code})"
+    if container.reason in _NEVER_STARTED:
+        return Failure.INVALID_POD, f"The container could not start ({code})"
+    if container.reason == "ContainerStatusUnknown":
+        return Failure.NODE_LOST, "The node lost the container"
+    if _deleted_before_end(pod, container):
+        return Failure.POD_DELETED, f"Its pod was deleted ({code})"
+    return Failure.APP_ERROR, f"The process ended with {code}"
+
+
+def _deleted_before_end(pod: PodFacts, container: Terminated) -> bool:
+    """Times are whole seconds: a process that ended in the second of the deletion was ended by it."""
+    return pod.deleted_at is not None and (container.finish is None or container.finish >= pod.deleted_at)
+
+
+def _failed_without_container(pod: PodFacts, attempt: Attempt) -> Ended:
+    """The kubelet refused or lost the pod before a container's end was recorded."""
+    if attempt.failure is not None:
+        return _lost(attempt, attempt.failure, "")
+    if pod.disruption in _DISRUPTIONS:
+        failure = _DISRUPTIONS[pod.disruption]
+    elif pod.reason in _POD_REASONS:
+        failure = _POD_REASONS[pod.reason]
+    else:
+        failure = Failure.POD_DELETED if pod.deleted_at else Failure.EVICTED
+    return Ended(failure, safe(pod.message or pod.reason or "The pod failed", LONGEST_OUTPUT), start=attempt.start_time)
+
+
+def _waiting(pod: PodFacts, container: Waiting) -> NotStarted:
+    detail = safe(container.message, 512) or container.reason
+    if container.reason in _FATAL_WAITING:
+        return NotStarted(_FATAL_WAITING[container.reason], True, f"{container.reason}: {detail}")
+    if container.reason in _IMAGE_WAITING:
+        return NotStarted(Failure.IMAGE_PULL_FAILED, False, f"The image cannot be pulled: {detail}")
+    if container.reason in _CONFIG_WAITING:
+        return NotStarted(Failure.INVALID_POD, False, f"The container cannot be created: {detail}")
+    if pod.unschedulable:
+        return NotStarted(Failure.UNSCHEDULABLE, False, f"No node fits: {safe(pod.unschedulable, 512)}")
+    return NotStarted()

@@ -1,0 +1,71 @@
+"""What is to be done, as values: ``decide`` returns a Plan, ``kube/apply.py`` carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from celeriac.api.v1alpha1 import TaskStatus
+from celeriac_operator.core.facts import Accepted, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRevision:
+    """Keep the TaskDefinition's content, so that the Task can run from it whatever happens to the definition."""
+
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob:
+    """Start an attempt."""
+
+    attempt: int
+    accepted: Accepted
+    revision: Revision | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Stop a pod: SIGTERM, its grace period, SIGKILL."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Take back a Job that has no pod yet."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTask:
+    """Remove a finished Task, and its Jobs with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event about the Task."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Create = CreateRevision | CreateJob
+Delete = DeletePod | DeleteJob | DeleteTask
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Creates first, then one status write, then events and deletes; and when to look again."""
+
+    create: tuple[Create, ...] = ()
+    status: TaskStatus | None = None
+    events: tuple[Event, ...] = ()
+    delete: tuple[Delete, ...] = ()
+    look_again: datetime | None = None

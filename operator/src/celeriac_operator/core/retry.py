@@ -1,0 +1,78 @@
+"""Whether a failed attempt is followed by another, and when. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from celeriac.api.v1alpha1 import DISRUPTIONS, NOT_RETRIED, EffectiveBackoff, EffectiveRetry, Failure, RetryRule
+
+_ALWAYS_FINAL = frozenset({Failure.CANCELLED, Failure.TOTAL_DEADLINE_EXCEEDED})
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What a Task has used up, the failure in question included."""
+
+    own: int
+    disruptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDecision:
+    """Another attempt at that time; or none, and why."""
+
+    at: datetime | None
+    why: str
+
+
+def retry_decision(
+    failure: Failure, exit_code: int | None, used: Failures, policy: EffectiveRetry, *, seed: str, now: datetime
+) -> RetryDecision:
+    """What follows a failed attempt.
+
+    Args:
+        seed: makes the jitter, so that deciding twice decides the same (the Task's uid will do).
+    """
+    rule = next((rule for rule in policy.rules if _matches(rule, failure, exit_code)), None)
+    if failure in _ALWAYS_FINAL:
+        return RetryDecision(None, "")
+    if rule is not None and rule.action == "Fail":
+        return RetryDecision(None, "a retry rule says Fail")
+    if rule is None and failure in NOT_RETRIED:
+        return RetryDecision(None, f"{failure} is not retried")
+    return _within_limits(failure, used, policy, seed, now)
+
+
+def _within_limits(failure: Failure, used: Failures, policy: EffectiveRetry, seed: str, now: datetime) -> RetryDecision:
+    disrupted = failure in DISRUPTIONS
+    count, limit = (used.disruptions, policy.max_disruptions) if disrupted else (used.own, policy.max_attempts - 1)
+    if count > limit:
+        noun = "disruption" if disrupted else "attempt"
+        allowed = policy.max_disruptions if disrupted else policy.max_attempts
+        return RetryDecision(None, f"{count} {noun}{'s' * (count != 1)} of {allowed} used up")
+    pause = backoff_seconds(policy.backoff, count, f"{seed}/{used.own}/{used.disruptions}")
+    return RetryDecision(now + timedelta(seconds=pause), "")
+
+
+def _matches(rule: RetryRule, failure: Failure, exit_code: int | None) -> bool:
+    if rule.on_failures is not None:
+        return failure in rule.on_failures
+    if rule.on_exit_codes is None or not exit_code:
+        return False
+    return (exit_code in rule.on_exit_codes.values) == (rule.on_exit_codes.operator == "In")
+
+
+def backoff_seconds(backoff: EffectiveBackoff, failures: int, seed: str) -> float:
+    """The pause after so many failures, in seconds.
+
+    Exponential backoff with full jitter (Brooker, "Exponential Backoff And Jitter", 2015). The random part comes from a
+    hash, so that it is the same after a restart.
+    """
+    factor: float = (backoff.multiplier_percent / 100) ** min(failures - 1, 64)
+    pause = min(backoff.initial_seconds * factor, backoff.max_seconds)
+    if backoff.jitter == "None":
+        return pause
+    draw = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big") / 2**64
+    return pause * draw

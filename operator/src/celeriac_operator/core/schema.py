@@ -1,0 +1,46 @@
+"""JSON Schema (2020-12) for params and results. Pure: references to other documents are not followed."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.protocols import Validator
+from referencing.exceptions import Unresolvable
+
+from celeriac.api.v1alpha1 import Json
+from celeriac_operator.core.text import cut
+
+_LONGEST_PROBLEM = 500
+
+
+def schema_problem(schema: dict[str, Json], value: Json, where: str) -> str | None:
+    """What is wrong with the value, as ``<where>.<path>: <why>``; None where nothing is."""
+    try:
+        error = best_match(_validator(json.dumps(schema, sort_keys=True)).iter_errors(value))
+    except (SchemaError, Unresolvable, RecursionError) as broken:
+        return f"{where}: the schema of the TaskDefinition cannot be used: {cut(str(broken), _LONGEST_PROBLEM)}"
+    if error is None:
+        return None
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    return f"{where}{path}: {cut(error.message, _LONGEST_PROBLEM)}"
+
+
+def broken_schema(schema: dict[str, Json]) -> str | None:
+    """Why a schema is not one; None where it is."""
+    try:
+        _validator(json.dumps(schema, sort_keys=True))
+    except SchemaError as broken:
+        path = "".join(f".{step}" for step in broken.absolute_path)
+        return f"{path.lstrip('.') or 'schema'}: {cut(broken.message, _LONGEST_PROBLEM)}"
+    return None
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Validator:
+    """A validator costs far more to make than to use, and thousands of Tasks share one definition."""
+    parsed = json.loads(schema)
+    Draft202012Validator.check_schema(parsed)
+    return Draft202012Validator(parsed, format_checker=FormatChecker())

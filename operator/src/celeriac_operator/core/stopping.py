@@ -1,0 +1,95 @@
+"""An attempt under way has to end: cancelled, past a deadline, or waiting for what cannot come. Pure.
+
+The verdict is recorded first and the pod deleted after, so that a restart in between changes nothing; what the process
+makes of its grace period still counts (see ``ending``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celeriac.api.v1alpha1 import Failure, Phase
+from celeriac_operator.core import names
+from celeriac_operator.core.ending import cancelled, expired, out_of_time
+from celeriac_operator.core.outcome import NotStarted
+from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan
+from celeriac_operator.core.status import Saying, compose
+from celeriac_operator.core.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why the attempt is stopped."""
+
+    failure: Failure
+    message: str
+
+
+def attempt_to_stop(view: View) -> Plan | None:
+    """Record why the attempt is stopped, then stop it; wait until it has ended."""
+    recorded, attempt = view.recorded, view.attempt
+    if recorded is None or attempt is None:
+        return None
+    if recorded.failure is not None:
+        return Plan(delete=_stops(view), look_again=view.soon(10))
+    verdict = next((found for found in (check(view) for check in VERDICTS) if found is not None), None)
+    if verdict is None:
+        return None
+    attempt = attempt.model_copy(update={"failure": verdict.failure, "message": verdict.message})
+    phase = Phase.RUNNING if attempt.start_time else Phase.STARTING
+    saying = Saying(phase, names.STOPPING, f"Stopping attempt {attempt.number}: {verdict.message}")
+    return Plan(status=compose(view, saying, attempt=attempt), delete=_stops(view), look_again=view.soon(10))
+
+
+def _stops(view: View) -> tuple[Delete, ...]:
+    pod, job = view.world.pod, view.world.job
+    if pod is not None:
+        return () if pod.deleted_at else (DeletePod(pod.name, pod.uid),)
+    return (DeleteJob(job.name, job.uid),) if job is not None and not job.deleting and not job.finished else ()
+
+
+def _cancel(view: View) -> Verdict | None:
+    return Verdict(Failure.CANCELLED, cancelled(view).message) if view.task.spec.cancel is not None else None
+
+
+def _total(view: View) -> Verdict | None:
+    return Verdict(Failure.TOTAL_DEADLINE_EXCEEDED, out_of_time(view).message) if view.out_of_time else None
+
+
+def _queue(view: View) -> Verdict | None:
+    waits = isinstance(view.outcome, NotStarted) and view.expired
+    return Verdict(Failure.START_DEADLINE_EXCEEDED, expired(view).message) if waits else None
+
+
+def _hopeless(view: View) -> Verdict | None:
+    found, refusal = view.outcome, view.world.refusal
+    if refusal is not None and refusal.reason == Failure.INVALID_POD and view.world.pod is None:
+        return Verdict(Failure.INVALID_POD, refusal.message)
+    if isinstance(found, NotStarted) and found.fatal and found.problem is not None:
+        return Verdict(found.problem, found.message)
+    return None
+
+
+def _start(view: View) -> Verdict | None:
+    found, seconds = view.outcome, view.deadlines.start_seconds
+    if not isinstance(found, NotStarted) or view.clocks.start is None or view.now < view.clocks.start:
+        return None
+    if found.problem is not None:
+        return Verdict(found.problem, f"{found.message}; given up after startSeconds ({seconds} s)")
+    return Verdict(Failure.START_DEADLINE_EXCEEDED, f"Its container did not start within startSeconds ({seconds} s)")
+
+
+def _run(view: View) -> Verdict | None:
+    if view.clocks.run is None or view.now < view.clocks.run:
+        return None
+    return Verdict(Failure.RUN_DEADLINE_EXCEEDED, f"It ran longer than runSeconds ({view.deadlines.run_seconds} s)")
+
+
+VERDICTS = (
+    _cancel,  # the user asked
+    _total,  # the task as a whole has run out of time
+    _queue,  # nothing started while anybody still cared
+    _hopeless,  # waiting does not help, such as for an image that may not be pulled
+    _start,  # this attempt did not start in time
+    _run,  # this attempt ran too long
+)

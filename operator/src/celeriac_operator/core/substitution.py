@@ -1,0 +1,44 @@
+"""``$(params.NAME)`` in command, args and env values. Pure, one pass: what was substituted is not looked at again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+from celeriac.api.v1alpha1 import Container, DefinitionContainer, Json
+
+_REFERENCE = re.compile(r"\$\(params\.([A-Za-z_][A-Za-z0-9_-]*)\)")
+
+
+def substituted(text: str, params: Mapping[str, Json]) -> str:
+    """The text with every reference replaced by the parameter's value.
+
+    Strings go in as they are, other JSON compact. Every ``$`` of a value is doubled, so that Kubernetes, which expands
+    ``$(VAR)`` afterwards, gives the value back as it was. Other ``$(VAR)`` of the text are left to Kubernetes.
+
+    Raises:
+        KeyError: a parameter is missing.
+    """
+    return _REFERENCE.sub(lambda match: escaped(_as_text(params[match.group(1)])), text)
+
+
+def escaped(text: str) -> str:
+    """The text so that Kubernetes' expansion of ``$(VAR)`` leaves it as it is."""
+    return text.replace("$", "$$")
+
+
+def missing_params(container: Container | DefinitionContainer, params: Mapping[str, Json]) -> list[str]:
+    """Names that the container refers to and the params do not have, in order."""
+    names = [name for text in _texts(container) for name in _REFERENCE.findall(text)]
+    return [name for name in dict.fromkeys(names) if name not in params]
+
+
+def _texts(container: Container | DefinitionContainer) -> Iterable[str]:
+    yield from container.command or ()
+    yield from container.args or ()
+    yield from (variable.value for variable in container.env or () if variable.value)
+
+
+def _as_text(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,163 @@
+"""One Task's situation: the snapshot, read. Pure; every rule of ``decide`` starts from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Deadlines
+from celeriac_operator.core.acceptance import Rejected, accept
+from celeriac_operator.core.clocks import DEFINITION_GRACE_SECONDS, Clocks, after, clocks, earliest, origin
+from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
+from celeriac_operator.core.names import QUOTA_EXCEEDED
+from celeriac_operator.core.outcome import Ended, NotStarted, Outcome, Running, outcome
+from celeriac_operator.core.retry import Failures
+
+
+@dataclass(frozen=True)
+class View:
+    """The world at a moment, with what follows from it."""
+
+    world: World
+    now: datetime
+
+    @property
+    def task(self) -> TaskFacts:
+        return self.world.task
+
+    @cached_property
+    def acceptance(self) -> Accepted | Rejected | None:
+        """What the Task was or would be accepted with; None while its TaskDefinition is not there."""
+        status, job = self.task.status, self.world.job
+        if status.effective is not None:
+            return Accepted(status.effective, status.definition)
+        if job is not None and job.accepted is not None:
+            return job.accepted
+        if self.task.spec.definition_name is not None and self.world.live is None:
+            return None
+        return accept(self.task.spec, self.world.live, self.world.defaults)
+
+    @property
+    def accepted(self) -> Accepted | None:
+        return self.acceptance if isinstance(self.acceptance, Accepted) else None
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The effective deadlines; before acceptance the Task's own."""
+        return self.accepted.effective.deadlines if self.accepted else self.task.spec.deadlines or Deadlines()
+
+    @property
+    def revision(self) -> Revision | None:
+        """The content that the Task runs from, as far as it can still be found."""
+        accepted, live = self.accepted, self.world.live
+        if accepted is None or accepted.definition is None:
+            return None
+        if self.world.pinned is not None:
+            return self.world.pinned
+        return live if live is not None and live.name == accepted.definition.revision else None
+
+    @cached_property
+    def recorded(self) -> Attempt | None:
+        """The attempt under way as it was last recorded, or as its Job shows it where it was not recorded yet."""
+        last = self.task.status.attempts[-1] if self.task.status.attempts else None
+        if last is not None and last.finish_time is None:
+            return last
+        job = self.world.job
+        if job is None or job.attempt != self.next_number:
+            return None
+        return Attempt(number=job.attempt, job_name=job.name, create_time=job.created)
+
+    @cached_property
+    def outcome(self) -> Outcome | None:
+        """What became of the attempt under way; None where there is none."""
+        if self.recorded is None:
+            return None
+        job = self.world.job
+        replaced = job is not None and any(pod.job_uid == job.uid for pod in self.world.strays)
+        return outcome(self.recorded, job, self.world.pod, replaced=replaced)
+
+    @cached_property
+    def attempt(self) -> Attempt | None:
+        """The attempt under way, with what is known of it now."""
+        if self.recorded is None:
+            return None
+        pod, known = self.world.pod, {}
+        if pod is not None:
+            known = {"pod_name": pod.name, "pod_uid": pod.uid, "node_name": pod.node or self.recorded.node_name}
+        start = self.outcome.start if isinstance(self.outcome, Running | Ended) else None
+        return self.recorded.model_copy(update={**known, "start_time": start or self.recorded.start_time})
+
+    @property
+    def next_number(self) -> int:
+        return (self.task.status.attempt_count or 0) + 1
+
+    @property
+    def first_start(self) -> datetime | None:
+        """When the Task's first container started."""
+        return self.task.status.start_time or (self.attempt.start_time if self.attempt else None)
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """The deadlines that are running."""
+        attempt = self.attempt
+        return clocks(
+            self.task,
+            self.deadlines,
+            first_start=self.first_start,
+            job_created=attempt.create_time if attempt and self._counts_as_starting else None,
+            started=attempt.start_time if attempt else None,
+        )
+
+    @property
+    def _counts_as_starting(self) -> bool:
+        """While a quota keeps the pod away the attempt has not begun, so its start deadline does not run."""
+        refusal = self.world.refusal
+        return self.world.pod is not None or refusal is None or refusal.reason != QUOTA_EXCEEDED
+
+    @property
+    def expired(self) -> bool:
+        """No container started within queueSeconds: not yet, or only while the attempt was being stopped for it."""
+        deadline = after(origin(self.task), self.deadlines.queue_seconds)
+        stopping = self.recorded is not None and self.recorded.failure is not None
+        if deadline is None or (self.first_start is not None and not stopping):
+            return False
+        return (self.first_start or self.now) >= deadline
+
+    @property
+    def out_of_time(self) -> bool:
+        """totalSeconds have passed."""
+        return self.clocks.total is not None and self.now >= self.clocks.total
+
+    @property
+    def definition_deadline(self) -> datetime | None:
+        """Until when a missing TaskDefinition is waited for, where queueSeconds do not say."""
+        grace = after(self.task.created, DEFINITION_GRACE_SECONDS)
+        return None if self.deadlines.queue_seconds is not None else grace
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When the present wait began, as far as it can be told from what is recorded."""
+        last = self.task.status.attempts[-1] if self.task.status.attempts else None
+        return max(self.task.created, last.finish_time) if last and last.finish_time else self.task.created
+
+    def used(self, failed: Attempt) -> Failures:
+        """What has been used up once that attempt is counted."""
+        disruptions = (self.task.status.disruption_count or 0) + (failed.failure in DISRUPTIONS)
+        return Failures(own=failed.number - disruptions, disruptions=disruptions)
+
+    def next_deadline(self, *others: datetime | None) -> datetime | None:
+        """When something can change by itself: the next deadline, or one of the other moments."""
+        pending = [moment for moment in (*self.world_deadlines, *others) if moment is not None and moment > self.now]
+        return earliest(*pending)
+
+    @property
+    def world_deadlines(self) -> tuple[datetime | None, ...]:
+        return (self.clocks.queue, self.clocks.total, self.clocks.start, self.clocks.run)
+
+    def soon(self, seconds: float) -> datetime:
+        """The moment so many seconds from now."""
+        return self.now + timedelta(seconds=seconds)
+
+
+__all__ = ["Ended", "NotStarted", "Running", "View"]

@@ -1,0 +1,30 @@
+"""kopf's watches: each event goes to the cache, and from there into the work queue. Nothing is decided here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kopf
+
+from celeriac.api.v1alpha1 import GROUP, VERSION
+from celeriac_operator.watch import Watch
+
+
+def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
+    """Have kopf tell of every event of the four kinds."""
+
+    @kopf.on.event(GROUP, VERSION, "tasks", registry=registry)
+    async def task_seen(event: Any, **_: Any) -> None:
+        watch.saw("tasks", event["type"], event["object"])
+
+    @kopf.on.event(GROUP, VERSION, "taskdefinitions", registry=registry)
+    async def definition_seen(event: Any, **_: Any) -> None:
+        watch.saw("definitions", event["type"], event["object"])
+
+    @kopf.on.event("batch", "v1", "jobs", registry=registry)
+    async def job_seen(event: Any, **_: Any) -> None:
+        watch.saw("jobs", event["type"], event["object"])
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def pod_seen(event: Any, **_: Any) -> None:
+        watch.saw("pods", event["type"], event["object"])

@@ -1,0 +1,58 @@
+"""What grows is kept in bounds: finished Tasks beyond the limit, and revisions that no unfinished Task names."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from celeriac.api.v1alpha1 import Phase
+from celeriac_operator.core.facts import Key, TaskFacts
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.kube.cache import Broken, Cache
+from celeriac_operator.metrics import TASKS
+
+
+def surplus(cache: Cache, limit: int) -> list[TaskFacts]:
+    """Finished Tasks beyond the limit, the oldest first."""
+    tasks = (entry.facts for entry in cache.tasks.entries.values())
+    finished = [task for task in tasks if isinstance(task, TaskFacts) and task.finished and not task.deleting]
+    finished.sort(key=lambda task: (task.status.finish_time or task.created, task.key))
+    return finished[: max(len(finished) - limit, 0)]
+
+
+def unused_revisions(cache: Cache) -> list[Key]:
+    """Revisions that are not what their definition says now and that no unfinished Task runs from."""
+    needed: set[Key] = set()
+    for entry in cache.tasks.entries.values():
+        task = entry.facts
+        if isinstance(task, TaskFacts) and not task.finished and task.status.definition is not None:
+            needed.add(Key(task.key.namespace, task.status.definition.revision))
+    for job in cache.jobs.entries.values():
+        accepted = job.facts.accepted
+        if accepted is not None and accepted.definition is not None and not job.facts.finished and job.task is not None:
+            needed.add(Key(job.task.namespace, accepted.definition.revision))
+    for key, definition in cache.definitions.entries.items():
+        if definition.facts is not None:
+            needed.add(Key(key.namespace, definition.facts.revision.name))
+    return [key for key in cache.revisions if key not in needed]
+
+
+async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int) -> None:
+    """Delete what is surplus."""
+    for task in surplus(cache, limit):
+        await kube.delete(api.TASKS, *task.key, task.uid)
+    for key in unused_revisions(cache):
+        raw = await kube.get(api.REVISIONS, *key)
+        if raw is not None:
+            await kube.delete(api.REVISIONS, *key, raw["metadata"]["uid"])
+        cache.revisions.pop(key, None)
+
+
+def count_phases(cache: Cache) -> None:
+    """Refresh the gauge of Tasks by phase."""
+    counts: Counter[str] = Counter()
+    for entry in cache.tasks.entries.values():
+        task = entry.facts
+        counts["Unreadable" if isinstance(task, Broken) else task.status.phase or Phase.PENDING] += 1
+    for phase in (*Phase, "Unreadable"):
+        TASKS.labels(phase).set(counts[phase])

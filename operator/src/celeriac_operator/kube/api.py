@@ -1,0 +1,168 @@
+"""Calls to the API server: the kubernetes client's connection and credentials, plain JSON in and out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal
+
+from kubernetes.aio import client, config
+
+from celeriac_operator.core.names import FIELD_MANAGER
+from celeriac_operator.metrics import API_CALLS
+
+Raw = dict[str, Any]
+Verb = Literal["get", "list", "create", "patch", "delete"]
+
+PAGE = 500
+_METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
+_TIMEOUT_SECONDS = 30
+
+
+class ApiError(Exception):
+    """The API server refused.
+
+    Attributes:
+        status: the HTTP status code.
+        reason: the machine-readable reason, such as NotFound.
+        message: the sentence for people.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+
+
+class Resource:
+    """A kind's place in the API."""
+
+    def __init__(self, prefix: str, plural: str) -> None:
+        self.prefix, self.plural = prefix, plural
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """The path of a collection or an object."""
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{self.prefix}{scope}/{self.plural}{tail}"
+
+
+TASKS = Resource("/apis/celeriac.dev/v1alpha1", "tasks")
+DEFINITIONS = Resource("/apis/celeriac.dev/v1alpha1", "taskdefinitions")
+JOBS = Resource("/apis/batch/v1", "jobs")
+PODS = Resource("/api/v1", "pods")
+EVENTS = Resource("/api/v1", "events")
+REVISIONS = Resource("/apis/apps/v1", "controllerrevisions")
+
+
+class KubeApi:
+    """A connection to the API server."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls) -> KubeApi:
+        """Connect with the pod's service account, or with the kubeconfig where there is none."""
+        configuration = client.Configuration()
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        configuration.connection_pool_maxsize = 64
+        return cls(client.ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
+        """The object, or None where there is none."""
+        try:
+            return await self._call("get", resource, resource.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Raw]:
+        """All objects of a kind, page by page. Without a namespace: of the whole cluster."""
+        query = [("limit", str(PAGE)), ("labelSelector", labels), ("fieldSelector", fields)]
+        token = ""
+        while True:
+            asked = [(name, value) for name, value in [*query, ("continue", token)] if value]
+            page = await self._call("list", resource, resource.path(namespace), query=asked)
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def create(self, resource: Resource, namespace: str, manifest: Raw) -> Raw:
+        """Create an object."""
+        query = [("fieldManager", FIELD_MANAGER)]
+        return await self._call("create", resource, resource.path(namespace), query=query, body=manifest)
+
+    async def write_status(self, resource: Resource, namespace: str, name: str, version: str, status: Raw) -> Raw:
+        """Replace an object's status, if it still has that resourceVersion.
+
+        A JSON Patch, because a merge patch would take a null inside a result for a deletion.
+        """
+        patch = [
+            {"op": "add", "path": "/metadata/resourceVersion", "value": version},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        return await self._call(
+            "patch",
+            resource,
+            resource.path(namespace, name, "status"),
+            query=[("fieldManager", FIELD_MANAGER)],
+            body=patch,
+            content_type="application/json-patch+json",
+        )
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Delete just that object, in the background; it is fine if it is gone or another one has its name."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._call("delete", resource, resource.path(namespace, name), body=options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def _call(
+        self,
+        verb: Verb,
+        resource: Resource,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> Raw:
+        request = await self._api.param_serialize(
+            method=_METHODS[verb],
+            resource_path=path,
+            query_params=list(query),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            auth_settings=["BearerToken"],
+        )
+        method, url, headers = request[0], request[1], request[2]
+        response = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
+            method, url, headers=headers, body=body, _request_timeout=_TIMEOUT_SECONDS
+        )
+        text = await response.read()
+        API_CALLS.labels(verb, resource.plural, str(response.status)).inc()
+        if response.status >= 400:
+            raise _error(response.status, text)
+        return json.loads(text)  # type: ignore[no-any-return]
+
+
+def _error(status: int, text: bytes) -> ApiError:
+    try:
+        answer = json.loads(text)
+        return ApiError(status, answer.get("reason") or "", answer.get("message") or "")
+    except (ValueError, AttributeError):
+        return ApiError(status, "", text[:500].decode(errors="replace"))

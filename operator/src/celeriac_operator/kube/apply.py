@@ -1,0 +1,132 @@
+"""Carry out a Plan: creates, one status write, then events and deletes. The only place that changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from celeriac.api.v1alpha1 import Failure, Resources, TaskStatus
+from celeriac_operator.core import names
+from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
+from celeriac_operator.core.plan import (
+    Create,
+    CreateJob,
+    CreateRevision,
+    Delete,
+    DeleteJob,
+    DeletePod,
+    DeleteTask,
+    Plan,
+)
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import ApiError, KubeApi
+from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.kube.events import post
+from celeriac_operator.kube.observe import refusal_reason
+from celeriac_operator.kube.parse import controller_uid
+from celeriac_operator.manifests.job import build_job
+from celeriac_operator.manifests.revision import build_revision
+
+REFUSED_JOB_RETRY = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """What carrying out needs."""
+
+    kube: KubeApi
+    cache: Cache
+    resources: Resources
+    """Requests and limits of containers that give none."""
+    changed: Callable[[set[WorkKey]], None]
+    """Is told which keys to look at again."""
+
+    async def apply(self, plan: Plan, world: World, now: datetime) -> Refusal | None:
+        """Carry it out. What the API server refused comes back, to be decided upon."""
+        task = world.task
+        for create in plan.create:
+            refusal = await self._create(create, task, now)
+            if refusal is not None:
+                return refusal
+        if plan.status is not None and not await self.write_status(task, plan.status):
+            return None  # the decision was made from an old state: what it would delete may be wanted
+        for event in plan.events:
+            await post(self.kube, task, event, now)
+        for delete in plan.delete:
+            await self._delete(delete, task)
+        return None
+
+    async def _create(self, create: Create, task: TaskFacts, now: datetime) -> Refusal | None:
+        match create:
+            case CreateRevision(revision):
+                manifest = build_revision(task.key.namespace, revision)
+                try:
+                    await self.kube.create(api.REVISIONS, task.key.namespace, manifest)
+                except ApiError as error:
+                    if error.status != 409:
+                        return _refusal(error, now)
+                self.cache.revisions[Key(task.key.namespace, revision.name)] = replace(revision, stored=True)
+                return None
+            case CreateJob():
+                return await self._create_job(create, task, now)
+            case _ as never:
+                assert_never(never)
+
+    async def _create_job(self, create: CreateJob, task: TaskFacts, now: datetime) -> Refusal | None:
+        manifest = build_job(task, create, self.resources, now)
+        try:
+            raw = await self.kube.create(api.JOBS, task.key.namespace, manifest)
+        except ApiError as error:
+            if error.status != 409:
+                return _refusal(error, now)
+            # It was created before, by us, and we did not see it: adopt it.
+            name = manifest["metadata"]["name"]
+            found = await self.kube.get(api.JOBS, task.key.namespace, name)
+            if found is not None and controller_uid(found) != task.uid:
+                taken = f"Job {name} exists and is not this Task's: delete it"
+                return Refusal(names.JOB_NAME_TAKEN, taken, now + REFUSED_JOB_RETRY)
+            raw = found or {}
+        if raw:
+            self.changed(self.cache.put("jobs", raw))
+        return None
+
+    async def write_status(self, task: TaskFacts, status: TaskStatus) -> bool:
+        """Write the status, if the Task is still as it was observed; else have it observed again."""
+        namespace, name = task.key
+        try:
+            raw = await self.kube.write_status(api.TASKS, namespace, name, task.version, status.to_wire())
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            fresh = await self.kube.get(api.TASKS, namespace, name)
+            changed = self.cache.put("tasks", fresh) if fresh else self.cache.drop("tasks", task.key)
+            self.changed(changed | {task.key})
+            return False
+        self.changed(self.cache.put("tasks", raw))
+        return True
+
+    async def _delete(self, delete: Delete, task: TaskFacts) -> None:
+        namespace = task.key.namespace
+        match delete:
+            case DeletePod(name, uid):
+                await self.kube.delete(api.PODS, namespace, name, uid)
+            case DeleteJob(name, uid):
+                await self.kube.delete(api.JOBS, namespace, name, uid)
+            case DeleteTask():
+                await self.kube.delete(api.TASKS, namespace, task.key.name, task.uid)
+            case _ as never:
+                assert_never(never)
+
+
+def _refusal(error: ApiError, now: datetime) -> Refusal:
+    """What a refused create means.
+
+    Raises:
+        ApiError: it means nothing about the Task; the work queue tries again.
+    """
+    if error.status not in (400, 403, 422):
+        raise error
+    reason = Failure.INVALID_POD if error.status != 403 else refusal_reason(error.message)
+    return Refusal(reason, error.message, now + REFUSED_JOB_RETRY)

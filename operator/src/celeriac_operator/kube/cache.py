@@ -1,0 +1,161 @@
+"""What the API server holds, as facts in memory: filled by lists at start, kept by watches, repaired by relists.
+
+Each ``put`` and ``drop`` answers with the keys to look at again: none where nothing changed that a decision could need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
+from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Revision, TaskFacts
+from celeriac_operator.core.names import TASK_LABEL
+from celeriac_operator.kube.parse import (
+    Raw,
+    controller_uid,
+    definition_of,
+    job_of,
+    key_of,
+    pod_of,
+    task_of,
+    version_of,
+)
+
+F = TypeVar("F")
+WorkKey = Key | DefinitionKey
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A Task that cannot be read: stored by another version, in a shape that this one does not know."""
+
+    key: Key
+    uid: str
+    version: str
+    error: str
+
+
+@dataclass(slots=True)
+class Entry(Generic[F]):
+    """An object as it was last seen."""
+
+    version: int
+    facts: F
+    task: Key | None = None
+    """The Task that it belongs to."""
+    owner: str = ""
+    """The uid of the object that controls it."""
+
+
+class Kind(Generic[F]):
+    """All objects of one kind, by namespace and name, and by the uid of their owner."""
+
+    def __init__(self, parse: Callable[[Raw], F]) -> None:
+        self._parse = parse
+        self.entries: dict[Key, Entry[F]] = {}
+        self._owned: dict[str, set[Key]] = {}
+
+    def get(self, key: Key) -> F | None:
+        """The object, or None."""
+        entry = self.entries.get(key)
+        return entry.facts if entry else None
+
+    def owned_by(self, uid: str) -> Iterable[F]:
+        """The objects that this one controls."""
+        return (self.entries[key].facts for key in self._owned.get(uid, ()))
+
+    def version(self, key: Key) -> int:
+        """The resourceVersion that was last seen; 0 where there is none."""
+        entry = self.entries.get(key)
+        return entry.version if entry else 0
+
+    def put(self, raw: Raw) -> Entry[F] | None:
+        """Take in an object; the entry, where it tells something new."""
+        key, version = key_of(raw), version_of(raw)
+        old = self.entries.get(key)
+        if old is not None and old.version >= version:
+            return None
+        entry = Entry(version, self._parse(raw), _task_key(raw), controller_uid(raw))
+        if old is not None and old.owner != entry.owner:
+            self._disown(old.owner, key)
+        self.entries[key] = entry
+        if entry.owner:
+            self._owned.setdefault(entry.owner, set()).add(key)
+        return entry if old is None or old.facts != entry.facts else None
+
+    def drop(self, key: Key) -> Entry[F] | None:
+        """Forget an object that is gone; the entry, where it was known."""
+        entry = self.entries.pop(key, None)
+        if entry is not None:
+            self._disown(entry.owner, key)
+        return entry
+
+    def _disown(self, owner: str, key: Key) -> None:
+        owned = self._owned.get(owner)
+        if owned is not None:
+            owned.discard(key)
+            if not owned:
+                del self._owned[owner]
+
+
+def _task_key(raw: Raw) -> Key | None:
+    name = raw["metadata"].get("labels", {}).get(TASK_LABEL)
+    return Key(raw["metadata"]["namespace"], name) if name else None
+
+
+def _task_or_broken(raw: Raw) -> TaskFacts | Broken:
+    """Whatever is stored, the operator starts up over it and goes on."""
+    try:
+        return task_of(raw)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        meta = raw["metadata"]
+        return Broken(key_of(raw), meta["uid"], meta["resourceVersion"], f"{type(error).__name__}: {error}")
+
+
+def _definition_or_none(raw: Raw) -> DefinitionFacts | None:
+    try:
+        return definition_of(raw)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+@dataclass(slots=True)
+class Cache:
+    """Everything that decisions are made from."""
+
+    tasks: Kind[TaskFacts | Broken] = field(default_factory=lambda: Kind(_task_or_broken))
+    jobs: Kind[JobFacts] = field(default_factory=lambda: Kind(job_of))
+    pods: Kind[PodFacts] = field(default_factory=lambda: Kind(pod_of))
+    definitions: Kind[DefinitionFacts | None] = field(default_factory=lambda: Kind(_definition_or_none))
+    revisions: dict[Key, Revision] = field(default_factory=dict)
+
+    def put(self, kind: str, raw: Raw) -> set[WorkKey]:
+        """Take in an object; the keys to look at again."""
+        return self._affected(kind, key_of(raw), self._kind(kind).put(raw))
+
+    def drop(self, kind: str, key: Key) -> set[WorkKey]:
+        """Forget an object; the keys to look at again."""
+        return self._affected(kind, key, self._kind(kind).drop(key))
+
+    def _kind(self, kind: str) -> Kind[object]:
+        return getattr(self, kind)  # type: ignore[no-any-return]
+
+    def _affected(self, kind: str, key: Key, entry: Entry[object] | None) -> set[WorkKey]:
+        if entry is None:
+            return set()
+        if kind == "tasks":
+            return {key}
+        if kind == "definitions":
+            return {DefinitionKey(*key), *self._waiting_for(key)}
+        return {entry.task} if entry.task is not None else set()
+
+    def _waiting_for(self, definition: Key) -> Iterable[Key]:
+        """Tasks that name the definition and were not accepted yet."""
+        for key, entry in self.tasks.entries.items():
+            task = entry.facts
+            if not isinstance(task, TaskFacts) or task.status.effective is not None:
+                continue
+            if (key.namespace, task.spec.definition_name) == definition:
+                yield key

@@ -1,0 +1,121 @@
+"""One frozen snapshot of all that a decision about a Task needs.
+
+It comes from the cache, and from the API server where the cache cannot be trusted with the answer (an object that is
+missing) or does not hold it (why a pod was refused).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from celeriac.api.v1alpha1 import Defaults, Failure
+from celeriac_operator.core import names
+from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Refusal, Revision, TaskFacts, World
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.kube.cache import Cache
+from celeriac_operator.kube.parse import revision_from
+
+POD_PATIENCE = timedelta(seconds=1)
+"""So long a Job may be without a pod before it is asked why."""
+REFUSED_POD_RETRY = timedelta(seconds=5)
+
+
+async def observe(
+    task: TaskFacts, cache: Cache, kube: KubeApi, refusal: Refusal | None, defaults: Defaults, now: datetime
+) -> World:
+    """The snapshot for one Task.
+
+    Args:
+        refusal: what was said when the attempt's Job was last to be created.
+    """
+    job, last = await _job(task, cache, kube), task.status.attempts[-1:]
+    bound = last[0].pod_uid if last and last[0].finish_time is None else None
+    pods = _pods(task, job, cache)
+    pod = next((pod for pod in pods if pod.uid == bound), None) if bound else _first(pods, job)
+    if job is not None and pod is None and not job.finished:
+        refusal = (
+            await _why_no_pod(task.key, job, kube, now) if bound is None and now - job.created > POD_PATIENCE else None
+        )
+    return World(
+        task=task,
+        job=job,
+        pod=pod,
+        strays=tuple(other for other in pods if other != pod and not other.ended and other.deleted_at is None),
+        live=_live(task, cache),
+        pinned=await _pinned(task, job, cache, kube),
+        refusal=refusal,
+        defaults=defaults,
+    )
+
+
+async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
+    """The Job of the attempt under way; or of the next, which may exist without being recorded yet."""
+    last = task.status.attempts[-1] if task.status.attempts else None
+    open_attempt = last is not None and last.finish_time is None and not task.finished
+    number = last.number if last is not None and open_attempt else (task.status.attempt_count or 0) + 1
+    key = Key(task.key.namespace, names.job_name(task.key.name, task.uid, number))
+    job = cache.jobs.get(key)
+    if job is None and open_attempt:
+        # A Job that was recorded and is not in the cache is either lost or late: only the API server knows.
+        raw = await kube.get(api.JOBS, *key)
+        if raw is not None:
+            cache.put("jobs", raw)
+            job = cache.jobs.get(key)
+    return job if job is not None and job.owner_uid == task.uid else None
+
+
+def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]:
+    """Pods of all Jobs of the Task, and the pod that the attempt is bound to when its Job is gone."""
+    pods = [pod for owned in cache.jobs.owned_by(task.uid) for pod in cache.pods.owned_by(owned.uid)]
+    last = task.status.attempts[-1] if task.status.attempts else None
+    if job is None and last is not None and last.pod_name is not None:
+        orphan = cache.pods.get(Key(task.key.namespace, last.pod_name))
+        if orphan is not None and orphan.uid == last.pod_uid and orphan not in pods:
+            pods.append(orphan)
+    return sorted(pods, key=lambda pod: (pod.created, pod.name))
+
+
+def _first(pods: list[PodFacts], job: JobFacts | None) -> PodFacts | None:
+    return next((pod for pod in pods if job is not None and pod.job_uid == job.uid), None)
+
+
+async def _why_no_pod(key: Key, job: JobFacts, kube: KubeApi, now: datetime) -> Refusal | None:
+    """The Job controller tells only in Events why it could not create a pod."""
+    fields = f"involvedObject.uid={job.uid},reason=FailedCreate"
+    messages = [raw.get("message", "") async for raw in kube.list(api.EVENTS, key.namespace, fields=fields)]
+    if not messages:
+        return None
+    message = messages[-1].removeprefix("Error creating: ")
+    return Refusal(refusal_reason(message), message, now + REFUSED_POD_RETRY)
+
+
+def refusal_reason(message: str) -> str:
+    """What a refusal means: a full quota is waited for, a policy's no is final, anything else may pass."""
+    if "exceeded quota" in message:
+        return names.QUOTA_EXCEEDED
+    if "violates PodSecurity" in message or "denied" in message or "is invalid" in message:
+        return Failure.INVALID_POD
+    return names.PENDING
+
+
+def _live(task: TaskFacts, cache: Cache) -> Revision | None:
+    name = task.spec.definition_name
+    definition = cache.definitions.get(Key(task.key.namespace, name)) if name else None
+    if definition is None:
+        return None
+    revision = definition.revision
+    return cache.revisions.get(Key(task.key.namespace, revision.name), revision)
+
+
+async def _pinned(task: TaskFacts, job: JobFacts | None, cache: Cache, kube: KubeApi) -> Revision | None:
+    pin = task.status.definition or (job.accepted.definition if job and job.accepted else None)
+    if pin is None or task.finished:
+        return None
+    key = Key(task.key.namespace, pin.revision)
+    if key not in cache.revisions:
+        raw = await kube.get(api.REVISIONS, *key)
+        if raw is None:
+            return None
+        cache.revisions[key] = revision_from(raw)
+    return cache.revisions[key]

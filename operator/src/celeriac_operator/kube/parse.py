@@ -1,0 +1,185 @@
+"""The API server's JSON to frozen facts. Raw dicts end here. Pure functions; they raise on what they cannot read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from celeriac.api.v1alpha1 import (
+    DefinitionRevision,
+    Effective,
+    TaskDefinitionSpec,
+    TaskDefinitionStatus,
+    TaskSpec,
+    TaskStatus,
+)
+from celeriac_operator.core import names
+from celeriac_operator.core.definition import DefinitionFacts
+from celeriac_operator.core.facts import (
+    Accepted,
+    JobFacts,
+    Key,
+    PodFacts,
+    Revision,
+    Started,
+    TaskFacts,
+    Terminated,
+    Waiting,
+)
+from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, revision_of
+
+Raw = dict[str, Any]
+
+
+def time_of(text: str) -> datetime:
+    """An RFC 3339 time."""
+    return datetime.fromisoformat(text)
+
+
+def key_of(raw: Raw) -> Key:
+    """Namespace and name."""
+    return Key(raw["metadata"]["namespace"], raw["metadata"]["name"])
+
+
+def version_of(raw: Raw) -> int:
+    """resourceVersion, which can be compared since Kubernetes 1.35 and could in fact be before."""
+    return int(raw["metadata"]["resourceVersion"])
+
+
+def task_of(raw: Raw) -> TaskFacts:
+    """A Task.
+
+    Raises:
+        pydantic.ValidationError: it was stored by another version, in a shape that this one cannot read.
+    """
+    meta = raw["metadata"]
+    return TaskFacts(
+        key=key_of(raw),
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        generation=meta.get("generation", 1),
+        created=time_of(meta["creationTimestamp"]),
+        spec=TaskSpec.model_validate(raw["spec"]),
+        status=TaskStatus.model_validate(raw.get("status") or {}),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def definition_of(raw: Raw) -> DefinitionFacts:
+    """A TaskDefinition."""
+    meta = raw["metadata"]
+    spec = TaskDefinitionSpec.model_validate(raw["spec"])
+    return DefinitionFacts(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        version=meta["resourceVersion"],
+        generation=meta.get("generation", 1),
+        status=TaskDefinitionStatus.model_validate(raw.get("status") or {}),
+        revision=revision_of(meta["name"], meta.get("generation", 1), spec),
+    )
+
+
+def revision_from(raw: Raw) -> Revision:
+    """A ControllerRevision that the operator wrote."""
+    meta = raw["metadata"]
+    definition = meta["name"].rsplit("-", 1)[0]
+    spec = TaskDefinitionSpec.model_validate(raw["data"]["spec"])
+    generation = int(meta.get("annotations", {}).get(DEFINITION_ANNOTATION, raw["revision"]))
+    found = revision_of(definition, generation, spec, stored=True)
+    if found.name != meta["name"]:
+        raise ValueError(f"ControllerRevision {meta['name']} was changed: its content is that of {found.name}")
+    return found
+
+
+def controller_uid(raw: Raw) -> str:
+    """The uid of the object that controls this one, or nothing."""
+    owners = raw["metadata"].get("ownerReferences", ())
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
+
+
+def job_of(raw: Raw) -> JobFacts:
+    """A Job of an attempt."""
+    meta, status = raw["metadata"], raw.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ()) if c["status"] == "True"}
+    failed = conditions.get("Failed")
+    return JobFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=controller_uid(raw),
+        attempt=int(meta.get("labels", {}).get(names.ATTEMPT_LABEL, "0")),
+        created=time_of(meta["creationTimestamp"]),
+        deleting="deletionTimestamp" in meta,
+        complete="Complete" in conditions,
+        failed=failed is not None,
+        message=failed.get("message", "") if failed else "",
+        accepted=_accepted(meta.get("annotations", {}).get(names.ACCEPTED_ANNOTATION)),
+    )
+
+
+def _accepted(text: str | None) -> Accepted | None:
+    if text is None:
+        return None
+    wire = json.loads(text)
+    definition = wire.get("definition")
+    return Accepted(
+        Effective.model_validate(wire["effective"]),
+        DefinitionRevision.model_validate(definition) if definition else None,
+    )
+
+
+def pod_of(raw: Raw) -> PodFacts:
+    """A pod of an attempt's Job."""
+    meta, status = raw["metadata"], raw.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ())}
+    disruption, scheduled = conditions.get("DisruptionTarget", {}), conditions.get("PodScheduled", {})
+    unschedulable = scheduled.get("reason") == "Unschedulable" and scheduled.get("status") == "False"
+    return PodFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        job_uid=controller_uid(raw),
+        created=time_of(meta["creationTimestamp"]),
+        container=_container(status),
+        node=raw["spec"].get("nodeName"),
+        phase=status.get("phase", "Pending"),
+        reason=status.get("reason", ""),
+        message=status.get("message", "") or disruption.get("message", ""),
+        deleted_at=_deleted_at(meta),
+        disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
+        unschedulable=scheduled.get("message", "") if unschedulable else "",
+    )
+
+
+def _deleted_at(meta: Raw) -> datetime | None:
+    """deletionTimestamp is when the grace period ends; this is when it began."""
+    if "deletionTimestamp" not in meta:
+        return None
+    return time_of(meta["deletionTimestamp"]) - timedelta(seconds=meta.get("deletionGracePeriodSeconds", 0))
+
+
+def _container(status: Raw) -> Waiting | Started | Terminated:
+    found = next((c for c in status.get("containerStatuses", ()) if c["name"] == names.CONTAINER_NAME), None)
+    state = found["state"] if found else {}
+    if "terminated" in state:
+        return _terminated(state["terminated"])
+    if "running" in state:
+        return Started(time_of(state["running"]["startedAt"]))
+    waiting = state.get("waiting", {})
+    return Waiting(waiting.get("reason", ""), waiting.get("message", ""))
+
+
+def _terminated(state: Raw) -> Terminated:
+    start, finish = state.get("startedAt"), state.get("finishedAt")
+    return Terminated(
+        exit_code=state["exitCode"],
+        reason=state.get("reason", ""),
+        message=state.get("message", ""),
+        start=_known(start),
+        finish=_known(finish),
+    )
+
+
+def _known(text: str | None) -> datetime | None:
+    """The kubelet writes the epoch or null for a time that it does not know."""
+    moment = time_of(text) if text else None
+    return moment if moment is not None and moment.year > 1970 else None

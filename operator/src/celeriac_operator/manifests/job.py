@@ -1,0 +1,174 @@
+"""The Job of an attempt, built by construction: never by merging what a user wrote into a pod. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from celeriac.api.v1alpha1 import API_VERSION, Container, Deadlines, DefinitionContainer, PodOptions, Resources
+from celeriac.api.v1alpha1.container import DefinitionEnvVar
+from celeriac_operator.core import names
+from celeriac_operator.core.clocks import after, earliest, origin
+from celeriac_operator.core.facts import Accepted, TaskFacts
+from celeriac_operator.core.plan import CreateJob
+from celeriac_operator.core.substitution import escaped, substituted
+from celeriac_operator.manifests.security import TMP_SIZE_LIMIT, TMP_VOLUME, Manifest, container_security, pod_security
+
+RESULT_FILE = "/dev/termination-log"
+BACKSTOP_SECONDS = 60
+"""The kubelet's own deadline comes so much later than the operator's: it is for when no operator is there."""
+
+
+def build_job(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime) -> Manifest:
+    """The Job manifest of an attempt.
+
+    Args:
+        defaults: requests and limits of containers that give none.
+        now: the moment of creation.
+    """
+    labels = _labels(task, create)
+    accepted = json.dumps(accepted_to_wire(create.accepted), separators=(",", ":"))
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.job_name(task.key.name, task.uid, create.attempt),
+            "namespace": task.key.namespace,
+            "labels": labels,
+            "annotations": {names.ACCEPTED_ANNOTATION: accepted},
+            "ownerReferences": [_owner(task)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "template": {"metadata": {"labels": labels}, "spec": _pod(task, create, defaults, now)},
+        },
+    }
+
+
+def accepted_to_wire(accepted: Accepted) -> Manifest:
+    """What the Task was accepted with, as it is kept on the Job."""
+    definition = {"definition": accepted.definition.to_wire()} if accepted.definition else {}
+    return {"effective": accepted.effective.to_wire(), **definition}
+
+
+def _labels(task: TaskFacts, create: CreateJob) -> dict[str, str]:
+    labels = {
+        names.MANAGED_BY_LABEL: names.MANAGED_BY,
+        names.TASK_LABEL: task.key.name,
+        names.ATTEMPT_LABEL: str(create.attempt),
+        names.QUEUE_LABEL: create.accepted.effective.queue_name,
+    }
+    definition = task.spec.definition_name
+    return {**labels, names.DEFINITION_LABEL: definition} if definition else labels
+
+
+def _owner(task: TaskFacts) -> Manifest:
+    return {"apiVersion": API_VERSION, "kind": "Task", "name": task.key.name, "uid": task.uid, "controller": True}
+
+
+def _pod(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime) -> Manifest:
+    options = (create.revision.spec.pod if create.revision else None) or PodOptions()
+    deadlines = create.accepted.effective.deadlines
+    service_account = {"serviceAccountName": options.service_account_name} if options.service_account_name else {}
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": options.service_account_name is not None,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": deadlines.grace_seconds,
+        "securityContext": pod_security(options.security_context),
+        "containers": [_container(task, create, options, defaults, now)],
+        "volumes": [
+            {"name": TMP_VOLUME, "emptyDir": {"sizeLimit": TMP_SIZE_LIMIT}},
+            *(volume.to_wire() for volume in options.volumes or ()),
+        ],
+        **_backstop(deadlines),
+        **service_account,
+        **_placement(options),
+    }
+
+
+def _backstop(deadlines: Deadlines) -> Manifest:
+    if deadlines.run_seconds is None:
+        return {}
+    parts = (deadlines.start_seconds, deadlines.run_seconds, deadlines.grace_seconds, BACKSTOP_SECONDS)
+    return {"activeDeadlineSeconds": sum(part or 0 for part in parts)}
+
+
+def _placement(options: PodOptions) -> Manifest:
+    wire = options.to_wire()
+    fields = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "runtimeClassName")
+    secrets = [{"name": name} for name in options.image_pull_secrets or ()]
+    return {
+        **{field: wire[field] for field in fields if field in wire},
+        **({"imagePullSecrets": secrets} if secrets else {}),
+    }
+
+
+def _container(task: TaskFacts, create: CreateJob, options: PodOptions, defaults: Resources, now: datetime) -> Manifest:
+    container: Container | DefinitionContainer | None = (
+        create.revision.spec.container if create.revision else task.spec.container
+    )
+    assert container is not None  # noqa: S101  exactly one of the two, says the CRD
+    params = task.spec.params or {}
+    wire = container.to_wire()
+    plain: Manifest = {field: wire[field] for field in ("image", "imagePullPolicy", "workingDir") if field in wire}
+    texts: Manifest = {
+        field: [substituted(text, params) for text in wire[field]] for field in ("command", "args") if field in wire
+    }
+    mounts = [mount.to_wire() for mount in options.volume_mounts or ()]
+    tmp = [] if any(mount["mountPath"] == "/tmp" for mount in mounts) else [{"name": TMP_VOLUME, "mountPath": "/tmp"}]  # noqa: S108
+    return {
+        "name": names.CONTAINER_NAME,
+        **plain,
+        **texts,
+        "env": [*_user_env(container, params), *_own_env(task, create, now)],
+        "resources": resources(container.resources, defaults),
+        "securityContext": container_security(options.security_context),
+        "terminationMessagePath": RESULT_FILE,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [*tmp, *mounts],
+    }
+
+
+def _user_env(container: Container | DefinitionContainer, params: Mapping[str, Any]) -> Iterable[Manifest]:
+    for variable in container.env or ():
+        if variable.name.startswith("CELERIAC_"):
+            continue
+        if isinstance(variable, DefinitionEnvVar) and variable.value_from is not None:
+            yield {"name": variable.name, "valueFrom": variable.value_from.to_wire()}
+        else:
+            yield {"name": variable.name, "value": substituted(variable.value or "", params)}
+
+
+def _own_env(task: TaskFacts, create: CreateJob, now: datetime) -> list[Manifest]:
+    deadlines = create.accepted.effective.deadlines
+    ends = earliest(after(origin(task), deadlines.total_seconds), after(now, deadlines.run_seconds))
+    params = json.dumps(task.spec.params or {}, separators=(",", ":"), ensure_ascii=False)
+    values = {
+        "CELERIAC_TASK": task.key.name,
+        "CELERIAC_NAMESPACE": task.key.namespace,
+        "CELERIAC_ATTEMPT": str(create.attempt),
+        "CELERIAC_PARAMS": escaped(params),
+        "CELERIAC_DEADLINE": ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else "",
+        "CELERIAC_RESULT_FILE": RESULT_FILE,
+    }
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def resources(given: Resources | None, defaults: Resources) -> Manifest:
+    """Requests and limits: the given ones, and for each resource that is not mentioned at all the defaults.
+
+    A request without a limit is its own limit, so that no task takes more of a node than was set aside for it, but for
+    CPU, which is shared out fairly anyway.
+    """
+    requests, limits = dict((given and given.requests) or {}), dict((given and given.limits) or {})
+    mentioned = {*requests, *limits}
+    limits |= {name: value for name, value in requests.items() if name not in limits and name != "cpu"}
+    limits |= {name: value for name, value in (defaults.limits or {}).items() if name not in mentioned}
+    requests |= {name: value for name, value in (defaults.requests or {}).items() if name not in mentioned}
+    return {"requests": requests, "limits": limits}

@@ -1,0 +1,49 @@
+"""Every metric, in one place. No label ever comes from a user's string, but for the bounded names of the API itself."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, float("inf"))
+_QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, float("inf"))
+
+TASKS = Gauge("celeriac_tasks", "Tasks by phase.", ["phase"], registry=REGISTRY)
+QUEUE_WAIT = Histogram(
+    "celeriac_task_queue_wait_seconds",
+    "From submission, or startTime, to the first Job.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+START_LATENCY = Histogram(
+    "celeriac_attempt_start_latency_seconds",
+    "From an attempt's Job to its container's start.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+RUN_TIME = Histogram(
+    "celeriac_attempt_run_seconds", "From a container's start to its end.", buckets=_SECONDS, registry=REGISTRY
+)
+ATTEMPTS = Counter("celeriac_attempts", "Ended attempts by failure; success: none.", ["failure"], registry=REGISTRY)
+FINISHED = Counter("celeriac_tasks_finished", "Finished tasks by phase.", ["phase"], registry=REGISTRY)
+RECONCILE_TIME = Histogram(
+    "celeriac_reconcile_seconds", "Time to reconcile one key, API calls included.", buckets=_QUICK, registry=REGISTRY
+)
+RECONCILE_ERRORS = Counter("celeriac_reconcile_errors", "Reconciles that raised.", ["kind"], registry=REGISTRY)
+QUEUE_DEPTH = Gauge("celeriac_workqueue_depth", "Keys that are ready and wait.", registry=REGISTRY)
+QUEUE_OLDEST = Gauge(
+    "celeriac_workqueue_oldest_seconds", "Age of the key that has waited or been worked on longest.", registry=REGISTRY
+)
+WATCH_AGE = Gauge("celeriac_watch_age_seconds", "Since the last event of a watch.", ["kind"], registry=REGISTRY)
+WATCH_EVENTS = Counter("celeriac_watch_events", "Events seen.", ["kind"], registry=REGISTRY)
+WATCH_REPAIRS = Counter(
+    "celeriac_watch_repairs", "Objects that a relist found missed by their watch.", ["kind"], registry=REGISTRY
+)
+API_CALLS = Counter(
+    "celeriac_api_calls",
+    "API calls by verb, resource and status code.",
+    ["verb", "resource", "code"],
+    registry=REGISTRY,
+)
+EVENTS_DROPPED = Counter("celeriac_events_dropped", "Kubernetes Events that could not be posted.", registry=REGISTRY)

@@ -1,0 +1,134 @@
+"""Observe, decide, apply: every trigger ends here, and nothing else changes a Task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from celeriac.api.v1alpha1 import Defaults, TaskStatus
+from celeriac_operator.core.decide import decide
+from celeriac_operator.core.definition import DefinitionKey, definition_status
+from celeriac_operator.core.facts import Key, Refusal, TaskFacts
+from celeriac_operator.core.poison import TRIES, poisoned
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import ApiError, KubeApi
+from celeriac_operator.kube.apply import Applier
+from celeriac_operator.kube.cache import Broken, Cache, WorkKey
+from celeriac_operator.kube.observe import observe
+from celeriac_operator.measure import measure
+from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
+from celeriac_operator.workqueue import WorkQueue
+
+log = structlog.get_logger()
+
+TROUBLE = (ApiError, OSError, TimeoutError)
+"""Errors of the API server or the way to it: they say nothing about the Task, which is tried again for ever."""
+
+
+class Reconciler:
+    """Brings one object at a time to where it should be.
+
+    Args:
+        clock: now, as an aware datetime.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        kube: KubeApi,
+        queue: WorkQueue[WorkKey],
+        applier: Applier,
+        defaults: Defaults,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cache, self._kube, self._queue, self._applier = cache, kube, queue, applier
+        self._defaults, self._clock = defaults, clock
+        self._refusals: dict[Key, Refusal] = {}
+        self._poison: dict[WorkKey, str] = {}
+
+    async def reconcile(self, key: WorkKey) -> None:
+        """Work on one key.
+
+        Raises:
+            Exception: what went wrong; the work queue tries again, later and later.
+        """
+        with RECONCILE_TIME.time():
+            if isinstance(key, DefinitionKey):
+                await self._definition(key)
+            else:
+                await self._task(key)
+
+    async def _task(self, key: Key) -> None:
+        task = self._cache.tasks.get(key)
+        if task is None:
+            self._refusals.pop(key, None)
+            self._queue.forget(key)
+        elif isinstance(task, Broken):
+            await self._mark_broken(task)
+        elif key in self._poison and not task.finished:
+            await self._applier.write_status(task, poisoned(task.status, self._poison[key], self._clock()))
+            del self._poison[key]
+        else:
+            await self._decide(task)
+
+    async def _decide(self, task: TaskFacts) -> None:
+        now = self._clock()
+        refusal = self._refusals.get(task.key)
+        world = await observe(task, self._cache, self._kube, refusal, self._defaults, now)
+        plan = decide(world, now)
+        refused = await self._applier.apply(plan, world, now)
+        if plan.status is not None:
+            measure(task, plan.status)
+        self._remember(task.key, refused, kept=refusal is not None and now < refusal.retry_at and not plan.create)
+        if plan.look_again is not None:
+            self._queue.add_at(task.key, plan.look_again)
+
+    def _remember(self, key: Key, refused: Refusal | None, *, kept: bool) -> None:
+        """A refusal counts until its time, or until a create goes through."""
+        if refused is not None:
+            self._refusals[key] = refused
+            self._queue.add(key)
+        elif not kept:
+            self._refusals.pop(key, None)
+
+    async def _mark_broken(self, task: Broken) -> None:
+        """The stored status may be unreadable too, so it is replaced as a whole."""
+        status = poisoned(TaskStatus(), task.error, self._clock())
+        try:
+            raw = await self._kube.write_status(api.TASKS, *task.key, task.version, status.to_wire())
+        except ApiError as error:
+            if error.status not in (404, 409, 422):
+                raise
+            log.warning("unreadable task cannot be marked", task=str(task.key), error=str(error))
+            return
+        self._cache.put("tasks", raw)
+
+    async def _definition(self, key: DefinitionKey) -> None:
+        facts = self._cache.definitions.get(Key(*key))
+        if facts is None:
+            return
+        status = definition_status(facts, self._clock())
+        if status == facts.status:
+            return
+        try:
+            raw = await self._kube.write_status(api.DEFINITIONS, *key, facts.version, status.to_wire())
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            return  # it has changed meanwhile, and its watch will tell
+        self._cache.put("definitions", raw)
+
+    def failed(self, key: WorkKey, error: Exception, count: int) -> None:
+        """Take note of an error; a Task that keeps making the operator fail is marked, so that it ends."""
+        RECONCILE_ERRORS.labels("api" if isinstance(error, TROUBLE) else "bug").inc()
+        if isinstance(error, TROUBLE):
+            log.warning(
+                "reconcile failed, trying again", key=str(key), error=str(error) or type(error).__name__, tries=count
+            )
+            return
+        log.error("reconcile raised", key=str(key), tries=count, exc_info=error)
+        if count >= TRIES and isinstance(key, Key):
+            self._poison[key] = f"{type(error).__name__}: {error}"

@@ -1,0 +1,131 @@
+"""What the watches tell, and whether they still do: lists at start, events from then on, relists that repair.
+
+kopf's watches can lose an event (a deletion during a relist) or fall silent; a list compared with the cache finds either.
+A watch that needs repair twice in a row counts as dead, and liveness fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from celeriac_operator.core.facts import Key
+from celeriac_operator.core.names import MANAGED_BY, MANAGED_BY_LABEL
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import KubeApi, Resource
+from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.kube.parse import Raw, key_of, revision_from, version_of
+from celeriac_operator.metrics import WATCH_AGE, WATCH_EVENTS, WATCH_REPAIRS
+
+log = structlog.get_logger()
+
+MANAGED = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+WATCHED: dict[str, tuple[Resource, str]] = {
+    "definitions": (api.DEFINITIONS, ""),
+    "jobs": (api.JOBS, MANAGED),
+    "pods": (api.PODS, MANAGED),
+    "tasks": (api.TASKS, ""),
+}
+"""Kind to resource and label selector. Tasks come last, so that what they need is known before they are."""
+
+SETTLE_SECONDS = 10.0
+"""How long a watch may lag behind a list before that counts as missed."""
+DEAD_AFTER = 2
+
+
+class Watch:
+    """Feeds the cache.
+
+    Args:
+        namespaces: the namespaces that are watched; none: the whole cluster.
+        changed: is told which keys to look at again.
+    """
+
+    def __init__(
+        self, cache: Cache, kube: KubeApi, namespaces: Sequence[str], changed: Callable[[set[WorkKey]], None]
+    ) -> None:
+        self._cache, self._kube, self._changed = cache, kube, changed
+        self._scopes: Sequence[str | None] = namespaces or (None,)
+        self._repaired = dict.fromkeys(WATCHED, 0)
+        for kind in WATCHED:
+            self._seen(kind)
+            WATCH_EVENTS.labels(kind)
+
+    def _seen(self, kind: str) -> None:
+        last = time.monotonic()
+        WATCH_AGE.labels(kind).set_function(lambda: time.monotonic() - last)
+
+    def saw(self, kind: str, event: str | None, raw: Raw) -> None:
+        """An event of a watch."""
+        WATCH_EVENTS.labels(kind).inc()
+        self._seen(kind)
+        if event == "DELETED":
+            self._changed(self._cache.drop(kind, key_of(raw)))
+        else:
+            self._changed(self._cache.put(kind, raw))
+
+    async def fill(self) -> None:
+        """List everything, before the first decision is made."""
+        for kind in WATCHED:
+            async for raw in self._listed(kind):
+                self._changed(self._cache.put(kind, raw))
+        for scope in self._scopes:
+            async for raw in self._kube.list(api.REVISIONS, scope, labels=MANAGED):
+                self._keep_revision(raw)
+
+    def _keep_revision(self, raw: Raw) -> None:
+        try:
+            self._cache.revisions[key_of(raw)] = revision_from(raw)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("revision cannot be read", revision=str(key_of(raw)), error=str(error))
+
+    async def _listed(self, kind: str):  # type: ignore[no-untyped-def]
+        resource, labels = WATCHED[kind]
+        for scope in self._scopes:
+            async for raw in self._kube.list(resource, scope, labels=labels):
+                yield raw
+
+    async def relist(self) -> None:
+        """Compare everything with a list, and repair what a watch has missed."""
+        for kind in WATCHED:
+            repairs = await self._repair(kind)
+            self._repaired[kind] = self._repaired[kind] + 1 if repairs else 0
+            if repairs:
+                WATCH_REPAIRS.labels(kind).inc(repairs)
+                log.warning("a watch has missed changes; they are repaired", kind=kind, objects=repairs)
+
+    async def _repair(self, kind: str) -> int:
+        """A difference counts once the watch has had time to catch up."""
+        known = {key: entry.version for key, entry in self._kind(kind).entries.items()}
+        listed: set[Key] = set()
+        newer: list[Raw] = []
+        async for raw in self._listed(kind):
+            listed.add(key_of(raw))
+            if version_of(raw) > self._kind(kind).version(key_of(raw)):
+                newer.append(raw)
+        gone = {key: version for key, version in known.items() if key not in listed}
+        if newer or gone:
+            await asyncio.sleep(SETTLE_SECONDS)
+        missed = [raw for raw in newer if version_of(raw) > self._kind(kind).version(key_of(raw))]
+        missed = [raw for raw in missed if await self._still_there(kind, raw)]
+        left = [key for key, version in gone.items() if self._kind(kind).version(key) == version]
+        for raw in missed:
+            self._changed(self._cache.put(kind, raw))
+        for key in left:
+            self._changed(self._cache.drop(kind, key))
+        return len(missed) + len(left)
+
+    async def _still_there(self, kind: str, raw: Raw) -> bool:
+        """An object that came and went meanwhile was not missed."""
+        return await self._kube.get(WATCHED[kind][0], *key_of(raw)) is not None
+
+    def _kind(self, kind: str):  # type: ignore[no-untyped-def]
+        return getattr(self._cache, kind)
+
+    @property
+    def dead(self) -> list[str]:
+        """Kinds whose watch has needed repair again and again."""
+        return [kind for kind, times in self._repaired.items() if times >= DEAD_AFTER]

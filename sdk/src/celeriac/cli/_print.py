@@ -1,0 +1,172 @@
+"""Tasks as tables for people and as JSON, YAML and names for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+from rich.table import Table
+from rich.text import Text
+
+from celeriac._explain import priority, span
+from celeriac._task import Task
+from celeriac.api.v1alpha1 import Phase
+from celeriac.cli._console import out, say, write
+from celeriac.cli._escape import escape, escape_json
+from celeriac.cli._flags import Output
+
+STYLES = {
+    Phase.PENDING: "dim",
+    Phase.QUEUED: "blue",
+    Phase.STARTING: "cyan",
+    Phase.RUNNING: "bold cyan",
+    Phase.RETRYING: "yellow",
+    Phase.SUCCEEDED: "green",
+    Phase.FAILED: "bold red",
+    Phase.CANCELLED: "magenta",
+    Phase.EXPIRED: "red",
+}
+"""Green is well, red needs a person, yellow may come to need one, blue and cyan are under way."""
+
+
+def print_tasks(tasks: Sequence[Task], output: Output, *, namespaces: bool = False) -> None:
+    """Tasks in the form that was asked for."""
+    if output is Output.NAME:
+        for task in tasks:
+            write(name_of(task))
+    elif output is Output.TABLE:
+        print_table(tasks, namespaces=namespaces)
+    else:
+        items = [manifest_of(task) for task in tasks]
+        print_data({"apiVersion": "v1", "kind": "List", "items": items}, output)
+
+
+def name_of(task: Task) -> str:
+    """The task's name, as kubectl takes and prints it."""
+    return f"task.celeriac.dev/{task.name}"
+
+
+def manifest_of(task: Task) -> dict[str, Any]:
+    """The task's manifest, without what only the API server can want."""
+    metadata = {k: v for k, v in task.manifest["metadata"].items() if k != "managedFields"}
+    return {"apiVersion": "celeriac.dev/v1alpha1", "kind": "Task", **task.manifest, "metadata": metadata}
+
+
+def print_data(data: Any, output: Output) -> None:
+    """A JSON value as JSON or YAML."""
+    if output is Output.YAML:
+        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        write(text.rstrip("\n").removesuffix("\n..."))
+    else:
+        write(escape_json(json.dumps(data, indent=2, ensure_ascii=False)))
+
+
+def print_table(tasks: Sequence[Task], *, namespaces: bool = False) -> None:
+    """A table: cut to the terminal's width where there is one, whole otherwise."""
+    if not tasks:
+        say("No tasks.")
+    elif sys.stdout.isatty():
+        out().print(rich_table(tasks, namespaces=namespaces), soft_wrap=False)
+    else:
+        print_columns([_headings(namespaces), *(_cells(task, namespaces) for task in tasks)])
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows in columns that are as wide as they must be, for programs that read them."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        write("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def rich_table(tasks: Sequence[Task], *, namespaces: bool = False) -> Table:
+    """The table for a terminal; the message gives way first."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    for heading in _headings(namespaces):
+        message = heading == "MESSAGE"
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if message else None)
+    for task in tasks:
+        style = STYLES[task.phase]
+        cells = [Text(escape(cell.replace("\n", " "))) for cell in _cells(task, namespaces)]
+        cells[_headings(namespaces).index("PHASE")].stylize(style)
+        table.add_row(*cells)
+    return table
+
+
+def _headings(namespaces: bool) -> list[str]:
+    return [*(["NAMESPACE"] if namespaces else []), "NAME", "PHASE", "QUEUE", "WHAT", "TRIES", "RAN", "AGE", "MESSAGE"]
+
+
+def _cells(task: Task, namespaces: bool) -> list[str]:
+    now = datetime.now(UTC)
+    cells = [
+        task.name,
+        str(task.phase),
+        task.queue,
+        what_of(task),
+        str(task.status.attempt_count or 0),
+        _ran(task, now),
+        span(now, task.created),
+        (task.status.message or task.status.reason or "").replace("\n", " "),
+    ]
+    return [task.namespace, *cells] if namespaces else cells
+
+
+def what_of(task: Task) -> str:
+    """What runs: the definition, or the image."""
+    return task.spec.definition_name or (task.spec.container.image if task.spec.container else "")
+
+
+def _ran(task: Task, now: datetime) -> str:
+    started = task.status.start_time
+    return span(task.status.finish_time or now, started) if started else "-"
+
+
+def print_details(task: Task) -> None:
+    """All that people want to know of one task."""
+    status = task.status
+    facts: list[tuple[str, str]] = [
+        ("Name", f"{task.namespace}/{task.name}"),
+        ("Phase", str(task.phase) + (f" ({status.reason})" if status.reason else "")),
+        ("Message", status.message or ""),
+        ("Runs", what_of(task) + (f" ({status.definition.revision})" if status.definition else "")),
+        ("Queue", f"{task.queue}, priority {priority(task)}"),
+        ("Labels", ", ".join(f"{k}={v}" for k, v in task.labels.items())),
+        ("Params", _shown(task.spec.params)),
+        ("Created", _time(task.created)),
+        ("Started", _time(status.start_time)),
+        ("Finished", _time(status.finish_time)),
+        *[(f"Attempt {a.number}", _attempt(a)) for a in status.attempts],
+        ("Result", _shown(status.result.value) if status.result else ""),
+    ]
+    print_facts([(label, text) for label, text in facts if text], STYLES[task.phase], styled="Phase")
+
+
+def _attempt(attempt: Any) -> str:
+    state = attempt.failure or ("succeeded" if attempt.finish_time else "under way")
+    code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
+    return f"{state}{code}, pod {attempt.pod_name or '-'}" + (f": {attempt.message.strip()}" if attempt.message else "")
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.astimezone().isoformat(" ", "seconds") if moment else ""
+
+
+def print_facts(facts: Sequence[tuple[str, str]], style: str = "", *, styled: str = "") -> None:
+    """Headings and what they say, aligned; one of them coloured."""
+    width = max(len(label) for label, _ in facts)
+    for label, text in facts:
+        body = escape(text).replace("\n", "\n" + " " * (width + 2))
+        out().print(Text.assemble((f"{label:<{width}}  ", "bold"), (body, style if label == styled else "")))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], output: Output) -> None:
+    """Small results as JSON or YAML."""
+    print_data([dict(row) for row in rows], output)

@@ -1,7 +1,7 @@
 """What the watches tell, and whether they still do: lists at start, events from then on, relists that repair.
 
-kopf's watches can lose an event (a deletion during a relist) or fall silent; a list compared with the cache finds either.
-A watch that needs repair twice in a row counts as dead, and liveness fails.
+kopf's watches can lose an event (a deletion during a relist) or fall silent; a list compared with the cache finds
+either. A watch that needs repair twice in a row counts as dead, and liveness fails.
 """
 
 from __future__ import annotations

@@ -128,6 +128,8 @@ def _terminated(pod: PodFacts, container: Terminated, attempt: Attempt) -> Ended
     if container.exit_code == 0:
         oom = f"Attempt {attempt.number} ended with exit code 0, but a process in it was killed for lack of memory"
         return _with(ended, None, "", oom if container.reason == "OOMKilled" else "")
+    if attempt.failure is not None and container.reason == "ContainerStatusUnknown":
+        return _lost(attempt, attempt.failure, "")  # it was stopped before it ever started
     failure, message = _failure(pod, container, attempt)
     output = safe(container.message, LONGEST_OUTPUT)
     return _with(ended, failure, f"{message}: {output}" if output else message)

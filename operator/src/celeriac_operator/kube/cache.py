@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Revision, TaskFacts
@@ -133,16 +133,17 @@ class Cache:
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
         """Take in an object; the keys to look at again."""
-        return self._affected(kind, key_of(raw), self._kind(kind).put(raw))
+        return self._affected(kind, key_of(raw), self.kind(kind).put(raw))
 
     def drop(self, kind: str, key: Key) -> set[WorkKey]:
         """Forget an object; the keys to look at again."""
-        return self._affected(kind, key, self._kind(kind).drop(key))
+        return self._affected(kind, key, self.kind(kind).drop(key))
 
-    def _kind(self, kind: str) -> Kind[object]:
+    def kind(self, kind: str) -> Kind[Any]:
+        """The objects of a kind: tasks, jobs, pods or definitions."""
         return getattr(self, kind)  # type: ignore[no-any-return]
 
-    def _affected(self, kind: str, key: Key, entry: Entry[object] | None) -> set[WorkKey]:
+    def _affected(self, kind: str, key: Key, entry: Entry[Any] | None) -> set[WorkKey]:
         if entry is None:
             return set()
         if kind == "tasks":

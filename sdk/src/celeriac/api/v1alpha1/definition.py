@@ -1,4 +1,4 @@
-"""The TaskDefinition: how a kind of task runs. Its author is an administrator, who grants what a Task cannot ask for."""
+"""The TaskDefinition: how a kind of task runs. Its author is an administrator, who grants what no Task can ask for."""
 
 from __future__ import annotations
 

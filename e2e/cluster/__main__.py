@@ -1,3 +1,5 @@
-from e2e.cluster.cli import app
+"""Lets `python -m e2e.cluster` work."""
 
-app()
+from e2e.cluster.cli import main
+
+main()

@@ -1,5 +1,6 @@
 """What runs inside the cluster from the start: DNS, as a real pod behind the usual Service."""
 
+import json
 from pathlib import Path
 from string import Template
 
@@ -22,7 +23,7 @@ def apply_coredns(settings: Settings) -> None:
 
 def dns_is_ready(settings: Settings) -> bool:
     try:
-        status = health.get_json(settings, _DEPLOYMENT)["status"]
+        status = json.loads(health.get(settings, _DEPLOYMENT))["status"]
     except OSError:
         return False
     return bool(status.get("readyReplicas"))

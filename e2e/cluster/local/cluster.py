@@ -7,6 +7,7 @@ from e2e.cluster.images import basic, containerd
 from e2e.cluster.local import addons, components, configuration, health, identities, leftovers, lifecycle, network
 from e2e.cluster.progress import step
 from e2e.cluster.settings import Settings
+from e2e.cluster.status import parse_nodes
 
 _CONTROL_PLANE = ("etcd", "kube-apiserver")
 _NODE_TIMEOUT_SECONDS = 90
@@ -100,11 +101,10 @@ def _finish(settings: Settings) -> None:
 def node_is_ready(settings: Settings) -> bool:
     """Tell whether the kubelet reported the node as ready to this API server."""
     try:
-        node = health.get_json(settings, f"/api/v1/nodes/{identities.node_name(settings)}")
+        nodes = parse_nodes(health.get(settings, "/api/v1/nodes"))
     except OSError:
         return False
-    conditions = {condition["type"]: condition["status"] for condition in node["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True"
+    return any(node.ready for node in nodes)
 
 
 def _load_basic_images(settings: Settings) -> None:

@@ -98,7 +98,6 @@ def kubelet(settings: Settings) -> dict[str, object]:
         "cgroupRoot": f"/{settings.name}",
         "failCgroupV1": False,
         "failSwapOn": False,
-        "localStorageCapacityIsolation": False,
         "oomScoreAdj": 0,
         "maxPods": 110,
         "serializeImagePulls": False,

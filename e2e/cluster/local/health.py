@@ -1,11 +1,9 @@
 """Asking the daemons and the API server how they are; the only place that speaks HTTP to the cluster."""
 
-import json
 import socket
 import ssl
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 from e2e.cluster.local.components import Component
 from e2e.cluster.settings import Settings
@@ -24,9 +22,9 @@ def is_healthy(settings: Settings, component: Component) -> bool:
     return True
 
 
-def get_json(settings: Settings, path: str) -> Any:
-    """Read one object or list from the API server; OSError where that fails."""
-    return json.loads(_get(settings, settings.network.api_url + path))
+def get(settings: Settings, path: str) -> str:
+    """Read one object or list from the API server, as JSON; OSError where that fails."""
+    return _get(settings, settings.network.api_url + path).decode()
 
 
 def _takes_connections(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """What `helm test` runs, in the operator's image: create a Task, wait until it has finished, and say how it went."""
 
-import json
 import os
 import sys
 import time
@@ -39,6 +38,10 @@ while conditions.get("Finished") != "True" and time.monotonic() < deadline:
     conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
 
 if conditions.get("Succeeded") != "True":
-    sys.exit(f"Task {namespace}/{name} did not succeed and is kept. Its status: {json.dumps(status, indent=2)}")
+    said = ": ".join(status[part] for part in ("phase", "reason", "message") if part in status)
+    sys.exit(
+        f"Task {namespace}/{name} did not succeed. Its status: {said or 'none, so no operator has seen it'}\n"
+        f"It is kept; see: kubectl describe task --namespace {namespace} {name}"
+    )
 api.delete_namespaced_custom_object(*where, name)
 sys.stdout.write("The Task succeeded.\n")

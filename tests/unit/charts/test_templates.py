@@ -187,6 +187,7 @@ def test_the_readme_lists_every_value() -> None:
         pytest.param("watch.namespaces={a,a}", "/watch/namespaces", id="a namespace given twice"),
         pytest.param("defaults.timeout=3", "timeout", id="a default that Tasks do not have"),
         pytest.param("defaults.retry.maxAttempts=0", "/defaults/retry/maxAttempts", id="a default out of bounds"),
+        pytest.param("concurrency=1000", "/concurrency", id="more parallel reconciles than the operator takes"),
         pytest.param("maxFinishedTasks=many", "/maxFinishedTasks", id="a word for a number"),
         pytest.param("image.pullPolicy=Sometimes", "/image/pullPolicy", id="a pull policy that does not exist"),
         pytest.param("image.digest=latest", "/image/digest", id="a digest that is none"),
@@ -585,11 +586,16 @@ def test_helm_test_makes_its_task_where_an_operator_sees_it(
     assert places == {"ServiceAccount": namespace, "Role": where, "RoleBinding": where, "Pod": namespace}
 
 
-def test_helm_test_leaves_nothing_behind_when_it_succeeds() -> None:
-    hooks = [m["metadata"]["annotations"] for m in template() if is_test(m)]
+def test_helm_test_leaves_no_rights_behind_but_the_pod_whose_logs_people_ask_for() -> None:
+    hooks = {m["kind"]: m["metadata"]["annotations"] for m in template() if is_test(m)}
 
-    assert {a["helm.sh/hook"] for a in hooks} == {"test"}
-    assert {a["helm.sh/hook-delete-policy"] for a in hooks} == {"before-hook-creation,hook-succeeded"}
+    assert {a["helm.sh/hook"] for a in hooks.values()} == {"test"}
+    assert {kind: a["helm.sh/hook-delete-policy"] for kind, a in hooks.items()} == {
+        "ServiceAccount": "before-hook-creation,hook-succeeded",
+        "Role": "before-hook-creation,hook-succeeded",
+        "RoleBinding": "before-hook-creation,hook-succeeded",
+        "Pod": "before-hook-creation",
+    }
 
 
 def test_helm_test_may_only_handle_tasks() -> None:

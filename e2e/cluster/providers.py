@@ -33,7 +33,7 @@ class Cluster(Protocol):
 
 
 def choose(settings: Settings) -> Cluster:
-    """The cluster that the settings ask for. `auto` never takes the current context: it may be somebody's production."""
+    """The cluster that the settings ask for; `auto` never takes the current context, which may be production."""
     match settings.provider:
         case Provider.CURRENT:
             return CurrentCluster(settings)

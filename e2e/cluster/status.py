@@ -7,7 +7,7 @@ from typing import Any
 from e2e.cluster.progress import duration
 from pydantic import BaseModel, computed_field
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 
@@ -72,7 +72,7 @@ def _parse_node(item: dict[str, Any]) -> NodeStatus:
 
 
 def _components_table(components: list[ComponentStatus]) -> Table:
-    table = Table("component", "pid", "health", "age", "log", box=None)
+    table = Table("component", "pid", "health", "age", Column("log", overflow="fold"), box=None)
     for each in components:
         health = Text("healthy", "green") if each.healthy else Text("dead" if each.pid is None else "unwell", "red")
         table.add_row(each.name, str(each.pid or "–"), health, duration(each.age_seconds), str(each.log))

@@ -11,7 +11,7 @@ _IGNORED = frozenset(
 
 
 def digest(root: Path, paths: Iterable[Path], *facts: str) -> str:
-    """Hash files (directories with all that is in them) by name, mode and content, and facts such as the base's name."""
+    """Hash files, and all in directories, by name, mode and content; and facts such as the base's name."""
     found = hashlib.sha256(repr(facts).encode())
     for path in sorted(file for given in paths for file in _files(given)):
         content = path.read_bytes()

@@ -1,8 +1,9 @@
-"""The three images that every local cluster has: pause, busybox and CoreDNS."""
+"""The images that every local cluster has: pause, busybox (by two names) and CoreDNS."""
 
 import hashlib
 import platform
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from e2e.cluster import binaries
@@ -11,6 +12,8 @@ from e2e.cluster.images.archive import Entry, Image, write
 from e2e.cluster.settings import Layout
 
 BUSYBOX = "localhost/busybox:1.36"
+# What `busybox:1.36` means to Kubernetes: the examples run here as they are written, though nothing can be pulled.
+HUB_BUSYBOX = "docker.io/library/busybox:1.36"
 PAUSE = "localhost/pause:celeriac"
 COREDNS = "localhost/coredns:celeriac"
 
@@ -29,7 +32,8 @@ def ensure(layout: Layout) -> dict[str, Path]:
     coredns = binaries.path_of(layout, "coredns")
     return {
         PAUSE: _ensure(layout, "pause", busybox, _pause),
-        BUSYBOX: _ensure(layout, "busybox", busybox, _busybox),
+        BUSYBOX: _ensure(layout, "busybox", busybox, partial(_busybox, name=BUSYBOX)),
+        HUB_BUSYBOX: _ensure(layout, "busybox-hub", busybox, partial(_busybox, name=HUB_BUSYBOX)),
         COREDNS: _ensure(layout, "coredns", coredns, _coredns),
     }
 
@@ -55,7 +59,7 @@ def _pause(program: Path) -> Image:
     return Image(PAUSE, entries, ["/bin/busybox", "sleep", "2147483647"])
 
 
-def _busybox(program: Path) -> Image:
+def _busybox(program: Path, name: str) -> Image:
     applets = [name for name in run(program, "--list").split() if name != "busybox"]
     entries = [
         Entry("bin"),
@@ -72,7 +76,7 @@ def _busybox(program: Path) -> Image:
         Entry("usr/bin"),
         Entry("usr/bin/env", target="/bin/busybox"),
     ]
-    return Image(BUSYBOX, entries, ["/bin/sh"])
+    return Image(name, entries, ["/bin/sh"])
 
 
 def _coredns(program: Path) -> Image:

@@ -10,7 +10,7 @@ from celeriac.api.crd import RESOURCES, custom_resource_definition
 from celeriac.api.v1alpha1.model import GROUP
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADER = "# Generated from the models in sdk/src/celeriac/api by `make generate`. Do not edit.\n"
+HEADER = "# Generated from the models in sdk/src/celeriac/api by `make generate`. Do not edit.\n---\n"
 
 
 def generated_files() -> dict[Path, str]:

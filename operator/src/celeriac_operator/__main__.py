@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import uvloop
 from pydantic import ValidationError
 
 from celeriac_operator.app import App
@@ -30,7 +31,8 @@ def main() -> None:
         problems = "; ".join(f"CELERIAC_{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
         sys.exit(f"celeriac-operator: {problems}")
     configure_logs(settings.log_level, settings.log_format)
-    asyncio.run(run(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from typing import Any
 
 import kopf
 import structlog
+from kopf._core.engines.peering import Identity
 
+from celeriac_operator.core.facts import Key
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
 from celeriac_operator.housekeeping import count_phases, keep_in_bounds
@@ -44,6 +46,7 @@ class App:
         self.reconciler = Reconciler(self.cache, kube, self.queue, applier, settings.defaults, clock=clock)
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.ready = False
+        self._unused_revisions: frozenset[Key] = frozenset()
         self._background: list[asyncio.Task[None]] = []
 
     def _changed(self, keys: set[WorkKey]) -> None:
@@ -64,6 +67,7 @@ class App:
             clusterwide=not namespaces,
             namespaces=namespaces,
             standalone=True,
+            identity=Identity(self.settings.pod_name),  # kopf's own guess needs a user name, and our uid has none
         )
 
     async def _start(self, **_: Any) -> None:
@@ -89,7 +93,8 @@ class App:
         await self._server.cleanup()
 
     async def _keep_house(self) -> None:
-        await keep_in_bounds(self.cache, self.kube, self.settings.max_finished_tasks)
+        limit = self.settings.max_finished_tasks
+        self._unused_revisions = await keep_in_bounds(self.cache, self.kube, limit, self._unused_revisions)
 
     async def _every(self, seconds: float, name: str, do: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -37,15 +37,24 @@ def unused_revisions(cache: Cache) -> list[Key]:
     return [key for key in cache.revisions if key not in needed]
 
 
-async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int) -> None:
-    """Delete what is surplus."""
+async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int, seen_unused: frozenset[Key]) -> frozenset[Key]:
+    """Delete what is surplus.
+
+    Args:
+        seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
+
+    Returns:
+        The revisions that are unused now.
+    """
     for task in surplus(cache, limit):
         await kube.delete(api.TASKS, *task.key, task.uid)
-    for key in unused_revisions(cache):
+    unused = frozenset(unused_revisions(cache))
+    for key in unused & seen_unused:
         raw = await kube.get(api.REVISIONS, *key)
         if raw is not None:
             await kube.delete(api.REVISIONS, *key, raw["metadata"]["uid"])
         cache.revisions.pop(key, None)
+    return unused
 
 
 def count_phases(cache: Cache) -> None:

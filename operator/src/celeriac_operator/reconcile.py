@@ -17,7 +17,6 @@ from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Broken, Cache, WorkKey
 from celeriac_operator.kube.observe import observe
-from celeriac_operator.measure import measure
 from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
 from celeriac_operator.workqueue import WorkQueue
 
@@ -25,6 +24,9 @@ log = structlog.get_logger()
 
 TROUBLE = (ApiError, OSError, TimeoutError)
 """Errors of the API server or the way to it: they say nothing about the Task, which is tried again for ever."""
+
+OUR_FAULT = frozenset({400, 413, 422})
+"""Codes that say the request itself is wrong: trying it again for ever would not help."""
 
 
 class Reconciler:
@@ -80,8 +82,6 @@ class Reconciler:
         world = await observe(task, self._cache, self._kube, refusal, self._defaults, now)
         plan = decide(world, now)
         refused = await self._applier.apply(plan, world, now)
-        if plan.status is not None:
-            measure(task, plan.status)
         self._remember(task.key, refused, kept=refusal is not None and now < refusal.retry_at and not plan.create)
         if plan.look_again is not None:
             self._queue.add_at(task.key, plan.look_again)
@@ -123,8 +123,9 @@ class Reconciler:
 
     def failed(self, key: WorkKey, error: Exception, count: int) -> None:
         """Take note of an error; a Task that keeps making the operator fail is marked, so that it ends."""
-        RECONCILE_ERRORS.labels("api" if isinstance(error, TROUBLE) else "bug").inc()
-        if isinstance(error, TROUBLE):
+        trouble = isinstance(error, TROUBLE) and not (isinstance(error, ApiError) and error.status in OUR_FAULT)
+        RECONCILE_ERRORS.labels("api" if trouble else "bug").inc()
+        if trouble:
             log.warning(
                 "reconcile failed, trying again", key=str(key), error=str(error) or type(error).__name__, tries=count
             )

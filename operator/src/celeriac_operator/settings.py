@@ -17,6 +17,8 @@ class Settings(BaseSettings):
 
     namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Namespaces to watch, separated by commas; empty: the whole cluster."""
+    pod_name: str = "celeriac-operator"
+    """Name of the pod, for logs."""
     http_port: int = 8080
     """Port of /metrics, /healthz and /readyz; 0 takes a free one."""
     log_level: str = "info"

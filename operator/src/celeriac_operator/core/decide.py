@@ -7,12 +7,13 @@ what was wished meanwhile, an attempt under way before the start of another.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from celeriac_operator.core.ending import attempt_failed, attempt_succeeded, attempt_unreachable
 from celeriac_operator.core.facts import World
 from celeriac_operator.core.lifecycle import already_finished, being_deleted
-from celeriac_operator.core.plan import Plan
+from celeriac_operator.core.plan import CreateRevision, Plan
 from celeriac_operator.core.starting import start_attempt
 from celeriac_operator.core.stopping import attempt_to_stop
 from celeriac_operator.core.view import View
@@ -58,4 +59,14 @@ def decide(world: World, now: datetime) -> Plan:
         now: an aware datetime.
     """
     view = View(world, now)
-    return next((plan for plan in (rule(view) for rule in RULES) if plan is not None), Plan())
+    plan = next((plan for plan in (rule(view) for rule in RULES) if plan is not None), Plan())
+    return _with_revision(view, plan)
+
+
+def _with_revision(view: View, plan: Plan) -> Plan:
+    """The content that a status or a Job names is kept before they name it, once for each generation."""
+    revision = view.revision
+    names_it = (plan.status is not None and plan.status.definition is not None) or bool(plan.create)
+    if revision is None or revision.stored or not names_it:
+        return plan
+    return replace(plan, create=(CreateRevision(revision), *plan.create))

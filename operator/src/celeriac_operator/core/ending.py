@@ -100,7 +100,7 @@ def _retry_or_fail(view: View, attempt: Attempt) -> Plan:
         view.used(attempt),
         accepted.effective.retry,
         seed=view.task.uid,
-        now=view.now,
+        now=attempt.finish_time or view.now,
     )
     if decision.at is None:
         return finish(view, _failed(attempt, failure, decision), attempt)

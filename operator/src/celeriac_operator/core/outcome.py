@@ -6,7 +6,7 @@ pod reason together, since none of them is enough: an evicted pod can say OOMKil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from celeriac.api.v1alpha1 import Attempt, Failure
@@ -85,7 +85,7 @@ def outcome(attempt: Attempt, job: JobFacts | None, pod: PodFacts | None, *, rep
         replaced: the Job has another pod, which is not this attempt.
     """
     if pod is not None:
-        return _of_pod(pod, attempt)
+        return _with_job(_of_pod(pod, attempt), attempt, job)
     if job is None:
         return _lost(attempt, Failure.JOB_LOST, f"Job {attempt.job_name} is gone: something else deleted it")
     if job.complete:
@@ -98,6 +98,13 @@ def outcome(attempt: Attempt, job: JobFacts | None, pod: PodFacts | None, *, rep
     if attempt.failure is None and not replaced:
         return Unclear()
     return _lost(attempt, Failure.POD_DELETED, "Its pod is gone, and the Job made another")
+
+
+def _with_job(found: Outcome, attempt: Attempt, job: JobFacts | None) -> Outcome:
+    """A pod that was deleted because its Job was: that is what happened."""
+    if not isinstance(found, Ended) or found.failure is not Failure.POD_DELETED or not (job is None or job.deleting):
+        return found
+    return replace(found, failure=Failure.JOB_LOST, message=f"Job {attempt.job_name} was deleted by something else")
 
 
 def _lost(attempt: Attempt, failure: Failure, message: str) -> Ended:

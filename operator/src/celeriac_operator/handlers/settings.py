@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import kopf
 
+from celeriac_operator.handlers.storage import NoDiffBase, NoProgress
 from celeriac_operator.watch import MANAGED
 
 
@@ -32,4 +33,6 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (0.5, 1, 2, 4, 8, 15)
     settings.networking.enforce_retry_after = True
     settings.persistence.finalizer = "celeriac.dev/never-set"
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     return settings

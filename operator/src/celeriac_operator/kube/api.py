@@ -70,6 +70,8 @@ class KubeApi:
         else:
             await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         configuration.connection_pool_maxsize = 64
+        # With it, aiohttp would look for a netrc file at every request; the proxy is the configuration's own matter.
+        configuration.client_session_kwargs = {"trust_env": False}
         return cls(client.ApiClient(configuration))
 
     async def close(self) -> None:

@@ -28,6 +28,7 @@ from celeriac_operator.kube.observe import refusal_reason
 from celeriac_operator.kube.parse import controller_uid
 from celeriac_operator.manifests.job import build_job
 from celeriac_operator.manifests.revision import build_revision
+from celeriac_operator.measure import measure
 
 REFUSED_JOB_RETRY = timedelta(seconds=5)
 
@@ -104,6 +105,7 @@ class Applier:
             changed = self.cache.put("tasks", fresh) if fresh else self.cache.drop("tasks", task.key)
             self.changed(changed | {task.key})
             return False
+        measure(task, status)
         self.changed(self.cache.put("tasks", raw))
         return True
 

@@ -52,7 +52,8 @@ def status(output: Annotated[Output, typer.Option("-o", "--output")] = Output.TA
     if output is Output.JSON:
         print(found.model_dump_json(indent=2))
     else:
-        Console(highlight=False, soft_wrap=True).print(render(found))
+        # Where no terminal says how wide it is, Rich would fold paths at 80 columns.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(render(found))
     raise typer.Exit(0 if found.healthy else 1)
 
 

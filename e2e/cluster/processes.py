@@ -20,11 +20,12 @@ _START_TIME_FIELD = 22  # of /proc/PID/stat, counted from 1 as in proc(5)
 
 
 class Pidfile(BaseModel):
-    """What identifies a process for good."""
+    """What identifies a process for good, and a digest of what it was started with."""
 
     pid: int
     start_ticks: int
     boot_id: str
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ def read_stat(pid: int) -> Stat | None:
         return None
 
 
-def spawn(argv: Sequence[str], pidfile: Path, log: Path, env: Mapping[str, str] | None = None) -> int:
+def spawn(
+    argv: Sequence[str], pidfile: Path, log: Path, *, recipe: str = "", env: Mapping[str, str] | None = None
+) -> int:
     """Start a daemon in a session of its own, with its output in `log`, and return its pid."""
     pidfile.parent.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -66,23 +69,30 @@ def spawn(argv: Sequence[str], pidfile: Path, log: Path, env: Mapping[str, str] 
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
     )
-    write_pidfile(pidfile, pid)
+    write_pidfile(pidfile, pid, recipe)
     return pid
 
 
-def write_pidfile(pidfile: Path, pid: int) -> None:
+def write_pidfile(pidfile: Path, pid: int, recipe: str = "") -> None:
     stat = read_stat(pid)
     start_ticks = stat.start_ticks if stat is not None else 0
-    pidfile.write_text(Pidfile(pid=pid, start_ticks=start_ticks, boot_id=_boot_id()).model_dump_json())
+    known = Pidfile(pid=pid, start_ticks=start_ticks, boot_id=_boot_id(), recipe=recipe)
+    partial = pidfile.with_suffix(".new")
+    partial.write_text(known.model_dump_json())
+    partial.replace(pidfile)
+
+
+def read_pidfile(pidfile: Path) -> Pidfile | None:
+    try:
+        return Pidfile.model_validate_json(pidfile.read_text())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def running_pid(pidfile: Path) -> int | None:
     """Return the pid of the daemon if that very process is still alive."""
-    try:
-        known = Pidfile.model_validate_json(pidfile.read_text())
-    except (FileNotFoundError, ValidationError):
-        return None
-    if known.boot_id != _boot_id():
+    known = read_pidfile(pidfile)
+    if known is None or known.boot_id != _boot_id():
         return None
     _reap(known.pid)
     stat = read_stat(known.pid)

@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from e2e.cluster.commands import run
+from e2e.cluster.images.loading import Loader
 from e2e.cluster.settings import Settings
+
+
+def loader(settings: Settings) -> Loader:
+    return Loader(
+        note=settings.layout.cluster / "images.json",
+        present=lambda: set(images(settings)),
+        put=lambda _name, archive: load(settings, archive),
+    )
 
 
 def images(settings: Settings) -> dict[str, str]:

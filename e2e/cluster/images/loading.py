@@ -1,6 +1,7 @@
 """Remembering which build of an image the cluster has, because a tag like `dev` does not tell."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ class Loader:
     def load(self, name: str, archive: Path, key: str) -> None:
         self.put(name, archive)
         self.note.parent.mkdir(parents=True, exist_ok=True)
-        self.note.write_text(json.dumps({**self._loaded(), name: key}, indent=2))
+        partial = self.note.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps({**self._loaded(), name: key}, indent=2))
+        partial.replace(self.note)
 
     def _loaded(self) -> dict[str, str]:
         return dict(json.loads(self.note.read_text())) if self.note.exists() else {}

@@ -1,16 +1,14 @@
 """What runs inside the cluster from the start: DNS, as a real pod behind the usual Service."""
 
-import json
 from pathlib import Path
 from string import Template
 
 from e2e.cluster import kubectl
 from e2e.cluster.images.basic import COREDNS
-from e2e.cluster.local import health
+from e2e.cluster.local import dns
 from e2e.cluster.settings import Settings
 
 _MANIFEST = Path(__file__).parent.parent / "manifests" / "coredns.yaml"
-_DEPLOYMENT = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
 
 
 def coredns_manifest(settings: Settings) -> str:
@@ -22,8 +20,5 @@ def apply_coredns(settings: Settings) -> None:
 
 
 def dns_is_ready(settings: Settings) -> bool:
-    try:
-        status = json.loads(health.get(settings, _DEPLOYMENT))["status"]
-    except OSError:
-        return False
-    return bool(status.get("readyReplicas"))
+    """Tell whether the cluster's DNS answers on its Service address."""
+    return dns.answers(str(settings.network.dns_service_ip), "kubernetes.default.svc.cluster.local")

@@ -18,8 +18,10 @@ def up(settings: Settings) -> None:
     """Start whatever is not running, from nothing to a single dead daemon."""
     preflight.check(settings)
     install(settings)
-    if not is_up(settings):
-        _prepare(settings)
+    _prepare(settings)
+    if is_up(settings):
+        _load_basic_images(settings)
+    else:
         _start(settings)
     _finish(settings)
 
@@ -63,7 +65,8 @@ def _prepare(settings: Settings) -> None:
         configuration.write(settings)
         network.up(settings)
         leftovers.make_cgroups(settings)
-        _kill_strays(settings)
+    _kill_strays(settings)
+    _stop_outdated(settings)
 
 
 def _start(settings: Settings) -> None:
@@ -92,7 +95,7 @@ def _finish(settings: Settings) -> None:
         )
         lifecycle.wait_until(
             lambda: addons.dns_is_ready(settings),
-            "CoreDNS is not ready",
+            "DNS does not answer",
             lambda: "See `kubectl -n kube-system describe pods`.",
             _NODE_TIMEOUT_SECONDS,
         )
@@ -108,10 +111,10 @@ def node_is_ready(settings: Settings) -> bool:
 
 
 def _load_basic_images(settings: Settings) -> None:
-    present = containerd.images(settings)
+    loader = containerd.loader(settings)
     for name, archive in basic.ensure(settings.layout).items():
-        if name not in present:
-            containerd.load(settings, archive)
+        if not loader.has(name, archive.stem):
+            loader.load(name, archive, archive.stem)
 
 
 def _stop_all(settings: Settings) -> None:
@@ -124,6 +127,14 @@ def _stop_all(settings: Settings) -> None:
 def _kill_strays(settings: Settings) -> None:
     tracked = {processes.running_pid(lifecycle.pidfile(settings, name)) for name in lifecycle.names(settings)}
     leftovers.kill(leftovers.strays(settings, {pid for pid in tracked if pid is not None}))
+
+
+def _stop_outdated(settings: Settings) -> None:
+    # Clients before servers: the API server, for one, takes long to stop once etcd is gone.
+    for name in reversed(lifecycle.names(settings)):
+        if lifecycle.is_outdated(name, settings):
+            with step(f"Stopping {name}, which runs with other settings or another version"):
+                lifecycle.stop(name, settings=settings)
 
 
 def _forget_earlier_boot(settings: Settings) -> None:

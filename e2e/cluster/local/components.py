@@ -1,5 +1,6 @@
 """The daemons of the local cluster: what each is started with and where it tells its health."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,12 @@ class Component:
     name: str
     argv: tuple[str, ...]
     health: str | Path
+    configuration: Path | None = None
+
+    def recipe(self) -> str:
+        """Changes with whatever the daemon is started with: its version, arguments and configuration."""
+        content = self.configuration.read_bytes() if self.configuration is not None else b""
+        return hashlib.sha256(repr(self.argv).encode() + content).hexdigest()[:12]
 
 
 def all_of(settings: Settings) -> dict[str, Component]:
@@ -38,8 +45,9 @@ def _etcd(settings: Settings) -> Component:
 
 
 def _containerd(settings: Settings) -> Component:
-    argv = ("containerd", f"--config={settings.layout.config / 'containerd.toml'}", "--log-level=warn")
-    return Component("containerd", argv, settings.layout.containerd_socket)
+    configuration = settings.layout.config / "containerd.toml"
+    argv = ("containerd", f"--config={configuration}", "--log-level=warn")
+    return Component("containerd", argv, settings.layout.containerd_socket, configuration)
 
 
 def _api_server(settings: Settings) -> Component:
@@ -83,15 +91,16 @@ def _kubelet(settings: Settings) -> Component:
         f"--root-dir={settings.layout.cluster}/kubelet", f"--cert-dir={settings.layout.cluster}/kubelet/pki",
         f"--hostname-override={node_name(settings)}", f"--node-ip={net.node_ip}",
     )  # fmt: skip
-    return Component("kubelet", argv, f"http://{net.node_ip}:10248/healthz")
+    return Component("kubelet", argv, f"http://{net.node_ip}:10248/healthz", config / "kubelet.yaml")
 
 
 def _kube_proxy(settings: Settings) -> Component:
+    configuration = settings.layout.config / "kube-proxy.yaml"
     argv = (
-        binary(settings, "kube-proxy"), f"--config={settings.layout.config}/kube-proxy.yaml",
+        binary(settings, "kube-proxy"), f"--config={configuration}",
         f"--hostname-override={node_name(settings)}",
     )  # fmt: skip
-    return Component("kube-proxy", argv, f"http://{settings.network.node_ip}:10256/healthz")
+    return Component("kube-proxy", argv, f"http://{settings.network.node_ip}:10256/healthz", configuration)
 
 
 def _client(settings: Settings, name: str) -> tuple[str, ...]:

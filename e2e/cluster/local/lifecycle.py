@@ -31,7 +31,9 @@ def start(name: str, settings: Settings | None = None) -> int:
         return running
     component = _find(settings, name)
     argv = (*network.enter(settings), *component.argv)
-    return processes.spawn(argv, pidfile(settings, name), log_file(settings, name), env={"NO_PROXY": "*"})
+    return processes.spawn(
+        argv, pidfile(settings, name), log_file(settings, name), recipe=component.recipe(), env={"NO_PROXY": "*"}
+    )
 
 
 def stop(name: str, sig: signal.Signals = signal.SIGTERM, settings: Settings | None = None) -> None:
@@ -43,6 +45,12 @@ def stop(name: str, sig: signal.Signals = signal.SIGTERM, settings: Settings | N
 
 def is_running(name: str, settings: Settings | None = None) -> bool:
     return processes.running_pid(pidfile(settings or from_environ(), name)) is not None
+
+
+def is_outdated(name: str, settings: Settings) -> bool:
+    """Tell whether a component runs that was started with something else than it would be started with now."""
+    known = processes.read_pidfile(pidfile(settings, name))
+    return known is not None and is_running(name, settings) and known.recipe != _find(settings, name).recipe()
 
 
 def wait_healthy(name: str, settings: Settings | None = None, timeout_seconds: float = 60) -> None:

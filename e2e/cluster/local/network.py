@@ -52,8 +52,8 @@ def down(settings: Settings) -> None:
             pass
     if namespace_path(settings).exists():
         run("ip", "netns", "delete", settings.name)
-    if Path("/sys/class/net", host_link(settings)).exists():
-        run("ip", "link", "delete", host_link(settings))
+    # The kernel removes the link together with its other end, but only some time after the namespace.
+    succeeds("ip", "link", "delete", host_link(settings))
     _restore_forwarding(settings)
 
 

@@ -26,11 +26,7 @@ class LocalCluster:
         return self._settings.layout.kubeconfig
 
     def loader(self) -> Loader:
-        return Loader(
-            note=self._settings.layout.cluster / "images.json",
-            present=lambda: set(containerd.images(self._settings)),
-            put=lambda _name, archive: containerd.load(self._settings, archive),
-        )
+        return containerd.loader(self._settings)
 
     def status(self) -> ClusterStatus:
         found = [self._component(component) for component in components.all_of(self._settings).values()]
@@ -70,5 +66,5 @@ class LocalCluster:
         if not cluster.node_is_ready(self._settings):
             reasons.append("The node is not ready: see `kubectl describe node`.")
         if not addons.dns_is_ready(self._settings):
-            reasons.append("CoreDNS is not ready: see `kubectl -n kube-system describe pods`.")
+            reasons.append("DNS does not answer: see `kubectl -n kube-system describe pods`.")
         return reasons

@@ -1,0 +1,87 @@
+"""Fixtures of the end-to-end tests: a real node, the chart, the image.
+
+`make e2e` brings the cluster up and the images into it before.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from e2e.support.connection import apply_crds, connect, kubeconfig_path
+from e2e.support.kube import Kube
+from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
+from e2e.support.release import Release
+from e2e.support.report import namespace_report
+
+MakeNamespace = Callable[[], Namespace]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--uninstall` takes the release away at the end."""
+    parser.addoption("--uninstall", action="store_true", help="uninstall the release celeriac at the end")
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Path:
+    """The admin's kubeconfig of the cluster under test."""
+    try:
+        return kubeconfig_path()
+    except LookupError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def kube(kubeconfig: Path) -> Iterator[Kube]:
+    """A connection to the cluster, as the admin."""
+    try:
+        connection = connect(kubeconfig)
+    except LookupError as error:
+        pytest.fail(str(error), pytrace=False)
+    with connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def release(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Release]:
+    """The chart, installed for the whole cluster, with the image as it is now."""
+    apply_crds(kube)
+    installed = Release(kube, "celeriac", "celeriac-system")
+    installed.install()
+    yield installed
+    if request.config.getoption("--uninstall"):
+        installed.uninstall()
+
+
+@pytest.fixture
+def namespace(kube: Kube, release: Release) -> Iterator[Namespace]:
+    """A namespace of the test's own, in which the restricted Pod Security Standard is enforced."""
+    with fresh_namespace(kube, labels=RESTRICTED) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def shared_namespace(kube: Kube, release: Release) -> Iterator[Namespace]:
+    """As `namespace`, for all tests of a module: they submit at once and wait one after the other."""
+    with fresh_namespace(kube, labels=RESTRICTED) as fresh:
+        yield fresh
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failure comes with the state of the test's namespaces and the operator's log."""
+    report = yield
+    if call.when in ("setup", "call") and report.failed and isinstance(item, pytest.Function):
+        for title, text in _evidence(item.funcargs):
+            report.sections.append((title, text))
+    return report
+
+
+def _evidence(used: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for value in list(used.values()):
+        try:
+            if isinstance(value, Namespace):
+                yield f"namespace {value.name}", namespace_report(value.kube, value.name)
+            elif isinstance(value, Release):
+                yield "operator log", value.log()
+        except Exception as error:  # the failure itself matters more than its evidence
+            yield "evidence", f"cannot be had: {error!r}"

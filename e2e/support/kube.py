@@ -1,0 +1,277 @@
+"""A thin client: plain dicts in and out, and waiting by watch; what fails is told with what was last seen.
+
+Apart from the operator's client on purpose: a test must not see the cluster through the code under test.
+"""
+
+import http.client
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import urllib3
+from e2e.support.predicates import Predicate, described
+from kubernetes import client, config
+
+Obj = dict[str, Any]
+
+FIELD_MANAGER = "celeriac-e2e"
+PATIENCE_SECONDS = 180.0
+"""Generous: a test that waits so long has failed for a reason, not for a slow machine."""
+_TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind's place in the API."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None, *parts: str) -> str:
+        """The path of the collection, an object or its subresource."""
+        root = "/api" if self.api_version == "v1" else "/apis"
+        scope = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return "/".join([f"{root}/{self.api_version}{scope}/{self.plural}", *parts])
+
+
+TASKS = Kind("celeriac.dev/v1alpha1", "Task", "tasks")
+DEFINITIONS = Kind("celeriac.dev/v1alpha1", "TaskDefinition", "taskdefinitions")
+JOBS = Kind("batch/v1", "Job", "jobs")
+PODS = Kind("v1", "Pod", "pods")
+EVENTS = Kind("v1", "Event", "events")
+SECRETS = Kind("v1", "Secret", "secrets")
+CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps")
+QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
+CLAIMS = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+VOLUMES = Kind("v1", "PersistentVolume", "persistentvolumes", namespaced=False)
+NAMESPACES = Kind("v1", "Namespace", "namespaces", namespaced=False)
+SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts")
+DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments")
+REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
+CRDS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
+
+KINDS = {
+    (each.api_version, each.kind): each
+    for each in (
+        *(TASKS, DEFINITIONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
+        *(DEPLOYMENTS, REVISIONS, CRDS),
+    )
+}
+
+
+class Refused(Exception):  # noqa: N818  it is an answer, and most tests want it
+    """The API server said no."""
+
+    def __init__(self, status: int, body: str) -> None:
+        try:
+            self.message = str(json.loads(body).get("message", body))
+        except ValueError:
+            self.message = body
+        self.status = status
+        super().__init__(f"{status}: {self.message}")
+
+
+class Kube:
+    """A connection to the API server as the admin."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
+        self._configuration = client.Configuration()
+        config.load_kube_config(str(kubeconfig), client_configuration=self._configuration)
+        self._configuration.retries = urllib3.Retry(0)
+        self._api = client.ApiClient(self._configuration)
+        self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
+        """The object, or None where there is none."""
+        try:
+            return self._call("GET", kind.path(namespace, name))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> list[Obj]:
+        """All objects of a kind."""
+        query = {"labelSelector": labels, "fieldSelector": fields}
+        return list(self._call("GET", kind.path(namespace), query)["items"])
+
+    def create(self, manifest: Obj, namespace: str | None = None, *, dry_run: bool = False) -> Obj:
+        """Create an object; unknown fields are refused."""
+        query = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
+        return self._call("POST", kind_of(manifest).path(namespace), query, manifest)
+
+    def apply(self, manifest: Obj, namespace: str | None = None) -> Obj:
+        """Server-side apply."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        path = kind_of(manifest).path(namespace, manifest["metadata"]["name"])
+        return self._call("PATCH", path, query, manifest, "application/apply-patch+yaml")
+
+    def patch(self, kind: Kind, namespace: str | None, name: str, patch: Obj, *, subresource: str = "") -> Obj:
+        """Merge patch."""
+        path = kind.path(namespace, name, *([subresource] if subresource else []))
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        return self._call("PATCH", path, query, patch, "application/merge-patch+json")
+
+    def replace_status(self, kind: Kind, namespace: str, obj: Obj) -> Obj:
+        """Replace an object's status as a whole."""
+        return self._call("PUT", kind.path(namespace, obj["metadata"]["name"], "status"), body=obj)
+
+    def delete(self, kind: Kind, namespace: str | None, name: str, *, grace_seconds: int | None = None) -> None:
+        """Delete in the background; it is fine if it is gone."""
+        options: Obj = {"propagationPolicy": "Background"}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            self._call("DELETE", kind.path(namespace, name), body=options)
+        except Refused as error:
+            if error.status != 404:
+                raise
+
+    def evict(self, namespace: str, pod: str) -> None:
+        """Ask for a pod's eviction, as a drain does."""
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+        self._call("POST", PODS.path(namespace, pod, "eviction"), body=eviction)
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """What a GET of a path answers: logs, and what the API server passes on from pods and services."""
+        response = self._request("GET", path, query or {})
+        body = response.data.decode(errors="replace")
+        if response.status >= 400:
+            raise Refused(response.status, body)
+        return body
+
+    def log(self, namespace: str, pod: str, *, tail_lines: int = 100, previous: bool = False) -> str:
+        """The end of a pod's log."""
+        query = {"tailLines": str(tail_lines), "previous": "true" if previous else ""}
+        return self.text(PODS.path(namespace, pod, "log"), query)
+
+    def wait(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        predicate: Predicate,
+        *,
+        timeout: float = PATIENCE_SECONDS,
+    ) -> Obj:
+        """Wait until the predicate holds of the object; it is None for the predicate while it does not exist.
+
+        Raises:
+            AssertionError: it did not in time; the message says what was seen last.
+        """
+        deadline = time.monotonic() + timeout
+        last: Obj | None = None
+        while time.monotonic() < deadline:
+            try:
+                for last in self._states(kind, namespace, name, deadline - time.monotonic()):
+                    if predicate.holds(last):
+                        return last or {}
+            except (*_TROUBLE, Refused) as error:
+                if isinstance(error, Refused) and error.status < 500 and error.status != 410:
+                    raise
+                time.sleep(0.3)  # the API server is away: tests do that to it
+        where = f"{kind.kind} {namespace}/{name}"
+        raise AssertionError(f"{where}: not {predicate.text} within {timeout:.0f} s. Last seen: {described(last)}")
+
+    def _states(self, kind: Kind, namespace: str | None, name: str, seconds: float) -> Iterator[Obj | None]:
+        """The object as it is, and then each state that the watch tells, until the watch ends."""
+        fields = f"metadata.name={name}"
+        listing = self._call("GET", kind.path(namespace), {"fieldSelector": fields})
+        yield listing["items"][0] if listing["items"] else None
+        version = listing["metadata"]["resourceVersion"]
+        for event, obj in self.watch(kind, namespace, version, fields=fields, seconds=min(seconds, 60)):
+            yield None if event == "DELETED" else obj
+
+    def watch(
+        self, kind: Kind, namespace: str | None, version: str, *, labels: str = "", fields: str = "", seconds: float
+    ) -> Iterator[tuple[str, Obj]]:
+        """Events from that version on, until the server ends the watch."""
+        query = {
+            "watch": "true",
+            "resourceVersion": version,
+            "labelSelector": labels,
+            "fieldSelector": fields,
+            "timeoutSeconds": str(max(int(seconds), 1)),
+        }
+        response = self._request("GET", kind.path(namespace), query, preload=False, read_seconds=seconds + 10)
+        try:
+            if response.status >= 400:
+                raise Refused(response.status, response.read().decode(errors="replace"))
+            for line in _lines(response):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise Refused(int(event["object"].get("code", 500)), json.dumps(event["object"]))
+                yield event["type"], event["object"]
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> Obj:
+        response = self._request(method, path, query or {}, body, content_type)
+        text = response.data.decode(errors="replace")
+        if response.status >= 400:
+            raise Refused(response.status, text)
+        return dict(json.loads(text))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: object = None,
+        content_type: str = "application/json",
+        *,
+        preload: bool = True,
+        read_seconds: float = 60,
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        token = self._configuration.get_api_key_with_prefix("authorization")
+        if token:
+            headers["Authorization"] = token
+        asked = urlencode({name: value for name, value in query.items() if value})
+        return self._pool.request(
+            method,
+            f"{self._configuration.host}{path}{'?' if asked else ''}{asked}",
+            body=None if body is None else json.dumps(body).encode(),
+            headers=headers,
+            preload_content=preload,
+            timeout=urllib3.Timeout(connect=10, read=read_seconds),
+            retries=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def kind_of(manifest: Obj) -> Kind:
+    """The kind of a manifest."""
+    return KINDS[manifest["apiVersion"], manifest["kind"]]
+
+
+def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Lines as they arrive."""
+    rest = b""
+    for chunk in response.stream(None):
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line)

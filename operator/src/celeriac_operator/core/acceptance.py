@@ -27,8 +27,10 @@ from celeriac.api.v1alpha1 import (
 )
 from celeriac_operator.core.facts import Accepted, Revision
 from celeriac_operator.core.names import INVALID_PARAMS
+from celeriac_operator.core.nesting import depth
 from celeriac_operator.core.schema import schema_problem
 from celeriac_operator.core.substitution import missing_params
+from celeriac_operator.core.text import cut
 
 DEEPEST_PARAMS = 64
 BUILT_IN = Deadlines(start_seconds=300, grace_seconds=30)
@@ -82,26 +84,16 @@ def _first(names: Iterable[str], layers: Iterable[BaseModel]) -> dict[str, Any]:
 def params_problem(spec: TaskSpec, revision: Revision | None) -> str | None:
     """What is wrong with a Task's params, as a sentence that names the parameter; None where nothing is."""
     params = spec.params or {}
-    size = len(json.dumps(params, separators=(",", ":"), ensure_ascii=False).encode())
+    if depth(params, DEEPEST_PARAMS) > DEEPEST_PARAMS:
+        return f"spec.params: nested more than {DEEPEST_PARAMS} levels deep"
+    size = len(json.dumps(params, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))
     if size > MAX_PARAMS_BYTES:
         return f"spec.params: {size} bytes, and at most {MAX_PARAMS_BYTES} are allowed: pass large data by reference"
-    if _depth(params) > DEEPEST_PARAMS:
-        return f"spec.params: nested more than {DEEPEST_PARAMS} levels deep"
     container = revision.spec.container if revision else spec.container
     missing = missing_params(container, params) if container else []
     if missing:
-        return f"spec.params.{missing[0]}: missing, and the container refers to $(params.{missing[0]})"
+        name = cut(missing[0], 200)
+        return f"spec.params.{name}: missing, and the container refers to $(params.{name})"
     schema = revision.spec.params_schema if revision else None
     return schema_problem(schema, params, "spec.params") if schema is not None else None
 
-
-def _depth(value: Any) -> int:
-    """How deep a JSON value is nested; iterative, since the value comes from outside."""
-    deepest, open_values = 0, [(value, 1)]
-    while open_values:
-        item, depth = open_values.pop()
-        deepest = max(deepest, depth)
-        if depth <= DEEPEST_PARAMS and isinstance(item, dict | list):
-            children = item.values() if isinstance(item, dict) else item
-            open_values.extend((child, depth + 1) for child in children)
-    return deepest

@@ -22,8 +22,13 @@ def origin(task: TaskFacts) -> datetime:
 
 
 def after(start: datetime | None, seconds: int | None) -> datetime | None:
-    """The moment so many seconds after the start; None where either is not there."""
-    return start + timedelta(seconds=seconds) if start is not None and seconds is not None else None
+    """The moment so many seconds after the start; None where either is not there, or it lies beyond the year 9999."""
+    if start is None or seconds is None:
+        return None
+    try:
+        return start + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
 
 
 def earliest(*moments: datetime | None) -> datetime | None:

@@ -64,9 +64,13 @@ def decide(world: World, now: datetime) -> Plan:
 
 
 def _with_revision(view: View, plan: Plan) -> Plan:
-    """The content that a status or a Job names is kept before they name it, once for each generation."""
+    """The content that a status or a Job names is kept before they name it, once for each generation.
+
+    What was refused is not tried again with the status that says so.
+    """
     revision = view.revision
     names_it = (plan.status is not None and plan.status.definition is not None) or bool(plan.create)
-    if revision is None or revision.stored or not names_it:
+    refused = view.world.refusal is not None and not plan.create
+    if revision is None or revision.stored or not names_it or refused:
         return plan
     return replace(plan, create=(CreateRevision(revision), *plan.create))

@@ -10,6 +10,7 @@ from celeriac.api.v1alpha1 import Condition, TaskDefinitionStatus
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.schema import broken_schema
 from celeriac_operator.core.status import Truth, whole_second
+from celeriac_operator.core.text import cut
 
 
 class DefinitionKey(NamedTuple):
@@ -59,7 +60,7 @@ def schema_problems(facts: DefinitionFacts) -> str:
     spec = facts.revision.spec
     schemas = {"spec.paramsSchema": spec.params_schema, "spec.resultSchema": spec.result_schema}
     found = ((field, broken_schema(schema)) for field, schema in schemas.items() if schema is not None)
-    return "; ".join(f"{field}.{problem}" for field, problem in found if problem)
+    return cut("; ".join(f"{field}.{problem}" for field, problem in found if problem), 2000)
 
 
 def _condition(

@@ -48,10 +48,16 @@ def attempt_unreachable(view: View) -> Plan | None:
         return None
     grace = view.deadlines.grace_seconds or 0
     patience = pod.deleted_at + timedelta(seconds=grace + UNREACHABLE_SECONDS)
-    if view.now < patience or not (attempt.failure in _FINAL_VERDICTS or view.expired):
+    if view.now < patience or not _ends_anyway(view, attempt):
         return None
     why = f"{attempt.message or attempt.failure}; node {pod.node} does not answer, so the process may still run"
     return _settle(view, Ended(attempt.failure, why, start=attempt.start_time))
+
+
+def _ends_anyway(view: View, attempt: Attempt) -> bool:
+    """No attempt would follow, however this one ends."""
+    wanted_to_end = view.task.spec.cancel is not None or view.out_of_time or view.expired
+    return wanted_to_end or attempt.failure in _FINAL_VERDICTS
 
 
 def _closed(view: View, ended: Ended) -> Attempt:
@@ -92,13 +98,13 @@ def _settle(view: View, ended: Ended) -> Plan:
 
 
 def _retry_or_fail(view: View, attempt: Attempt) -> Plan:
-    failure, accepted = attempt.failure, view.accepted
-    assert failure is not None and accepted is not None  # noqa: S101  it ran, so it was accepted
+    failure = attempt.failure
+    assert failure is not None  # noqa: S101  it ended, and not well
     decision = retry_decision(
         failure,
         attempt.exit_code,
         view.used(attempt),
-        accepted.effective.retry,
+        view.policy.retry,
         seed=view.task.uid,
         now=attempt.finish_time or view.now,
     )

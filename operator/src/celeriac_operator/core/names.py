@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "celeriac"
@@ -54,6 +55,12 @@ def job_name(task: str, uid: str, attempt: int) -> str:
     """The one name of an attempt's Job: ``<task, cut>-<6 characters of sha256(uid)>-a<n>``."""
     tail = f"-{hashlib.sha256(uid.encode()).hexdigest()[:6]}-a{attempt}"
     return task[: _LONGEST_JOB_NAME - len(tail)].rstrip("-") + tail
+
+
+def attempt_of(job: str) -> int:
+    """The attempt's number in a Job's name; 0 where it is no attempt's. Unlike a label, a name is never edited."""
+    number = job.rpartition("-a")[2]
+    return int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
 
 
 def revision_name(definition: str, digest: str) -> str:

@@ -14,6 +14,9 @@ from celeriac_operator.core.facts import JobFacts, PodFacts, Started, Terminated
 from celeriac_operator.core.text import safe
 
 LONGEST_OUTPUT = 2048
+SIGKILLED = 128 + 9
+"""Under load a runtime can miss that the kernel killed for lack of memory: then only this exit code is left of it."""
+LONGEST_DETAIL = 512
 
 _DISRUPTIONS = {
     "PreemptionByScheduler": Failure.PREEMPTED,
@@ -92,7 +95,8 @@ def outcome(attempt: Attempt, job: JobFacts | None, pod: PodFacts | None, *, rep
         text = "succeeded, but its pod was deleted before its result was read"
         return Ended(None, finish=None, warning=f"Attempt {attempt.number} {text}")
     if job.failed:
-        return _lost(attempt, Failure.POD_DELETED, f"Its pod is gone: {job.message or 'the Job failed without it'}")
+        why = safe(job.message, LONGEST_DETAIL) or "the Job failed without it"
+        return _lost(attempt, Failure.POD_DELETED, f"Its pod is gone: {why}")
     if attempt.pod_uid is None:
         return NotStarted()
     if attempt.failure is None and not replaced:
@@ -148,13 +152,13 @@ def _with(ended: Ended, failure: Failure | None, message: str, warning: str = ""
 
 def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Failure, str]:
     """The class of an attempt whose process ended with another exit code than 0, and a sentence."""
-    code = f"exit code {container.exit_code}"
+    code, said = f"exit code {container.exit_code}", safe(pod.message, LONGEST_DETAIL)
     if attempt.failure is not None:
         return attempt.failure, f"{attempt.message or attempt.failure} ({code})"
     if pod.disruption in _DISRUPTIONS or pod.reason == "Evicted":
-        return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), pod.message or f"The pod was disrupted ({code})"
+        return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), said or f"The pod was disrupted ({code})"
     if pod.reason in _POD_REASONS:
-        return _POD_REASONS[pod.reason], pod.message or pod.reason
+        return _POD_REASONS[pod.reason], said or pod.reason
     if container.reason == "OOMKilled":
         return Failure.OOM_KILLED, f"Killed: it used more memory than its limit ({code})"
     if container.reason in _NEVER_STARTED:
@@ -163,6 +167,8 @@ def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Fa
         return Failure.NODE_LOST, "The node lost the container"
     if _deleted_before_end(pod, container):
         return Failure.POD_DELETED, f"Its pod was deleted ({code})"
+    if container.exit_code == SIGKILLED:
+        return Failure.APP_ERROR, f"The process was killed ({code}, SIGKILL); often that is for lack of memory"
     return Failure.APP_ERROR, f"The process ended with {code}"
 
 
@@ -181,11 +187,11 @@ def _failed_without_container(pod: PodFacts, attempt: Attempt) -> Ended:
         failure = _POD_REASONS[pod.reason]
     else:
         failure = Failure.POD_DELETED if pod.deleted_at else Failure.EVICTED
-    return Ended(failure, safe(pod.message or pod.reason or "The pod failed", LONGEST_OUTPUT), start=attempt.start_time)
+    return Ended(failure, safe(pod.message, LONGEST_DETAIL) or pod.reason or "The pod failed", start=attempt.start_time)
 
 
 def _waiting(pod: PodFacts, container: Waiting) -> NotStarted:
-    detail = safe(container.message, 512) or container.reason
+    detail = safe(container.message, LONGEST_DETAIL) or container.reason
     if container.reason in _FATAL_WAITING:
         return NotStarted(_FATAL_WAITING[container.reason], True, f"{container.reason}: {detail}")
     if container.reason in _IMAGE_WAITING:
@@ -193,5 +199,5 @@ def _waiting(pod: PodFacts, container: Waiting) -> NotStarted:
     if container.reason in _CONFIG_WAITING:
         return NotStarted(Failure.INVALID_POD, False, f"The container cannot be created: {detail}")
     if pod.unschedulable:
-        return NotStarted(Failure.UNSCHEDULABLE, False, f"No node fits: {safe(pod.unschedulable, 512)}")
+        return NotStarted(Failure.UNSCHEDULABLE, False, f"No node fits: {safe(pod.unschedulable, LONGEST_DETAIL)}")
     return NotStarted()

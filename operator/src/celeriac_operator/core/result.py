@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 from celeriac.api.v1alpha1 import MAX_RESULT_BYTES, Json, Result
+from celeriac_operator.core.nesting import depth
 from celeriac_operator.core.schema import schema_problem
+from celeriac_operator.core.text import cut
 
-_DEEPEST_ERROR = "spec: nested too deep"
+DEEPEST_RESULT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,52 @@ def read_result(output: str | None, schema: dict[str, Json] | None) -> Result | 
             f"The result is longer than {MAX_RESULT_BYTES} bytes, so the kubelet has cut it off: "
             "write it elsewhere and return a reference"
         )
-    value = _parsed(output)
+    try:
+        value = _parsed(output)
+    except _Unstorable as problem:
+        return InvalidResult(str(problem))
     problem = schema_problem(schema, value, "result") if schema is not None else None
     return InvalidResult(problem) if problem else Result(value=value)
+
+
+class _Unstorable(Exception):
+    """It is JSON, but the API server would keep something else."""
 
 
 def _parsed(output: str) -> Json:
     """JSON where it is JSON (numbers such as NaN are not), else the text itself."""
     try:
-        return json.loads(output, parse_constant=_no_constant)
+        value = json.loads(output, parse_constant=_no_constant, parse_int=_integer, parse_float=_number)
     except (ValueError, RecursionError):
         return output.rstrip("\n")
+    if depth(value, DEEPEST_RESULT) > DEEPEST_RESULT:
+        raise _Unstorable(f"The result is nested more than {DEEPEST_RESULT} levels deep: write it elsewhere")
+    return _without_surrogates(value, output)
 
 
 def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
+
+
+def _integer(text: str) -> int:
+    """Kubernetes keeps 64-bit integers, and rounds longer ones."""
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise _Unstorable(f"The result has an integer that does not fit into 64 bits ({cut(text, 40)}): use a string")
+    return value
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise _Unstorable(f"The result has a number that is too large ({cut(text, 40)}): use a string")
+    return value
+
+
+def _without_surrogates(value: Json, output: str) -> Json:
+    """Half a character (an escape such as ``\\ud800``) is no text: what has one stays as it was written."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return output.rstrip("\n")
+    return value

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.protocols import Validator
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import SPECIFICATIONS
 
 from celeriac.api.v1alpha1 import Json
 from celeriac_operator.core.text import cut
 
 _LONGEST_PROBLEM = 500
+_LONGEST_PATH = 300
+_BROKEN = (SchemaError, Unresolvable, RecursionError, ValueError, ArithmeticError, re.error)
+"""What a schema that is not one, or not a usable one, raises: there are more ways than jsonschema's own errors."""
 
 
 def schema_problem(schema: dict[str, Json], value: Json, where: str) -> str | None:
     """What is wrong with the value, as ``<where>.<path>: <why>``; None where nothing is."""
     try:
         error = best_match(_validator(json.dumps(schema, sort_keys=True)).iter_errors(value))
-    except (SchemaError, Unresolvable, RecursionError) as broken:
+    except _BROKEN as broken:
         return f"{where}: the schema of the TaskDefinition cannot be used: {cut(str(broken), _LONGEST_PROBLEM)}"
     if error is None:
         return None
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-    return f"{where}{path}: {cut(error.message, _LONGEST_PROBLEM)}"
+    return f"{where}{cut(path, _LONGEST_PATH)}: {cut(error.message, _LONGEST_PROBLEM)}"
 
 
 def broken_schema(schema: dict[str, Json]) -> str | None:
@@ -33,14 +38,19 @@ def broken_schema(schema: dict[str, Json]) -> str | None:
     try:
         _validator(json.dumps(schema, sort_keys=True))
     except SchemaError as broken:
-        path = "".join(f".{step}" for step in broken.absolute_path)
-        return f"{path.lstrip('.') or 'schema'}: {cut(broken.message, _LONGEST_PROBLEM)}"
+        path = "".join(f".{step}" for step in broken.absolute_path).lstrip(".")
+        return f"{cut(path, _LONGEST_PATH) or 'schema'}: {cut(broken.message, _LONGEST_PROBLEM)}"
+    except _BROKEN as broken:
+        return f"schema: {cut(str(broken), _LONGEST_PROBLEM)}"
     return None
 
 
 @lru_cache(maxsize=256)
 def _validator(schema: str) -> Validator:
-    """A validator costs far more to make than to use, and thousands of Tasks share one definition."""
+    """A validator costs far more to make than to use, and thousands of Tasks share one definition.
+
+    Its registry has the published metaschemas only; the default one would fetch what a ``$ref`` names from the network.
+    """
     parsed = json.loads(schema)
     Draft202012Validator.check_schema(parsed)
-    return Draft202012Validator(parsed, format_checker=FormatChecker())
+    return Draft202012Validator(parsed, registry=SPECIFICATIONS, format_checker=FormatChecker())

@@ -17,12 +17,16 @@ from celeriac.api.v1alpha1 import (
 )
 from celeriac_operator.core import names
 from celeriac_operator.core.facts import Accepted
-from celeriac_operator.core.text import cut
+from celeriac_operator.core.text import clipped, cut
 from celeriac_operator.core.view import View
 
 Truth = Literal["True", "False", "Unknown"]
 
+_LONGEST_MESSAGE = 4096
+_LONGEST_ATTEMPT_MESSAGE = 3072
+_LONGEST_CONDITION_MESSAGE = 1024
 _LONGEST_OLD_MESSAGE = 256
+"""Bounds of what is written, below those of the CRD: a status that the API server refuses would never be recorded."""
 _SUCCEEDED: dict[Phase, Truth] = {
     Phase.SUCCEEDED: "True",
     Phase.FAILED: "False",
@@ -59,7 +63,7 @@ def compose(
         observed_generation=view.task.generation,
         phase=saying.phase,
         reason=saying.reason,
-        message=saying.message,
+        message=clipped(saying.message, _LONGEST_MESSAGE),
         conditions=_conditions(view, saying, attempts),
         effective=accepted.effective if accepted else None,
         definition=accepted.definition if accepted else None,
@@ -84,12 +88,13 @@ def _attempts(old: tuple[Attempt, ...], attempt: Attempt | None) -> tuple[Attemp
     """The last 10, so that the object stays small whatever happens to the task."""
     if attempt is None:
         return old
-    earlier = (
-        kept.model_copy(update={"message": cut(kept.message, _LONGEST_OLD_MESSAGE) if kept.message else None})
-        for kept in old
-        if kept.number != attempt.number
-    )
-    return (*earlier, attempt)[-MAX_ATTEMPTS_KEPT:]
+    earlier = (_bounded(kept, _LONGEST_OLD_MESSAGE) for kept in old if kept.number != attempt.number)
+    return (*earlier, _bounded(attempt, _LONGEST_ATTEMPT_MESSAGE))[-MAX_ATTEMPTS_KEPT:]
+
+
+def _bounded(attempt: Attempt, longest: int) -> Attempt:
+    message = clipped(attempt.message, longest) if attempt.message else None
+    return attempt.model_copy(update={"message": message})
 
 
 def _disruptions(view: View, attempt: Attempt | None) -> int:
@@ -124,7 +129,7 @@ def _condition(view: View, saying: Saying, type_: str, truth: Truth) -> Conditio
         type=type_,
         status=truth,
         reason=names.ACCEPTED if plain else saying.reason,
-        message="" if plain else cut(saying.message, 1024),
+        message="" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE),
         last_transition_time=whole_second(view.now),
         observed_generation=view.task.generation,
     )

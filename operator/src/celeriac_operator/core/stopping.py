@@ -14,6 +14,7 @@ from celeriac_operator.core.ending import cancelled, expired, out_of_time
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan
 from celeriac_operator.core.status import Saying, compose
+from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 
 
@@ -64,7 +65,7 @@ def _queue(view: View) -> Verdict | None:
 def _hopeless(view: View) -> Verdict | None:
     found, refusal = view.outcome, view.world.refusal
     if refusal is not None and refusal.reason == Failure.INVALID_POD and view.world.pod is None:
-        return Verdict(Failure.INVALID_POD, refusal.message)
+        return Verdict(Failure.INVALID_POD, cut(refusal.message, 1000))
     if isinstance(found, NotStarted) and found.fatal and found.problem is not None:
         return Verdict(found.problem, found.message)
     return None

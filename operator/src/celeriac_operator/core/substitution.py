@@ -8,19 +8,23 @@ from collections.abc import Iterable, Mapping
 
 from celeriac.api.v1alpha1 import Container, DefinitionContainer, Json
 
-_REFERENCE = re.compile(r"\$\(params\.([A-Za-z_][A-Za-z0-9_-]*)\)")
+_REFERENCE = re.compile(r"\$\$|\$\(params\.([^()$\s]+)\)")
+"""A reference; or ``$$``, which is Kubernetes' escaped ``$`` and takes the next character's meaning."""
 
 
 def substituted(text: str, params: Mapping[str, Json]) -> str:
     """The text with every reference replaced by the parameter's value.
 
     Strings go in as they are, other JSON compact. Every ``$`` of a value is doubled, so that Kubernetes, which expands
-    ``$(VAR)`` afterwards, gives the value back as it was. Other ``$(VAR)`` of the text are left to Kubernetes.
+    ``$(VAR)`` afterwards, gives the value back as it was. Other ``$(VAR)`` of the text are left to Kubernetes, and so is
+    ``$$``: as there, ``$$(params.NAME)`` is no reference.
 
     Raises:
         KeyError: a parameter is missing.
     """
-    return _REFERENCE.sub(lambda match: escaped(_as_text(params[match.group(1)])), text)
+    return _REFERENCE.sub(
+        lambda match: escaped(_as_text(params[match.group(1)])) if match.group(1) else match.group(), text
+    )
 
 
 def escaped(text: str) -> str:
@@ -30,7 +34,7 @@ def escaped(text: str) -> str:
 
 def missing_params(container: Container | DefinitionContainer, params: Mapping[str, Json]) -> list[str]:
     """Names that the container refers to and the params do not have, in order."""
-    names = [name for text in _texts(container) for name in _REFERENCE.findall(text)]
+    names = [name for text in _texts(container) for name in _REFERENCE.findall(text) if name]
     return [name for name in dict.fromkeys(names) if name not in params]
 
 

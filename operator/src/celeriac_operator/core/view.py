@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Deadlines
-from celeriac_operator.core.acceptance import Rejected, accept
+from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Deadlines, Effective
+from celeriac_operator.core.acceptance import Rejected, accept, effective
 from celeriac_operator.core.clocks import DEFINITION_GRACE_SECONDS, Clocks, after, clocks, earliest, origin
 from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
@@ -41,6 +41,11 @@ class View:
     @property
     def accepted(self) -> Accepted | None:
         return self.acceptance if isinstance(self.acceptance, Accepted) else None
+
+    @cached_property
+    def policy(self) -> Effective:
+        """What the Task runs under; before or without acceptance, what it and the operator say."""
+        return self.accepted.effective if self.accepted else effective(self.task.spec, [self.world.defaults])
 
     @property
     def deadlines(self) -> Deadlines:
@@ -105,15 +110,17 @@ class View:
             self.task,
             self.deadlines,
             first_start=self.first_start,
-            job_created=attempt.create_time if attempt and self._counts_as_starting else None,
+            job_created=self._starting_since,
             started=attempt.start_time if attempt else None,
         )
 
     @property
-    def _counts_as_starting(self) -> bool:
-        """While a quota keeps the pod away the attempt has not begun, so its start deadline does not run."""
-        refusal = self.world.refusal
-        return self.world.pod is not None or refusal is None or refusal.reason != QUOTA_EXCEEDED
+    def _starting_since(self) -> datetime | None:
+        """From when startSeconds count: from the Job, but while a quota keeps its pod away the attempt has not begun."""
+        attempt, pod, refusal = self.attempt, self.world.pod, self.world.refusal
+        if attempt is None or (pod is None and refusal is not None and refusal.reason == QUOTA_EXCEEDED):
+            return None
+        return pod.created if pod is not None else attempt.create_time
 
     @property
     def expired(self) -> bool:

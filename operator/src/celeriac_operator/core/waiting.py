@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Failure, Phase
@@ -146,7 +147,10 @@ def waits(
 
 
 def said(view: View, saying: Saying, *, until: datetime | None = None, record: bool = True) -> Plan:
-    """Say it now, unless the status says just that already."""
+    """Say it now, unless the status says just that already; the words change only with the reason."""
+    known = view.task.status
+    if (known.phase, known.reason) == (saying.phase, saying.reason) and known.message:
+        saying = replace(saying, message=known.message)
     status = compose(
         view,
         saying,

@@ -107,7 +107,7 @@ def job_of(raw: Raw) -> JobFacts:
         name=meta["name"],
         uid=meta["uid"],
         owner_uid=controller_uid(raw),
-        attempt=int(meta.get("labels", {}).get(names.ATTEMPT_LABEL, "0")),
+        attempt=names.attempt_of(meta["name"]),
         created=time_of(meta["creationTimestamp"]),
         deleting="deletionTimestamp" in meta,
         complete="Complete" in conditions,
@@ -118,19 +118,22 @@ def job_of(raw: Raw) -> JobFacts:
 
 
 def _accepted(text: str | None) -> Accepted | None:
-    if text is None:
+    """What the annotation says; None where it is not there, or not as it was written: anybody may edit it."""
+    try:
+        wire = json.loads(text or "null")
+        definition = wire.get("definition")
+        return Accepted(
+            Effective.model_validate(wire["effective"]),
+            DefinitionRevision.model_validate(definition) if definition else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    wire = json.loads(text)
-    definition = wire.get("definition")
-    return Accepted(
-        Effective.model_validate(wire["effective"]),
-        DefinitionRevision.model_validate(definition) if definition else None,
-    )
 
 
 def pod_of(raw: Raw) -> PodFacts:
     """A pod of an attempt's Job."""
     meta, status = raw["metadata"], raw.get("status", {})
+    created = time_of(meta["creationTimestamp"])
     conditions = {c["type"]: c for c in status.get("conditions", ())}
     disruption, scheduled = conditions.get("DisruptionTarget", {}), conditions.get("PodScheduled", {})
     unschedulable = scheduled.get("reason") == "Unschedulable" and scheduled.get("status") == "False"
@@ -138,8 +141,8 @@ def pod_of(raw: Raw) -> PodFacts:
         name=meta["name"],
         uid=meta["uid"],
         job_uid=controller_uid(raw),
-        created=time_of(meta["creationTimestamp"]),
-        container=_container(status),
+        created=created,
+        container=_container(status, created),
         node=raw["spec"].get("nodeName"),
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
@@ -157,13 +160,13 @@ def _deleted_at(meta: Raw) -> datetime | None:
     return time_of(meta["deletionTimestamp"]) - timedelta(seconds=meta.get("deletionGracePeriodSeconds", 0))
 
 
-def _container(status: Raw) -> Waiting | Started | Terminated:
-    found = next((c for c in status.get("containerStatuses", ()) if c["name"] == names.CONTAINER_NAME), None)
-    state = found["state"] if found else {}
+def _container(status: Raw, created: datetime) -> Waiting | Started | Terminated:
+    found = next((c for c in status.get("containerStatuses", ()) if c["name"] == names.CONTAINER_NAME), {})
+    state = found.get("state", {})
     if "terminated" in state:
         return _terminated(state["terminated"])
     if "running" in state:
-        return Started(time_of(state["running"]["startedAt"]))
+        return Started(_known(state["running"].get("startedAt")) or created)
     waiting = state.get("waiting", {})
     return Waiting(waiting.get("reason", ""), waiting.get("message", ""))
 

@@ -126,7 +126,7 @@ def _container(task: TaskFacts, create: CreateJob, options: PodOptions, defaults
         "name": names.CONTAINER_NAME,
         **plain,
         **texts,
-        "env": [*_user_env(container, params), *_own_env(task, create, now)],
+        "env": [*_own_env(task, create, now), *_user_env(container, params)],
         "resources": resources(container.resources, defaults),
         "securityContext": container_security(options.security_context),
         "terminationMessagePath": RESULT_FILE,

@@ -31,6 +31,22 @@ def controllers(cgroups: Path) -> set[str]:
     return {name for path in cgroups.glob("*/cgroup.procs") for name in path.parent.name.split(",")}
 
 
+def _foreign_kubelet() -> bool:
+    """Tell whether a kubelet runs that shares our mounts (kind's do not) and is not one of ours."""
+    return any(_is_foreign_kubelet(process) for process in Path("/proc").glob("[0-9]*"))
+
+
+def _is_foreign_kubelet(process: Path) -> bool:
+    try:
+        if (process / "comm").read_text() != "kubelet\n":
+            return False
+        shares_mounts = (process / "ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+        # Ours say which directory they use, and it looks like this whatever the cluster is called.
+        return shares_mounts and b"/celeriac/cluster" not in (process / "cmdline").read_bytes()
+    except OSError:  # it has gone meanwhile
+        return False
+
+
 def _problems(layout: Layout) -> Iterator[str]:
     if not Path("/proc/self/mountinfo").exists():
         yield "It is not Linux."
@@ -42,5 +58,7 @@ def _problems(layout: Layout) -> Iterator[str]:
         yield f"{_CGROUPS} lacks the controllers {', '.join(sorted(lacking))}: mount cgroups there."
     if "overlay" not in Path("/proc/filesystems").read_text() and not Path("/sys/module/overlay").exists():
         yield "The kernel has no overlayfs: try `modprobe overlay`."
+    if _foreign_kubelet():
+        yield "Another kubelet runs here, and two would fight over /var/lib/kubelet: use that cluster instead."
     if len(str(layout.cluster)) > _LONGEST_DIRECTORY:
         yield f"The path {layout.cluster} is too long for sockets: set XDG_CACHE_HOME to a shorter one."

@@ -8,6 +8,7 @@ from e2e.cluster.images import catalogue, engine
 from e2e.cluster.images.catalogue import Recipe
 from e2e.cluster.images.inputs import digest
 from e2e.cluster.images.loading import Loader
+from e2e.cluster.locking import exclusive
 from e2e.cluster.progress import console, step
 from e2e.cluster.settings import Layout
 
@@ -16,6 +17,11 @@ _KEPT_ARCHIVES = 3
 
 def ensure(layout: Layout, loader: Loader, recipes: Iterable[Recipe]) -> None:
     """Bring images of these recipes, as the source is now, into the cluster."""
+    with exclusive(layout.images / "build.lock"):
+        _ensure(layout, loader, recipes)
+
+
+def _ensure(layout: Layout, loader: Loader, recipes: Iterable[Recipe]) -> None:
     builder = engine.choose(layout)
     for recipe in recipes:
         key = _key(builder, recipe)

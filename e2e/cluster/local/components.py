@@ -74,6 +74,7 @@ def _controller_manager(settings: Settings) -> Component:
     argv = (
         *_client(settings, "kube-controller-manager"), f"--root-ca-file={pki}/ca.crt",
         f"--service-account-private-key-file={pki}/sa.key", "--use-service-account-credentials=true",
+        f"--flex-volume-plugin-dir={settings.layout.cluster}/kubelet/volume-plugins",
         f"--cluster-signing-cert-file={pki}/ca.crt", f"--cluster-signing-key-file={pki}/ca.key",
     )  # fmt: skip
     return Component("kube-controller-manager", argv, f"https://{settings.network.node_ip}:10257/healthz")

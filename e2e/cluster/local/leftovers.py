@@ -4,10 +4,12 @@ Every mark is the path of the cluster's directory, its cgroup or its name; nothi
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
 import signal
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CNI_RESULTS = Path("/var/lib/cni/results")
+# The next two are fixed in the programs themselves and cannot be moved below the cluster's directory.
+_SHIM_SOCKETS = Path("/run/containerd/s")
+_DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 _LOG_LINKS = Path("/var/log/containers")
 _SHIM = "containerd-shim"
 
@@ -93,10 +98,12 @@ def make_cgroups(settings: Settings) -> None:
 def remove_files(settings: Settings) -> None:
     """Remove the cluster's directory and the few files that daemons insist on keeping elsewhere."""
     cluster = settings.layout.cluster
-    for address in cluster.glob("containerd/state/io.containerd.runtime.v2.task/*/*/address"):
-        Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+    for directory in (_SHIM_SOCKETS, _DEVICE_PLUGINS):
+        _remove_dead_sockets(directory)
     for result in _CNI_RESULTS.glob(f"{settings.name}-*-eth0"):
-        result.unlink(missing_ok=True)
+        sandbox = result.name.removeprefix(f"{settings.name}-").removesuffix("-eth0")
+        (_CNI_RESULTS / f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
+        result.unlink()
     for link in _LOG_LINKS.glob("*.log"):
         if link.is_symlink() and cluster in link.readlink().parents:
             link.unlink()
@@ -108,6 +115,17 @@ def remove_files(settings: Settings) -> None:
 def remove_runtime_state(settings: Settings) -> None:
     for name in ("state", "runc"):
         shutil.rmtree(settings.layout.cluster / "containerd" / name, ignore_errors=True)
+
+
+def _remove_dead_sockets(directory: Path) -> None:
+    # Their names do not say whose they were. One that nobody listens on is of no use to its owner either.
+    for path in directory.glob("*"):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(1)
+            if path.is_socket() and client.connect_ex(str(path)) == errno.ECONNREFUSED:
+                path.unlink()
+    with contextlib.suppress(OSError):  # not empty: then it is in use, or somebody else's
+        directory.rmdir()
 
 
 def _kill_once(settings: Settings) -> list[int]:

@@ -6,6 +6,7 @@ from e2e.cluster import processes
 from e2e.cluster.images import containerd
 from e2e.cluster.images.loading import Loader
 from e2e.cluster.local import addons, cluster, components, health, lifecycle
+from e2e.cluster.locking import exclusive
 from e2e.cluster.settings import Settings
 from e2e.cluster.status import ClusterStatus, ComponentStatus, NodeStatus, parse_nodes
 
@@ -17,10 +18,12 @@ class LocalCluster:
         self._settings = settings
 
     def up(self) -> None:
-        cluster.up(self._settings)
+        with exclusive(self._lock()):
+            cluster.up(self._settings)
 
     def down(self) -> None:
-        cluster.down(self._settings)
+        with exclusive(self._lock()):
+            cluster.down(self._settings)
 
     def kubeconfig(self) -> Path:
         return self._settings.layout.kubeconfig
@@ -39,6 +42,10 @@ class LocalCluster:
             images=sorted(containerd.images(self._settings)) if "containerd" in alive else [],
             trouble=self._trouble(found),
         )
+
+    def _lock(self) -> Path:
+        # Beside the cluster's directory, because that goes with the cluster.
+        return self._settings.layout.cluster.with_suffix(".lock")
 
     def _component(self, component: components.Component) -> ComponentStatus:
         pid = processes.running_pid(lifecycle.pidfile(self._settings, component.name))

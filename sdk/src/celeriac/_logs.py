@@ -21,6 +21,7 @@ from celeriac._wire import Call, Query, Unreachable, pods_path
 from celeriac.api.v1alpha1 import Attempt
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
+_WAITS = "it has not started; following it (celeriac logs -f) waits for that"
 JOB_NAME = "batch.kubernetes.io/job-name"
 
 
@@ -29,7 +30,7 @@ async def read_log(api: Api, task: Task, attempt: int | None, tail: int | None) 
     which = _choose(task, attempt)
     pod = await _find_pod(api, task, which)
     if pod is None or not has_log(pod):
-        raise errors.LogsUnavailable(_nothing(task, which, "its pod is gone" if pod is None else "it has not started"))
+        raise errors.LogsUnavailable(_nothing(task, which, "its pod is gone" if pod is None else _WAITS))
     query: Query = (("container", container_of(pod)), *_tail(tail))
     async with api.stream(Call("GET", _log_path(pod), query)) as log:
         async for line in log:
@@ -68,7 +69,7 @@ def _next_attempts(task: Task, attempt: int | None, done: int) -> list[Attempt]:
 def _choose(task: Task, number: int | None) -> Attempt:
     attempts = task.status.attempts
     if not attempts:
-        raise errors.LogsUnavailable(_nothing(task, None, "it has not started"))
+        raise errors.LogsUnavailable(_nothing(task, None, "it never started" if task.finished else _WAITS))
     found = attempts[-1] if number is None else next((a for a in attempts if a.number == number), None)
     if found is None:
         known = ", ".join(str(a.number) for a in attempts)
@@ -80,7 +81,7 @@ def _nothing(task: Task, which: Attempt | None, why: str) -> str:
     what = f"Attempt {which.number} of task" if which else "Task"
     return (
         f"{what} {task.namespace}/{task.name} has no log: {why}. "
-        f"'celeriac why {task.name} -n {task.namespace}' tells more; --follow waits for the start."
+        f"'celeriac why {task.name} -n {task.namespace}' tells more."
     )
 
 

@@ -50,10 +50,12 @@ def _failed(task: Task) -> errors.CeleriacError:
 def _failure_text(task: Task) -> str:
     last = task.status.attempts[-1] if task.status.attempts else None
     code = f", exit code {last.exit_code}" if last and last.exit_code is not None else ""
-    text = f"{_called(task)} failed ({task.outcome}{code}): {_why(task, 'no message')}. {_hint(task)}"
-    if last and last.message and last.message.strip() not in text:
-        text += f"\n\nThe last attempt ended with:\n{last.message}"
-    return text
+    said, _, output = _why(task, "no message").partition("\n")
+    text = f"{_called(task)} failed ({task.outcome}{code}): {said.rstrip('.')}. {_hint(task)}"
+    rest = [output] if output else []
+    if last and last.message and last.message.strip() not in f"{said}\n{output}":
+        rest.append(f"The last attempt ended with:\n{last.message}")
+    return "\n\n".join([text, *rest])
 
 
 def _result_invalid(task: Task) -> errors.CeleriacError:

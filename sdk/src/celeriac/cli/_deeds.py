@@ -18,7 +18,16 @@ from celeriac.cli._console import complain, out, write
 from celeriac.cli._escape import escape
 from celeriac.cli._exit import ExitCode, code_of
 from celeriac.cli._flags import Common, Output, command, parse_duration
-from celeriac.cli._print import STYLES, manifest_of, name_of, print_data, print_details, print_facts, print_tasks
+from celeriac.cli._print import (
+    STYLES,
+    first_line,
+    manifest_of,
+    name_of,
+    print_data,
+    print_details,
+    print_facts,
+    print_tasks,
+)
 
 Names = Annotated[list[str], typer.Argument(help="Names of tasks.", metavar="NAME...")]
 Name = Annotated[str, typer.Argument(help="Name of the task.", metavar="NAME")]
@@ -66,7 +75,10 @@ def wait(
     tasks, code = asyncio.run(_wait_all(common, names, parse_duration(timeout) if timeout else None))
     if common.output is Output.TABLE:
         for task in tasks:
-            write(f"{name_of(task)} {task.outcome}" + (f": {task.status.message}" if not task.succeeded else ""))
+            write(
+                f"{name_of(task)} {task.outcome}"
+                + (f": {first_line(task.status.message or '')}" if not task.succeeded else "")
+            )
     else:
         print_tasks(tasks, common.output)
     raise typer.Exit(code or (ExitCode.OK if all(task.succeeded for task in tasks) else ExitCode.TASK_FAILED))

@@ -15,8 +15,8 @@ from celeriac._async_client import AsyncClient
 from celeriac._task import Task
 from celeriac.cli._console import out, write
 from celeriac.cli._flags import Common, Output, command
+from celeriac.cli._print import first_line, name_of, print_columns, print_data, print_tasks, rich_table, what_of
 from celeriac.cli._print import manifest_of as manifest
-from celeriac.cli._print import name_of, print_columns, print_data, print_tasks, rich_table, what_of
 from celeriac.cli._selection import Selection
 
 REFRESH_SECONDS = 0.5
@@ -79,6 +79,6 @@ def _print_change(task: Task, deleted: bool, output: Output) -> None:
         write(name_of(task))
     elif output is Output.TABLE:
         state = "Deleted" if deleted else str(task.phase)
-        print_columns([[task.name, state, task.queue, what_of(task), (task.status.message or "").replace("\n", " ")]])
+        print_columns([[task.name, state, task.queue, what_of(task), first_line(task.status.message or "")]])
     else:
         print_data({"type": "DELETED" if deleted else "MODIFIED", "object": manifest(task)}, output)

@@ -110,9 +110,14 @@ def _cells(task: Task, namespaces: bool) -> list[str]:
         str(task.status.attempt_count or 0),
         _ran(task, now),
         span(now, task.created),
-        (task.status.message or task.status.reason or "").replace("\n", " "),
+        first_line(task.status.message or task.status.reason or ""),
     ]
     return [task.namespace, *cells] if namespaces else cells
+
+
+def first_line(text: str) -> str:
+    """The text up to its first end of line: what follows is the process's own output."""
+    return text.partition("\n")[0]
 
 
 def what_of(task: Task) -> str:

@@ -19,7 +19,7 @@ from celeriac.cli._console import complain, say, write
 from celeriac.cli._exit import ExitCode
 from celeriac.cli._flags import Common, Output, TaskFlags, command
 from celeriac.cli._params import options_of, parse_pairs, parse_params
-from celeriac.cli._print import STYLES, manifest_of, name_of, print_data
+from celeriac.cli._print import STYLES, first_line, manifest_of, name_of, print_data
 from celeriac.cli._submit import print_submitted
 
 LOG_SECONDS = 30.0
@@ -135,7 +135,8 @@ async def _show_progress(client: AsyncClient, handle: AsyncTaskHandle, quiet: bo
     async for task in client.watch(handle.name, namespace=handle.namespace):
         state = (task.phase, task.status.message)
         if not quiet and not task.finished and state != shown:
-            say(f"{task.phase}" + (f": {task.status.message}" if task.status.message else ""), STYLES[task.phase])
+            message = first_line(task.status.message or "")
+            say(f"{task.phase}" + (f": {message}" if message else ""), STYLES[task.phase])
         shown = state
     return task
 
@@ -160,6 +161,6 @@ def _end(task: Task, output: Output, quiet: bool) -> int:
         if not quiet:
             say(f"Succeeded: {task.status.message}" if task.status.message else "Succeeded", "green")
         return ExitCode.OK
-    complain(str(error_of(task)))
+    complain(first_line(str(error_of(task))))
     last = task.status.attempts[-1] if task.status.attempts else None
     return (last.exit_code if last else None) or ExitCode.TASK_FAILED

@@ -96,4 +96,3 @@ def params_problem(spec: TaskSpec, revision: Revision | None) -> str | None:
         return f"spec.params.{name}: missing, and the container refers to $(params.{name})"
     schema = revision.spec.params_schema if revision else None
     return schema_problem(schema, params, "spec.params") if schema is not None else None
-

@@ -30,7 +30,14 @@ _POD_REASONS = {
     "NodeLost": Failure.NODE_LOST,
     "Preempting": Failure.PREEMPTED,
 }
-_NEVER_STARTED = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
+_NEVER_STARTED = (Failure.INVALID_POD, "The container could not start")
+_CONTAINER_REASONS = {
+    "OOMKilled": (Failure.OOM_KILLED, "Killed: it used more memory than its limit"),
+    "StartError": _NEVER_STARTED,
+    "ContainerCannotRun": _NEVER_STARTED,
+    "RunContainerError": _NEVER_STARTED,
+    "ContainerStatusUnknown": (Failure.NODE_LOST, "The node lost the container"),
+}
 _FATAL_WAITING = {
     "InvalidImageName": Failure.INVALID_POD,
     "ErrImageNeverPull": Failure.IMAGE_PULL_FAILED,
@@ -159,12 +166,9 @@ def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Fa
         return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), said or f"The pod was disrupted ({code})"
     if pod.reason in _POD_REASONS:
         return _POD_REASONS[pod.reason], said or pod.reason
-    if container.reason == "OOMKilled":
-        return Failure.OOM_KILLED, f"Killed: it used more memory than its limit ({code})"
-    if container.reason in _NEVER_STARTED:
-        return Failure.INVALID_POD, f"The container could not start ({code})"
-    if container.reason == "ContainerStatusUnknown":
-        return Failure.NODE_LOST, "The node lost the container"
+    if container.reason in _CONTAINER_REASONS:
+        failure, message = _CONTAINER_REASONS[container.reason]
+        return failure, f"{message} ({code})"
     if _deleted_before_end(pod, container):
         return Failure.POD_DELETED, f"Its pod was deleted ({code})"
     if container.exit_code == SIGKILLED:

@@ -37,13 +37,13 @@ def read_result(output: str | None, schema: dict[str, Json] | None) -> Result | 
         )
     try:
         value = _parsed(output)
-    except _Unstorable as problem:
-        return InvalidResult(str(problem))
+    except _UnstorableError as error:
+        return InvalidResult(str(error))
     problem = schema_problem(schema, value, "result") if schema is not None else None
     return InvalidResult(problem) if problem else Result(value=value)
 
 
-class _Unstorable(Exception):
+class _UnstorableError(Exception):
     """It is JSON, but the API server would keep something else."""
 
 
@@ -54,7 +54,7 @@ def _parsed(output: str) -> Json:
     except (ValueError, RecursionError):
         return output.rstrip("\n")
     if depth(value, DEEPEST_RESULT) > DEEPEST_RESULT:
-        raise _Unstorable(f"The result is nested more than {DEEPEST_RESULT} levels deep: write it elsewhere")
+        raise _UnstorableError(f"The result is nested more than {DEEPEST_RESULT} levels deep: write it elsewhere")
     return _without_surrogates(value, output)
 
 
@@ -66,14 +66,16 @@ def _integer(text: str) -> int:
     """Kubernetes keeps 64-bit integers, and rounds longer ones."""
     value = int(text)
     if not -(2**63) <= value < 2**63:
-        raise _Unstorable(f"The result has an integer that does not fit into 64 bits ({cut(text, 40)}): use a string")
+        raise _UnstorableError(
+            f"The result has an integer that does not fit into 64 bits ({cut(text, 40)}): use a string"
+        )
     return value
 
 
 def _number(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise _Unstorable(f"The result has a number that is too large ({cut(text, 40)}): use a string")
+        raise _UnstorableError(f"The result has a number that is too large ({cut(text, 40)}): use a string")
     return value
 
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.protocols import Validator
+from referencing import Registry
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import SPECIFICATIONS
 
 from celeriac.api.v1alpha1 import Json
 from celeriac_operator.core.text import cut
@@ -53,4 +53,4 @@ def _validator(schema: str) -> Validator:
     """
     parsed = json.loads(schema)
     Draft202012Validator.check_schema(parsed)
-    return Draft202012Validator(parsed, registry=SPECIFICATIONS, format_checker=FormatChecker())
+    return Draft202012Validator(parsed, registry=Registry(), format_checker=FormatChecker())

@@ -16,8 +16,8 @@ def substituted(text: str, params: Mapping[str, Json]) -> str:
     """The text with every reference replaced by the parameter's value.
 
     Strings go in as they are, other JSON compact. Every ``$`` of a value is doubled, so that Kubernetes, which expands
-    ``$(VAR)`` afterwards, gives the value back as it was. Other ``$(VAR)`` of the text are left to Kubernetes, and so is
-    ``$$``: as there, ``$$(params.NAME)`` is no reference.
+    ``$(VAR)`` afterwards, gives the value back as it was. Other ``$(VAR)`` of the text are left to Kubernetes, and
+    so is ``$$``: as there, ``$$(params.NAME)`` is no reference.
 
     Raises:
         KeyError: a parameter is missing.

@@ -116,7 +116,7 @@ class View:
 
     @property
     def _starting_since(self) -> datetime | None:
-        """From when startSeconds count: from the Job, but while a quota keeps its pod away the attempt has not begun."""
+        """From when startSeconds count; while a quota keeps the pod away they do not, and begin anew with the pod."""
         attempt, pod, refusal = self.attempt, self.world.pod, self.world.refusal
         if attempt is None or (pod is None and refusal is not None and refusal.reason == QUOTA_EXCEEDED):
             return None

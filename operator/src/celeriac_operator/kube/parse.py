@@ -161,7 +161,7 @@ def _deleted_at(meta: Raw) -> datetime | None:
 
 
 def _container(status: Raw, created: datetime) -> Waiting | Started | Terminated:
-    found = next((c for c in status.get("containerStatuses", ()) if c["name"] == names.CONTAINER_NAME), {})
+    found: Raw = next((c for c in status.get("containerStatuses", ()) if c["name"] == names.CONTAINER_NAME), {})
     state = found.get("state", {})
     if "terminated" in state:
         return _terminated(state["terminated"])

@@ -7,7 +7,7 @@ from e2e.cluster.images.basic import BUSYBOX
 Obj = dict[str, Any]
 
 API_VERSION = "celeriac.dev/v1alpha1"
-QUICK: Obj = {"cpu": "10m", "memory": "16Mi"}
+QUICK: Obj = {"cpu": "10m", "memory": "32Mi"}
 """Requests so small that a whole batch fits on a node at once."""
 
 

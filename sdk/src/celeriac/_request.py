@@ -12,15 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from celeriac import errors
 from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST, digest, name_of_key, new_name
 from celeriac.api.v1alpha1 import (
     API_VERSION,
     MAX_PARAMS_BYTES,
-    Container,
     Deadlines,
-    EnvVar,
     Resources,
     Retry,
     TaskSpec,
@@ -188,20 +187,22 @@ def _check_choices(request: TaskRequest) -> None:
 
 
 def _build_spec(request: TaskRequest) -> dict[str, Any]:
+    """The spec by the names that the API has, so that these are what an error names."""
+    spec = {
+        "definitionName": request.definition,
+        "container": _container(request),
+        "params": _checked_params(request.params),
+        "queueName": request.queue,
+        "priority": request.priority,
+        "concurrencyKey": request.concurrency_key,
+        "startTime": request.start_time,
+        "deadlines": _deadlines(request) or None,
+        "retry": request.retry,
+        "suspend": request.suspend,
+        "ttlSecondsAfterFinished": request.ttl_seconds_after_finished,
+    }
     try:
-        return TaskSpec(
-            definition_name=request.definition,
-            container=_container(request),
-            params=_checked_params(request.params),
-            queue_name=request.queue,
-            priority=request.priority,
-            concurrency_key=request.concurrency_key,
-            start_time=request.start_time,
-            deadlines=_deadlines(request),
-            retry=request.retry,
-            suspend=request.suspend,
-            ttl_seconds_after_finished=request.ttl_seconds_after_finished,
-        ).to_wire()
+        return TaskSpec.model_validate(spec).to_wire()
     except ValidationError as error:
         raise invalid_task(error) from None
 
@@ -213,39 +214,32 @@ def invalid_task(error: ValidationError) -> errors.InvalidTask:
     return errors.InvalidTask(f"The task is not valid: {text}. Correct it and submit again.", fields)
 
 
-def _container(request: TaskRequest) -> Container | None:
+def _container(request: TaskRequest) -> dict[str, Any] | None:
     if request.image is None:
         return None
-    return Container(
-        image=request.image,
-        command=None if request.command is None else _words(request.command, "command"),
-        args=None if request.args is None else _words(request.args, "args"),
-        env=None if request.env is None else tuple(EnvVar(name=k, value=v) for k, v in request.env.items()),
-        resources=None if request.resources is None else Resources.model_validate(_plain(request.resources)),
-        working_dir=request.working_dir,
-        image_pull_policy=request.image_pull_policy,
-    )
+    return {
+        "image": request.image,
+        "command": _words(request.command, "command"),
+        "args": _words(request.args, "args"),
+        "env": None if request.env is None else [{"name": k, "value": v} for k, v in request.env.items()],
+        "resources": request.resources,
+        "workingDir": request.working_dir,
+        "imagePullPolicy": request.image_pull_policy,
+    }
 
 
-def _words(value: Sequence[str], field: str) -> tuple[str, ...]:
+def _words(value: Sequence[str] | None, field: str) -> tuple[str, ...] | None:
     """The words of a command; a plain string would become one word a letter."""
     if isinstance(value, str):
         raise errors.InvalidTask(f'{field} is a list of words, such as ["sh", "-c", "echo hi"], not a string.')
-    return tuple(value)
+    return None if value is None else tuple(value)
 
 
-def _plain(resources: Resources | Mapping[str, Mapping[str, str]]) -> Any:
-    return resources.to_wire() if isinstance(resources, Resources) else resources
-
-
-def _deadlines(request: TaskRequest) -> Deadlines | None:
+def _deadlines(request: TaskRequest) -> dict[str, Any]:
     """The deadlines object, with the single arguments before it."""
-    single = {name: getattr(request, name) for name in Deadlines.model_fields}
+    single = {to_camel(name): getattr(request, name) for name in Deadlines.model_fields}
     given = {name: value for name, value in single.items() if value is not None}
-    if not given:
-        return request.deadlines
-    base = request.deadlines.model_dump(exclude_none=True) if request.deadlines else {}
-    return Deadlines(**(base | given))
+    return (request.deadlines.to_wire() if request.deadlines else {}) | given
 
 
 def _checked_params(params: Mapping[str, Any] | None) -> dict[str, Any] | None:

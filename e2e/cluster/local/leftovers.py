@@ -26,6 +26,9 @@ _SHIM_SOCKETS = Path("/run/containerd/s")
 _DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 _LOG_LINKS = Path("/var/log/containers")
 _SHIM = "containerd-shim"
+_DAEMONS = frozenset(
+    {"etcd", "containerd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}
+)
 
 
 def parse_mountinfo(text: str) -> list[Path]:
@@ -51,9 +54,9 @@ def processes(settings: Settings) -> list[int]:
 
 
 def is_ours(argv: list[str], mark: str) -> bool:
-    """Tell a daemon of ours from, say, an editor that has one of its files open."""
+    """Tell a daemon of ours from, say, a kubectl that was given our kubeconfig."""
     program = Path(argv[0]).name
-    known = program.startswith(("etcd", "kube", "containerd"))
+    known = program in _DAEMONS or program.startswith(_SHIM)
     return known and any(mark in word for word in argv[1:])
 
 

@@ -149,11 +149,16 @@ def cancelled(view: View) -> Saying:
 
 
 def expired(view: View) -> Saying:
-    """The words for a task that never started."""
-    before = view.task.status.message
-    why = f"; before that: {cut(before, 500)}" if before and view.task.status.reason != names.STOPPING else ""
-    seconds = view.deadlines.queue_seconds
-    return Saying(Phase.EXPIRED, names.EXPIRED, f"Expired: no container started within queueSeconds ({seconds} s){why}")
+    """The words for a task that never started; where an attempt was stopped for it, the verdict has them."""
+    stopped = view.recorded.message if view.recorded and view.recorded.failure else None
+    why = stopped or not_started_in_time(view, view.task.status.message)
+    return Saying(Phase.EXPIRED, names.EXPIRED, f"Expired: {why}")
+
+
+def not_started_in_time(view: View, before: str | None) -> str:
+    """That queueSeconds passed, and what the task waited for."""
+    why = f"; before that: {cut(before, 500)}" if before else ""
+    return f"no container started within queueSeconds ({view.deadlines.queue_seconds} s){why}"
 
 
 def out_of_time(view: View) -> Saying:

@@ -137,6 +137,9 @@ def _of_pod(pod: PodFacts, attempt: Attempt) -> Outcome:
             return _failed_without_container(pod, attempt)
         case Started(start):
             return Running(start)
+        case Waiting() if pod.deleted_at is not None and pod.node is None:
+            # It can never be bound to a node again; only its finalizer keeps it, until the pod GC comes by.
+            return _lost(attempt, Failure.POD_DELETED, "Its pod was deleted before it had a node")
         case Waiting() as container:
             return _waiting(pod, container)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from celeriac.api.v1alpha1 import Failure, Phase
 from celeriac_operator.core import names
-from celeriac_operator.core.ending import cancelled, expired, out_of_time
+from celeriac_operator.core.ending import cancelled, not_started_in_time, out_of_time
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan
 from celeriac_operator.core.status import Saying, compose
@@ -58,8 +58,17 @@ def _total(view: View) -> Verdict | None:
 
 
 def _queue(view: View) -> Verdict | None:
-    waits = isinstance(view.outcome, NotStarted) and view.expired
-    return Verdict(Failure.START_DEADLINE_EXCEEDED, expired(view).message) if waits else None
+    found = view.outcome
+    if not isinstance(found, NotStarted) or not view.expired:
+        return None
+    before = _trouble(view, found) or view.task.status.message
+    return Verdict(Failure.START_DEADLINE_EXCEEDED, not_started_in_time(view, before))
+
+
+def _trouble(view: View, found: NotStarted) -> str:
+    """What keeps the container from starting: what the pod says, else why there is no pod."""
+    refusal = view.world.refusal
+    return found.message or (cut(refusal.message, 500) if refusal is not None and view.world.pod is None else "")
 
 
 def _hopeless(view: View) -> Verdict | None:
@@ -75,9 +84,10 @@ def _start(view: View) -> Verdict | None:
     found, seconds = view.outcome, view.deadlines.start_seconds
     if not isinstance(found, NotStarted) or view.clocks.start is None or view.now < view.clocks.start:
         return None
-    if found.problem is not None:
-        return Verdict(found.problem, f"{found.message}; given up after startSeconds ({seconds} s)")
-    return Verdict(Failure.START_DEADLINE_EXCEEDED, f"Its container did not start within startSeconds ({seconds} s)")
+    trouble, failure = _trouble(view, found), found.problem or Failure.START_DEADLINE_EXCEEDED
+    if trouble:
+        return Verdict(failure, f"{trouble}; given up after startSeconds ({seconds} s)")
+    return Verdict(failure, f"Its container did not start within startSeconds ({seconds} s)")
 
 
 def _run(view: View) -> Verdict | None:

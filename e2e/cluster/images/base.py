@@ -35,11 +35,10 @@ def ensure(layout: Layout) -> str:
 
 def store(layout: Layout) -> tuple[str, ...]:
     """buildah's options for a store that is ours alone."""
-    return (
-        f"--root={layout.cache / 'buildah'}",
-        f"--runroot={layout.cache / 'buildah-run'}",
-        "--storage-driver=overlay",
-    )
+    root = layout.cache / "buildah"
+    # What is mounted at the moment has to be forgotten at a reboot, so that belongs in /run.
+    runroot = Path("/run/celeriac") / hashlib.sha256(str(root).encode()).hexdigest()[:12]
+    return (f"--root={root}", f"--runroot={runroot}", "--storage-driver=overlay")
 
 
 def key() -> str:

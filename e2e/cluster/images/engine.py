@@ -52,7 +52,9 @@ def choose(layout: Layout) -> Engine:
     if lacking:
         with step(f"Installing {', '.join(lacking)}", 60):
             packages.install(lacking)
-    return Buildah(layout)
+    buildah = Buildah(layout)
+    buildah.forget_killed_builds()
+    return buildah
 
 
 def docker_works() -> bool:
@@ -89,6 +91,10 @@ class Buildah:
         with tempfile.TemporaryDirectory(dir=archive.parent) as layout:
             self._buildah("push", "--quiet", wanted.name, f"oci:{layout}:{wanted.name}")
             run("tar", "--create", "--file", archive, "--directory", layout, ".")
+
+    def forget_killed_builds(self) -> None:
+        """Remove containers of builds that were killed; the caller sees to it that no other build is going on."""
+        self._buildah("rm", "--all")
 
     def _buildah(self, *words: str | Path, log: Path | None = None) -> None:
         run("buildah", *base.store(self._layout), *words, log=log)

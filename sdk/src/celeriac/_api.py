@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from celeriac import errors
@@ -100,16 +100,28 @@ class Api:
         assert trouble is not None  # noqa: S101 -- every way through the loop sets it
         raise trouble
 
-    @asynccontextmanager
-    async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
+    def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Perform the call and give the answer's lines as they come; Unreachable where it breaks."""
+        return _LineStream(self.transport, call)
+
+
+class _LineStream(AbstractAsyncContextManager[AsyncIterator[bytes]]):
+    """An open answer, by lines. A class and no generator, because an ending event loop closes those in no order."""
+
+    def __init__(self, transport: Transport, call: Call) -> None:
+        self._call = call
+        self._chunks = transport.stream(call)
+
+    async def __aenter__(self) -> AsyncIterator[bytes]:
         try:
-            async with self.transport.stream(call) as chunks:
-                yield lines(chunks)
+            return lines(await self._chunks.__aenter__())
         except ErrorReply as refused:
             if refused.reply.status in TRANSIENT:
                 raise Unreachable(f"HTTP {refused.reply.status}") from None
-            raise error_of_reply(call, refused.reply) from None
+            raise error_of_reply(self._call, refused.reply) from None
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._chunks.__aexit__(*error)
 
 
 def unreachable(error: Unreachable) -> errors.ConnectionFailed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import aiohttp
@@ -48,19 +48,19 @@ class KubernetesTransport:
             return reply
         return await self._perform(await self._reconnected(client), call)
 
-    @asynccontextmanager
-    async def stream(self, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
+    def stream(self, call: Call) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Perform the call and give the answer's chunks as they come."""
+        return _Stream(self, call)
+
+    async def open(self, call: Call) -> Any:
+        """The answer to a call, its body unread; ErrorReply where its status is 400 or more."""
         client = await self._connected()
         response = await self._send(client, call, None)
         if response.status == 401:
             response = await self._send(await self._reconnected(client), call, None)
-        try:
-            if response.status >= 400:
-                raise ErrorReply(await _read(response))
-            yield _chunks(response)
-        finally:
-            response.response.close()
+        if response.status >= 400:
+            raise ErrorReply(await _read(response))
+        return response
 
     async def close(self) -> None:
         """Close every connection."""
@@ -114,6 +114,22 @@ class KubernetesTransport:
             ) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(str(error) or type(error).__name__) from error
+
+
+class _Stream(AbstractAsyncContextManager[AsyncIterator[bytes]]):
+    """An open answer. A class and no generator, because an ending event loop closes those in no order."""
+
+    def __init__(self, transport: KubernetesTransport, call: Call) -> None:
+        self._transport = transport
+        self._call = call
+        self._response: Any = None
+
+    async def __aenter__(self) -> AsyncIterator[bytes]:
+        self._response = await self._transport.open(self._call)
+        return _chunks(self._response)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._response.response.close()
 
 
 async def _read(response: Any) -> Reply:

@@ -6,6 +6,7 @@ Apart from the clients, so that both of them, and every later transport, build t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from celeriac import errors
-from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST, digest, name_of_key, new_name
+from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, REQUEST_DIGEST, digest, name_of_key, new_name
 from celeriac.api.v1alpha1 import (
     API_VERSION,
     MAX_PARAMS_BYTES,
@@ -24,6 +25,7 @@ from celeriac.api.v1alpha1 import (
     Retry,
     TaskSpec,
 )
+from celeriac.api.v1alpha1.model import DNS_LABEL
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -180,6 +182,14 @@ def _check_choices(request: TaskRequest) -> None:
         raise errors.InvalidTask(f"{', '.join(given)} cannot be given with a definition, which says what runs.")
     if request.name is not None and request.key is not None:
         raise errors.InvalidTask("Give name or key, not both: the name is derived from the key.")
+    if request.name is not None and not (len(request.name) <= MAX_NAME and re.fullmatch(DNS_LABEL, request.name)):
+        raise errors.InvalidTask(
+            f"{request.name!r} cannot be a name: use a-z, 0-9 and -, at most {MAX_NAME} characters, no - at the ends."
+        )
+    _check_start(request)
+
+
+def _check_start(request: TaskRequest) -> None:
     if request.start_time is not None and request.countdown is not None:
         raise errors.InvalidTask("Give start_time or countdown, not both.")
     if request.start_time is not None and request.start_time.tzinfo is None:

@@ -69,6 +69,8 @@ class FakeApi:
         self.calls.append(call)
         if call.path.endswith("/log"):
             yield self._log(call)
+        elif self.watch_faults and isinstance(self.watch_faults[0], Reply):
+            raise ErrorReply(self.watch_faults.pop(0))
         else:
             yield self._watch(call)
 
@@ -153,8 +155,6 @@ class FakeApi:
             fault = self.watch_faults.pop(0)
             if isinstance(fault, Unreachable):
                 raise fault
-            if isinstance(fault, Reply):
-                raise ErrorReply(fault)
             for event in fault:
                 yield json.dumps(event).encode() + b"\n"
             return

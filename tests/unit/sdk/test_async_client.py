@@ -222,7 +222,9 @@ async def test_a_timeout_is_both_kinds_of_timeout_and_says_where_the_task_is(
 ) -> None:
     await fake.task("n", {"phase": "Queued", "message": "Waiting: full"})
 
-    with pytest.raises(errors.TimeoutError, match="within 0.05 seconds; it goes on") as caught:
+    with pytest.raises(
+        errors.TimeoutError, match=r"within 0\.05 seconds; it goes on\. It is Queued: Waiting: full"
+    ) as caught:
         await client.result("n", 0.05)
 
     assert isinstance(caught.value, builtins.TimeoutError)

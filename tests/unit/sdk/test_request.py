@@ -139,6 +139,8 @@ def test_digest(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
         pytest.param(
             {"definition": "d", "env": {"A": "b"}}, "env cannot be given with a definition", id="env of a definition"
         ),
+        pytest.param({"definition": "d", "name": "Bad_Name"}, "cannot be a name", id="a name that is no DNS label"),
+        pytest.param({"definition": "d", "name": "x" * 64}, "at most 63", id="a name that is too long"),
         pytest.param({"definition": "d", "name": "a", "key": "b"}, "name or key", id="both name and key"),
         pytest.param(
             {"definition": "d", "countdown": 1, "start_time": NOW}, "start_time or countdown", id="two starts"

@@ -70,7 +70,8 @@ async def _draw(changes: AsyncGenerator[tuple[Task, bool], None], selection: Sel
             await asyncio.wait([collecting], timeout=REFRESH_SECONDS)
             room = max(1, live.console.height - 2)
             newest = sorted(tasks.values(), key=lambda task: task.created)[-min(limit or room, room) :]
-            live.update(rich_table(newest, namespaces=selection.all_namespaces), refresh=True)
+            table = rich_table(newest, namespaces=selection.all_namespaces, width=live.console.width)
+            live.update(table, refresh=True)
     await collecting
 
 

@@ -70,7 +70,8 @@ def print_table(tasks: Sequence[Task], *, namespaces: bool = False) -> None:
     if not tasks:
         say("No tasks.")
     elif sys.stdout.isatty():
-        out().print(rich_table(tasks, namespaces=namespaces), soft_wrap=False)
+        console = out()
+        console.print(rich_table(tasks, namespaces=namespaces, width=console.width), soft_wrap=False)
     else:
         print_columns([_headings(namespaces), *(_cells(task, namespaces) for task in tasks)])
 
@@ -82,18 +83,43 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
         write("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def rich_table(tasks: Sequence[Task], *, namespaces: bool = False) -> Table:
-    """The table for a terminal; the message gives way first."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for heading in _headings(namespaces):
-        message = heading == "MESSAGE"
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if message else None)
-    for task in tasks:
+def rich_table(tasks: Sequence[Task], *, namespaces: bool = False, width: int) -> Table:
+    """The table for a terminal of so many columns: some go where there is no room, and the message is cut to fit."""
+    rows = [_headings(namespaces), *(_cells(task, namespaces) for task in tasks)]
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="bold", pad_edge=False)
+    chosen = fit(rows, width)
+    for column, size in chosen.items():
+        table.add_column(rows[0][column], no_wrap=True, overflow="ellipsis", width=size)
+    for task, row in zip(tasks, rows[1:], strict=True):
         style = STYLES[task.phase]
-        cells = [Text(escape(cell.replace("\n", " "))) for cell in _cells(task, namespaces)]
-        cells[_headings(namespaces).index("PHASE")].stylize(style)
-        table.add_row(*cells)
+        cells = {column: Text(escape(row[column])) for column in chosen}
+        cells[rows[0].index("PHASE")].stylize(style)
+        table.add_row(*cells.values())
     return table
+
+
+GAP = 2
+NAME_WIDTH, WHAT_WIDTH, MESSAGE_WIDTH = 40, 30, 24
+DROPPED = ("WHAT", "RAN", "TRIES", "QUEUE", "MESSAGE", "NAMESPACE", "AGE")
+"""What goes first where a terminal is narrow. The name and the phase never do."""
+
+
+def fit(rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """The columns of a table that a terminal has room for, each with its width."""
+    caps = {"NAME": NAME_WIDTH, "WHAT": WHAT_WIDTH, "MESSAGE": MESSAGE_WIDTH}
+    sizes = {
+        column: min(max(len(row[column]) for row in rows), caps.get(heading, width))
+        for column, heading in enumerate(rows[0])
+    }
+    for heading in DROPPED:
+        if sum(sizes.values()) + GAP * len(sizes) <= width:
+            break
+        if heading in rows[0]:
+            sizes.pop(list(rows[0]).index(heading))
+    message = len(rows[0]) - 1
+    if message in sizes:
+        sizes[message] += max(0, width - sum(sizes.values()) - GAP * len(sizes))
+    return sizes
 
 
 def _headings(namespaces: bool) -> list[str]:

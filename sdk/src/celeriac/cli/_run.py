@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, cast, get_args
 
@@ -119,8 +120,9 @@ async def _follow(common: Common, options: TaskOptions, submitted: list[AsyncTas
 async def _print_log(handle: AsyncTaskHandle) -> None:
     """The task's own output, to stdout. A log that cannot be read does not end the command."""
     try:
-        async for line in handle.logs(follow=True):
-            write(line)
+        async with aclosing(handle.logs(follow=True)) as log:
+            async for line in log:
+                write(line)
     except (errors.LogsUnavailable, errors.TaskNotFound):
         return
     except errors.CeleriacError as error:
@@ -131,13 +133,15 @@ async def _show_progress(client: AsyncClient, handle: AsyncTaskHandle, quiet: bo
     """The task's states, to stderr, until it has finished."""
     if not quiet:
         say(f"Task {handle.namespace}/{handle.name}", "dim")
-    shown = None
-    async for task in client.watch(handle.name, namespace=handle.namespace):
-        state = (task.phase, task.status.message)
-        if not quiet and not task.finished and state != shown:
-            message = first_line(task.status.message or "")
-            say(f"{task.phase}" + (f": {message}" if message else ""), STYLES[task.phase])
-        shown = state
+    shown: tuple[str, str] | None = None
+    async with aclosing(client.watch(handle.name, namespace=handle.namespace)) as states:
+        async for task in states:
+            state = (task.phase, first_line(task.status.message or ""))
+            if not quiet and not task.finished and state != shown:
+                say(": ".join(part for part in state if part), STYLES[task.phase])
+            elif shown is None and task.finished:
+                say("It was submitted before, with the same content, and has not run again.", "yellow")
+            shown = state
     return task
 
 
@@ -159,7 +163,7 @@ def _end(task: Task, output: Output, quiet: bool) -> int:
         print_data(manifest_of(task), output)
     if task.succeeded:
         if not quiet:
-            say(f"Succeeded: {task.status.message}" if task.status.message else "Succeeded", "green")
+            say(task.status.message or "Succeeded", "green")
         return ExitCode.OK
     complain(first_line(str(error_of(task))))
     last = task.status.attempts[-1] if task.status.attempts else None

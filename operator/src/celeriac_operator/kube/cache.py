@@ -150,7 +150,14 @@ class Cache:
             return {key}
         if kind == "definitions":
             return {DefinitionKey(*key), *self._waiting_for(key)}
-        return {entry.task} if entry.task is not None else set()
+        return {entry.task} if entry.task is not None and not self._settled(entry) else set()
+
+    def _settled(self, entry: Entry[Any]) -> bool:
+        """A Job that ends after its Task, or its pod: news that no decision needs."""
+        task = self.tasks.get(entry.task) if entry.task is not None else None
+        if not isinstance(task, TaskFacts) or not task.finished:
+            return False
+        return isinstance(entry.facts, JobFacts) or entry.facts.ended
 
     def _waiting_for(self, definition: Key) -> Iterable[Key]:
         """Tasks that name the definition and were not accepted yet."""

@@ -32,6 +32,10 @@ from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, revision
 Raw = dict[str, Any]
 
 
+_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+"""What every container waits for when it starts: not news."""
+
+
 def time_of(text: str) -> datetime:
     """An RFC 3339 time."""
     return datetime.fromisoformat(text)
@@ -168,7 +172,8 @@ def _container(status: Raw, created: datetime) -> Waiting | Started | Terminated
     if "running" in state:
         return Started(_known(state["running"].get("startedAt")) or created)
     waiting = state.get("waiting", {})
-    return Waiting(waiting.get("reason", ""), waiting.get("message", ""))
+    reason = waiting.get("reason", "")
+    return Waiting() if reason in _STARTING else Waiting(reason, waiting.get("message", ""))
 
 
 def _terminated(state: Raw) -> Terminated:

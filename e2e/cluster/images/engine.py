@@ -33,6 +33,10 @@ class Build:
     context: Path
     base: str
 
+    @property
+    def short_name(self) -> str:
+        return self.name.rsplit("/", 1)[1].replace(":", "-")
+
 
 class Engine(Protocol):
     """A builder of images."""
@@ -83,7 +87,7 @@ class Buildah:
         return base.ensure(self._layout)
 
     def build(self, wanted: Build, archive: Path) -> None:
-        log = self._layout.build_logs / f"image-{archive.stem}.log"
+        log = self._layout.build_logs / f"image-{wanted.short_name}.log"
         # --layers keeps a layer for each step, so that a change of code does not install the dependencies again.
         self._buildah("bud", "--isolation=chroot", "--layers", *host_trust(), *_arguments(wanted, os.environ),
             wanted.context, log=log)  # fmt: skip

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from e2e.cluster import binaries, packages, pki, preflight, processes
+from e2e.cluster.errors import ClusterError
 from e2e.cluster.images import basic, containerd
 from e2e.cluster.local import addons, components, configuration, health, identities, leftovers, lifecycle, network
 from e2e.cluster.progress import step
@@ -61,9 +62,10 @@ def _prepare(settings: Settings) -> None:
     with step("Certificates, configuration and network"):
         settings.layout.cluster.mkdir(parents=True, exist_ok=True, mode=0o700)
         _forget_earlier_boot(settings)
+        _check_same_subnet(settings)
+        network.up(settings)
         pki.ensure(settings.layout.pki, identities.all_of(settings))
         configuration.write(settings)
-        network.up(settings)
         leftovers.make_cgroups(settings)
     _kill_strays(settings)
     _stop_outdated(settings)
@@ -128,6 +130,18 @@ def _stop_outdated(settings: Settings) -> None:
         if lifecycle.is_outdated(name, settings):
             with step(f"Stopping {name}, which runs with other settings or another version"):
                 lifecycle.stop(name, settings=settings)
+
+
+def _check_same_subnet(settings: Settings) -> None:
+    """Certificates and Services hold addresses, so a cluster keeps the subnet that it was made with."""
+    mark = settings.layout.cluster / "subnet"
+    if mark.exists() and mark.read_text() != str(settings.subnet):
+        raise ClusterError(
+            f"The cluster was made with the subnet {mark.read_text()}, not {settings.subnet}.",
+            "Unset CELERIAC_CLUSTER_SUBNET, or make the cluster anew: `make cluster-down cluster-up`.",
+        )
+    network.check_subnet_is_free(settings)
+    mark.write_text(str(settings.subnet))
 
 
 def _forget_earlier_boot(settings: Settings) -> None:

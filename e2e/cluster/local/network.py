@@ -34,7 +34,6 @@ def enter(settings: Settings) -> tuple[str, ...]:
 def up(settings: Settings) -> None:
     """Make what is missing of the node's network."""
     if not _is_complete(settings):
-        _check_subnet_is_free(settings)
         down(settings)
         _make_links(settings)
     for rule in _host_rules(settings):
@@ -78,7 +77,8 @@ def _is_complete(settings: Settings) -> bool:
     )
 
 
-def _check_subnet_is_free(settings: Settings) -> None:
+def check_subnet_is_free(settings: Settings) -> None:
+    """Refuse addresses that already lead elsewhere from this machine."""
     routes = json.loads(run("ip", "-json", "-4", "route", "show"))
     clashes = overlapping(routes, settings.subnet, host_link(settings))
     if clashes:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
 from celeriac import errors
-from celeriac._api import Api, pauses
+from celeriac._api import ATTEMPTS, Api, pauses
 from celeriac._pods import container_of, has_log, over
 from celeriac._task import Task
 from celeriac._watch import follow_one
@@ -21,6 +22,9 @@ from celeriac._wire import Call, Query, Unreachable, pods_path
 from celeriac.api.v1alpha1 import Attempt
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
+LASTING_SECONDS = 60.0
+"""A connection of so long was a good one."""
+
 _WAITS = "it has not started; following it (celeriac logs -f) waits for that"
 JOB_NAME = "batch.kubernetes.io/job-name"
 
@@ -103,17 +107,48 @@ async def _follow_attempt(api: Api, task: Task, which: Attempt, tail: int | None
     """The attempt's log until its process has ended, over as many connections as it takes."""
     pod = await _begun_pod(api, task, which)
     since, more = "", _tail(tail)
-    delays = pauses()
+    patience = _Patience()
     while pod is not None:
-        async with aclosing(_log_with_times(api, pod, since, more)) as log:
+        patience.opened()
+        async with aclosing(_log_with_times(api, pod, since, more, patience)) as log:
             async for since, line in log:  # noqa: B007 -- where the next connection goes on
-                more, delays = (), pauses()
+                more = ()
                 yield line
-        name = pod["metadata"]["name"]
-        if over(pod):
+        if patience.exhausted or (over(pod) and not patience.broken):
             return
-        await asyncio.sleep(next(delays))
-        pod = await _pod_or_none(api, task.namespace, name)
+        await asyncio.sleep(patience.pause())
+        pod = await _pod_or_none(api, task.namespace, pod["metadata"]["name"])
+
+
+class _Patience:
+    """How long a log is asked for again: a connection that lasted begins anew, a node that is gone is given up."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._failures = 0
+        self._opened = 0.0
+        self._pauses = pauses()
+
+    @property
+    def exhausted(self) -> bool:
+        """True once many connections in a row broke as soon as they were made."""
+        return self._failures >= ATTEMPTS
+
+    def opened(self) -> None:
+        """A connection is about to be made."""
+        self.broken = False
+        self._opened = time.monotonic()
+
+    def broke(self) -> None:
+        """The connection broke."""
+        self.broken = True
+        self._failures += 1
+
+    def pause(self) -> float:
+        """Seconds until the next connection."""
+        if time.monotonic() - self._opened > LASTING_SECONDS:
+            self._failures, self._pauses = 0, pauses()
+        return next(self._pauses)
 
 
 async def _begun_pod(api: Api, task: Task, which: Attempt) -> Mapping[str, Any] | None:
@@ -140,7 +175,7 @@ async def _pod_or_none(api: Api, namespace: str, name: str) -> Mapping[str, Any]
 
 
 async def _log_with_times(
-    api: Api, pod: Mapping[str, Any], since: str, more: Query
+    api: Api, pod: Mapping[str, Any], since: str, more: Query, patience: _Patience
 ) -> AsyncGenerator[tuple[str, str], None]:
     """Pairs of time and line that were written after ``since``, until the connection or the log ends."""
     start: Query = (("sinceTime", since),) if since else ()
@@ -148,25 +183,25 @@ async def _log_with_times(
     try:
         async with api.stream(Call("GET", _log_path(pod), query)) as log:
             async for line in log:
-                time, _, text = _text(line).partition(" ")
-                if _is_later(time, since):
+                moment, _, text = _text(line).partition(" ")
+                if _is_later(moment, since):
                     since = ""
-                    yield time, text
+                    yield moment, text
     except Unreachable:
-        return
+        patience.broke()
     except errors.RequestRejected as error:
         if error.status not in {400, 404}:
             raise
 
 
-def _is_later(time: str, since: str) -> bool:
+def _is_later(moment: str, since: str) -> bool:
     """True for a line that was written after ``since``: the server counts in whole seconds and repeats some."""
-    return not since or _moment(time) > _moment(since)
+    return not since or _moment(moment) > _moment(since)
 
 
-def _moment(time: str) -> tuple[datetime, str]:
+def _moment(text: str) -> tuple[datetime, str]:
     """An RFC 3339 time with nanoseconds, so that it can be compared."""
-    found = _TIME.fullmatch(time)
+    found = _TIME.fullmatch(text)
     if found is None:
         return datetime.max.replace(tzinfo=UTC), ""
     whole, fraction, zone = found.groups()

@@ -41,7 +41,7 @@ class FakeApi:
         self.objects: dict[str, Manifest] = {}
         self.calls: list[Call] = []
         self.faults: list[Reply | Unreachable | Callable[[Call], Reply]] = []
-        self.logs: dict[str, list[bytes]] = {}
+        self.logs: dict[str, list[bytes] | Unreachable] = {}
         self.gone: list[str] = []
         self.watch_faults: list[Reply | list[Manifest] | Unreachable] = []
         self.closed = False
@@ -171,7 +171,10 @@ class FakeApi:
                 await self._changed.wait_for(lambda: self._version > seen)  # noqa: B023
 
     async def _log(self, call: Call) -> AsyncIterator[bytes]:
-        for chunk in self.logs.get(call.path.split("/")[-2], []):
+        log = self.logs.get(call.path.split("/")[-2], [])
+        if isinstance(log, Unreachable):
+            raise log
+        for chunk in log:
             yield chunk
 
 

@@ -1,0 +1,121 @@
+"""The command line: `python -m e2e.bench`, or `make bench`."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from e2e.bench import figures, machine
+from e2e.bench.document import Run, document, table
+from e2e.bench.rounds import Bench, Plan
+from e2e.bench.stopwatch import BenchError
+from e2e.cluster.errors import ClusterError
+from e2e.cluster.settings import Provider, from_environ
+from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
+from e2e.support.kube import DEPLOYMENTS, Kube, Refused
+from e2e.support.namespaces import RESTRICTED, fresh_namespace
+from e2e.support.release import Release
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+FULL = Plan(rounds=5, alone=10, burst=60)
+QUIET_LOAD = 1.0
+PAGE = REPOSITORY / "docs" / "benchmarks.md"
+
+console = Console(highlight=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def bench(
+    rounds: Annotated[int, typer.Option(min=1)] = FULL.rounds,
+    alone: Annotated[int, typer.Option(min=1, help="Tasks, and Jobs, alone in each round.")] = FULL.alone,
+    burst: Annotated[int, typer.Option(min=2, help="Tasks, and Jobs, at once in each round.")] = FULL.burst,
+    write: Annotated[
+        bool | None, typer.Option(help="Write docs/benchmarks.md. Left out: only if the run is a full one.")
+    ] = None,
+) -> None:
+    """Measure Tasks against raw Jobs of the same pod, in turn, on a machine that does nothing else."""
+    plan, load = Plan(rounds, alone, burst), machine.load()
+    if load > QUIET_LOAD:
+        console.print(
+            f"[yellow]The load average is {load:.1f}: the figures will be worse than they need be, and scatter.[/yellow]"
+        )
+    with connect(kubeconfig_path()) as kube:
+        release = _release(kube)
+        measured = _measure(kube, release, plan)
+        what = machine.describe(kube)
+    rows = figures.rows(measured, burst)
+    console.print(table(rows))
+    run = Run(_command(), datetime.now(UTC), what, load, rounds, alone, burst)
+    _write(document(run, rows), write if write is not None else plan == FULL)
+
+
+def main() -> None:
+    """Run, and tell what went wrong in words."""
+    try:
+        app()
+    except (ClusterError, LookupError, BenchError, Refused, AssertionError) as error:
+        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
+        hint = getattr(error, "hint", "") or "`make cluster-up images` brings up what is needed."
+        console.print(hint, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _release(kube: Kube) -> Release:
+    """The release under test: as it is in a cluster of your own, else that of the image as it is now."""
+    release = Release(kube, "celeriac", "celeriac-system")
+    installed = kube.get(DEPLOYMENTS, release.namespace, release.name) is not None
+    if not (installed and from_environ().provider is Provider.CURRENT):
+        with console.status("Installing Celeriac with helm"):
+            apply_crds(kube)
+            release.install()
+    return release
+
+
+def _measure(kube: Kube, release: Release, plan: Plan) -> list[figures.Round]:
+    with fresh_namespace(kube, "bench", RESTRICTED) as namespace, _progress(plan) as told:
+        run = Bench(kube, namespace.name, release.metrics, told)
+        subjects = run.subjects()
+        return [run.round(number, subjects, plan) for number in range(1, plan.rounds + 1)]
+
+
+@contextmanager
+def _progress(plan: Plan) -> Iterator["Told"]:
+    """A bar on a terminal; elsewhere a line for each part of a round."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    with bar:
+        yield Told(bar, plan.steps)
+
+
+class Told:
+    """What is being done now."""
+
+    def __init__(self, bar: Progress, steps: int) -> None:
+        self._bar, self._task = bar, bar.add_task("", total=steps, completed=-1)
+        self._last = ""
+
+    def __call__(self, what: str) -> None:
+        self._bar.update(self._task, advance=1, description=what)
+        if self._bar.disable and what != self._last:
+            console.print(what)
+        self._last = what
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "e2e.bench", *sys.argv[1:]])
+
+
+def _write(text: str, wanted: bool) -> None:
+    path = PAGE.relative_to(REPOSITORY)
+    if not wanted:
+        console.print(f"A trial run: {path} stays as it was. Add --write to write it all the same.")
+        return
+    PAGE.parent.mkdir(exist_ok=True)
+    Path(PAGE).write_text(text)
+    console.print(f"Written: {path}")

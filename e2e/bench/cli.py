@@ -42,9 +42,7 @@ def bench(
     """Measure Tasks against raw Jobs of the same pod, in turn, on a machine that does nothing else."""
     plan, load = Plan(rounds, alone, burst), machine.load()
     if load > QUIET_LOAD:
-        console.print(
-            f"[yellow]The load average is {load:.1f}: the figures will be worse than they need be, and scatter.[/yellow]"
-        )
+        console.print(f"[yellow]The load average is {load:.1f}: the figures will be poor, and scatter.[/yellow]")
     with connect(kubeconfig_path()) as kube:
         release = _release(kube)
         measured = _measure(kube, release, plan)

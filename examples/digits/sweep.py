@@ -13,7 +13,7 @@ from e2e.support.connection import connect, kubeconfig_path
 from e2e.support.kube import Kube, Refused
 from examples.digits import cluster, show
 from examples.digits.follow import Sweep, changes
-from examples.digits.trainings import SPECIAL, grid
+from examples.digits.trainings import SPECIAL, grid, in_words
 from rich.console import Console
 
 from celeriac import CeleriacError
@@ -82,7 +82,7 @@ def _report(console: Console, sweep: Sweep) -> None:
     ranked = show.ranking(sweep)
     if ranked:
         best = ranked[0]
-        words = show.in_words(best.params)
+        words = in_words(best.params)
         console.print(f"\nThe best: [bold green]{words}[/bold green] reads {best.measured('accuracy'):.2%} of them.\n")
     console.print("[bold]When things go wrong[/bold]\n")
     console.print(show.special_cases(sweep))

@@ -42,6 +42,8 @@ def _ensure(layout: Layout, name: str, program: Path, describe: Callable[[Path],
     archive = layout.images / f"{name}-{_key(program)}.tar"
     if not archive.exists():
         write(describe(program), _ARCHITECTURES.get(platform.machine(), platform.machine()), archive)
+        for outdated in set(layout.images.glob(f"{name}-{'?' * 12}.tar")) - {archive}:
+            outdated.unlink(missing_ok=True)
     return archive
 
 

@@ -45,7 +45,7 @@ def raw_job(attempt: int = 1, *, conditions: list[Raw] | None = None, **meta: An
 
 def raw_pod(
     state: Raw | None = None, *, attempt: int = 1, phase: str = "Pending", status: Raw | None = None, **meta: Any
-) -> Raw:  # noqa: E501
+) -> Raw:
     """The pod of an attempt, its container in that state."""
     statuses = [{"name": "task", "image": "busybox:1.36", "ready": False, "restartCount": 0, "state": state}]
     labels = {names.MANAGED_BY_LABEL: "celeriac", names.TASK_LABEL: "resize-42"}

@@ -1,6 +1,6 @@
 """Hypothesis' profiles: importing this module loads the one that HYPOTHESIS_PROFILE names.
 
-``default`` keeps the unit suite short; ``thorough`` is for hours without a person: HYPOTHESIS_PROFILE=thorough make unit
+``default`` keeps the unit suite short; HYPOTHESIS_PROFILE=thorough is for hours without a person.
 """
 
 from __future__ import annotations

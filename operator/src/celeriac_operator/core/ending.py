@@ -20,8 +20,6 @@ from celeriac_operator.core.view import View
 UNREACHABLE_SECONDS = 120
 """How long after its grace period a stopped pod is waited for, before the Task ends without it."""
 
-_FINAL_VERDICTS = frozenset({Failure.CANCELLED, Failure.TOTAL_DEADLINE_EXCEEDED})
-
 
 def attempt_succeeded(view: View) -> Plan | None:
     """Exit code 0 is success, also where the task was being cancelled; its result is checked and recorded."""
@@ -55,9 +53,9 @@ def attempt_unreachable(view: View) -> Plan | None:
 
 
 def _ends_anyway(view: View, attempt: Attempt) -> bool:
-    """No attempt would follow, however this one ends."""
+    """No attempt would follow, however this one ends; otherwise two of them could run at once."""
     wanted_to_end = view.task.spec.cancel is not None or view.out_of_time or view.expired
-    return wanted_to_end or attempt.failure in _FINAL_VERDICTS
+    return wanted_to_end or _what_follows(view, attempt).at is None
 
 
 def _closed(view: View, ended: Ended) -> Attempt:
@@ -98,19 +96,22 @@ def _settle(view: View, ended: Ended) -> Plan:
 
 
 def _retry_or_fail(view: View, attempt: Attempt) -> Plan:
-    failure = attempt.failure
-    assert failure is not None  # noqa: S101  it ended, and not well
-    decision = retry_decision(
-        failure,
+    decision = _what_follows(view, attempt)
+    failure = attempt.failure or Failure.INTERNAL_ERROR
+    if decision.at is None:
+        return finish(view, _failed(attempt, failure, decision), attempt)
+    return _retry(view, attempt, failure, decision)
+
+
+def _what_follows(view: View, attempt: Attempt) -> RetryDecision:
+    return retry_decision(
+        attempt.failure or Failure.INTERNAL_ERROR,
         attempt.exit_code,
         view.used(attempt),
         view.policy.retry,
         seed=view.task.uid,
         now=attempt.finish_time or view.now,
     )
-    if decision.at is None:
-        return finish(view, _failed(attempt, failure, decision), attempt)
-    return _retry(view, attempt, failure, decision)
 
 
 def _failed(attempt: Attempt, failure: Failure, decision: RetryDecision) -> Saying:
@@ -124,7 +125,7 @@ def _retry(view: View, attempt: Attempt, failure: Failure, decision: RetryDecisi
     saying = retrying(attempt, at)
     status = compose(view, saying, attempt=attempt, next_attempt_time=at)
     event = Event("Warning", names.RETRYING_EVENT, cut(f"{failure}: {saying.message}", 1000))
-    return Plan(status=status, events=(event,), delete=_strays(view), look_again=at)
+    return Plan(status=status, events=(event,), delete=_strays(view), look_again=view.next_deadline(at))
 
 
 def retrying(failed: Attempt, at: datetime) -> Saying:

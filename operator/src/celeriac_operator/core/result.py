@@ -66,9 +66,7 @@ def _integer(text: str) -> int:
     """Kubernetes keeps 64-bit integers, and rounds longer ones."""
     value = int(text)
     if not -(2**63) <= value < 2**63:
-        raise _UnstorableError(
-            f"The result has an integer that does not fit into 64 bits ({cut(text, 40)}): use a string"
-        )
+        raise _UnstorableError(f"The result has an integer that is over 64 bits ({cut(text, 40)}): use a string")
     return value
 
 

@@ -1,0 +1,327 @@
+"""A Kubernetes small enough for Hypothesis: API server, Job controller, kubelet, users, and time that tests move.
+
+It holds raw objects, as the real one does, so that the operator's own parse, cache, observe, decide and apply can run
+against it. Everything the operator hears comes late: a test says when a watch delivers. The invariants of every write
+are checked where the write arrives.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from tests.support.clock import Clock, wire
+from tests.support.crash import Fault, OperatorDied
+from tests.support.crd import problems
+from tests.support.objects import Raw
+
+from celeriac_operator.core import names
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import ApiError, Resource
+
+NAMESPACE = "media"
+PLURALS = {"definitions": "taskdefinitions", "jobs": "jobs", "pods": "pods", "tasks": "tasks"}
+"""The kinds of the operator's cache, in the order in which it lists them."""
+
+
+class Cluster:
+    """The API server's store, and those who change it besides the operator."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.objects: dict[tuple[str, str], Raw] = {}
+        self.log: dict[str, list[tuple[str, Raw]]] = {kind: [] for kind in PLURALS}
+        self.writes: Counter[str] = Counter()
+        self.created_jobs: Counter[str] = Counter()
+        self.quota_on_pods = self.quota_on_jobs = self.policy_on_pods = False
+        self.faults: list[Fault | None] = []
+        self.ended: dict[str, Raw] = {}
+        """Status with which each Task uid finished."""
+        self._version, self._serial = 100, 0
+
+    # --- the store ---
+
+    def get(self, plural: str, name: str) -> Raw | None:
+        return self.objects.get((plural, name))
+
+    def all(self, plural: str) -> list[Raw]:
+        return [raw for (kind, _), raw in sorted(self.objects.items()) if kind == plural]
+
+    def put(self, plural: str, raw: Raw, event: str = "MODIFIED") -> Raw:
+        self._version += 1
+        raw["metadata"]["resourceVersion"] = str(self._version)
+        self.objects[plural, raw["metadata"]["name"]] = raw
+        self._tell(plural, event, raw)
+        return raw
+
+    def add(self, plural: str, raw: Raw) -> Raw:
+        """A new object: named, dated and numbered by the API server."""
+        self._serial += 1
+        meta = {"namespace": NAMESPACE, "generation": 1, **raw["metadata"], "uid": f"uid-{self._serial:04}"}
+        meta["creationTimestamp"] = wire(self.clock.now)
+        return self.put(plural, {**raw, "metadata": meta}, "ADDED")
+
+    def remove(self, plural: str, name: str) -> None:
+        raw = self.objects.pop((plural, name), None)
+        if raw is None:
+            return
+        self._version += 1
+        raw["metadata"]["resourceVersion"] = str(self._version)
+        self._tell(plural, "DELETED", raw)
+        if plural == "tasks":
+            for job in self.owned("jobs", raw["metadata"]["uid"]):
+                self.remove("jobs", job["metadata"]["name"])
+
+    def _tell(self, plural: str, event: str, raw: Raw) -> None:
+        for kind, known in PLURALS.items():
+            if known == plural:
+                self.log[kind].append((event, copy.deepcopy(raw)))
+
+    def owned(self, plural: str, uid: str) -> list[Raw]:
+        return [
+            raw
+            for raw in self.all(plural)
+            if any(owner["uid"] == uid for owner in raw["metadata"].get("ownerReferences", ()))
+        ]
+
+    # --- users ---
+
+    def edit(self, plural: str, name: str, **fields: Any) -> None:
+        """Change the spec of an object, as ``kubectl apply`` does."""
+        raw = self.get(plural, name)
+        if raw is None:
+            return
+        spec = {key: value for key, value in {**raw["spec"], **fields}.items() if value is not None}
+        if spec != raw["spec"]:
+            meta = {**raw["metadata"], "generation": raw["metadata"]["generation"] + 1}
+            self.put(plural, {**raw, "spec": spec, "metadata": meta})
+
+    def delete_pod(self, name: str) -> None:
+        """SIGTERM and the grace period where a process runs; otherwise it goes with the next step of the kubelet."""
+        raw = self.get("pods", name)
+        if raw is None or "deletionTimestamp" in raw["metadata"]:
+            return
+        grace = raw["spec"].get("terminationGracePeriodSeconds", 30) if not _over(raw) else 0
+        when = wire(self.clock.now + timedelta(seconds=grace))
+        meta = {**raw["metadata"], "deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
+        self.put("pods", {**raw, "metadata": meta})
+
+    def delete_job(self, name: str) -> None:
+        """In the background: the Job goes at once, its pods when the garbage collector comes by."""
+        self.remove("jobs", name)
+
+    # --- the Job controller and the garbage collector ---
+
+    def run_controllers(self, *, second_pod: bool = False) -> None:
+        """One step of each."""
+        for job in self.all("jobs"):
+            self._control(job, second_pod)
+        uids = {job["metadata"]["uid"] for job in self.all("jobs")}
+        for pod in self.all("pods"):
+            owner = pod["metadata"]["ownerReferences"][0]["uid"]
+            if owner not in uids:
+                self.delete_pod(pod["metadata"]["name"])
+            job = next((job for job in self.all("jobs") if job["metadata"]["uid"] == owner), None)
+            counted = job is None or _conditions(job)
+            if counted and "deletionTimestamp" in pod["metadata"] and (_over(pod) or not pod["spec"].get("nodeName")):
+                self.remove("pods", pod["metadata"]["name"])
+
+    def _control(self, job: Raw, second_pod: bool) -> None:
+        if _conditions(job):
+            return
+        pods = self.owned("pods", job["metadata"]["uid"])
+        phases = [pod["status"]["phase"] for pod in pods]
+        gone = job["status"].get("pods", 0) > len(pods)
+        if "Succeeded" in phases:
+            self._condition(job, "Complete", "")
+        elif "Failed" in phases or (gone and not second_pod and not pods):
+            self._condition(job, "Failed", "Job has reached the specified backoff limit")
+        elif not pods or (second_pod and len(pods) < 2):
+            self._create_pod(job)
+
+    def _create_pod(self, job: Raw) -> None:
+        name = job["metadata"]["name"]
+        if self.quota_on_pods or self.policy_on_pods:
+            why = "exceeded quota: pods" if self.quota_on_pods else 'violates PodSecurity "restricted:latest"'
+            self._event(job, f'Error creating: pods "{name}-" is forbidden: {why}')
+            return
+        template = job["spec"]["template"]
+        made = job["status"].get("pods", 0) + 1
+        self.put("jobs", {**job, "status": {**job["status"], "pods": made}})
+        owner = {"kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
+        meta = {"name": f"{name}-{made}", "labels": template["metadata"]["labels"], "ownerReferences": [owner]}
+        spec = {**template["spec"]}
+        self.add("pods", {"metadata": meta, "spec": spec, "status": {"phase": "Pending"}})
+
+    def _event(self, job: Raw, message: str) -> None:
+        name = f"{job['metadata']['name']}.failed"
+        involved = {"uid": job["metadata"]["uid"]}
+        self.objects["events", name] = {
+            "metadata": {"name": name, "namespace": NAMESPACE, "resourceVersion": "1"},
+            "involvedObject": involved,
+            "reason": "FailedCreate",
+            "message": message,
+            "lastTimestamp": wire(self.clock.now),
+        }
+
+    def _condition(self, job: Raw, type_: str, message: str) -> None:
+        condition = {"type": type_, "status": "True", "message": message}
+        self.put("jobs", {**job, "status": {**job["status"], "conditions": [condition]}})
+
+    # --- the kubelet ---
+
+    def kubelet(self, pod: Raw, what: str, code: int = 0, message: str = "") -> None:
+        """Something happens to a pod on its node: waits, starts, exits, is evicted or lost."""
+        name, now = pod["metadata"]["name"], wire(self.clock.now)
+        pod = copy.deepcopy(self.get("pods", name) or pod)
+        if ("pods", name) not in self.objects or _over(pod):
+            return
+        status = pod["status"]
+        started = _state(pod).get("running", {}).get("startedAt")
+        pod["spec"]["nodeName"] = "node-a"
+        match what:
+            case "waits":
+                _set_state(status, {"waiting": {"reason": message or "ContainerCreating", "message": "because"}})
+            case "starts" if started is None and "deletionTimestamp" not in pod["metadata"]:
+                status["phase"] = "Running"
+                _set_state(status, {"running": {"startedAt": now}})
+            case "exits" if started is not None:
+                self._exit(status, code, started, message)
+            case "evicted":
+                status |= {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}
+                status["conditions"] = [
+                    {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": "low"}
+                ]
+                if started is not None:
+                    self._exit(status, 137, started, "", phase="Failed")
+            case "stops" if "deletionTimestamp" in pod["metadata"]:
+                if started is None:
+                    status["phase"] = "Failed"
+                else:
+                    self._exit(status, code, started, message)
+            case _:
+                return
+        self.put("pods", pod)
+
+    def _exit(self, status: Raw, code: int, started: str, message: str, phase: str = "") -> None:
+        status["phase"] = phase or ("Failed" if code else "Succeeded")
+        ended = {"exitCode": code, "reason": "Error" if code else "Completed", "message": message}
+        _set_state(status, {"terminated": {**ended, "startedAt": started, "finishedAt": wire(self.clock.now)}})
+
+
+def _conditions(job: Raw) -> list[Raw]:
+    return job["status"].get("conditions", [])
+
+
+def _state(pod: Raw) -> Raw:
+    return next(iter(pod["status"].get("containerStatuses", ())), {}).get("state", {})
+
+
+def _set_state(status: Raw, state: Raw) -> None:
+    status["containerStatuses"] = [{"name": names.CONTAINER_NAME, "state": state}]
+
+
+def _over(pod: Raw) -> bool:
+    return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+
+class FakeKube:
+    """The operator's connection to the cluster: as ``KubeApi``, with the faults that the cluster was told."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
+        return copy.deepcopy(self.cluster.get(resource.plural, name))
+
+    async def list(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Raw]:
+        wanted = dict(part.split("=", 1) for part in fields.split(",") if part)
+        selected = dict(part.split("=", 1) for part in labels.split(",") if part)
+        for raw in self.cluster.all(resource.plural):
+            if "involvedObject.uid" in wanted and raw["involvedObject"]["uid"] != wanted["involvedObject.uid"]:
+                continue
+            if all(raw["metadata"].get("labels", {}).get(key) == value for key, value in selected.items()):
+                yield copy.deepcopy(raw)
+
+    async def create(self, resource: Resource, namespace: str, manifest: Raw) -> Raw:
+        if resource is api.EVENTS:
+            return {}
+        name, plural = manifest["metadata"]["name"], resource.plural
+
+        def do() -> Raw:
+            if self.cluster.get(plural, name) is not None:
+                raise ApiError(409, "AlreadyExists", f'{plural} "{name}" already exists')
+            if plural == "jobs" and self.cluster.quota_on_jobs:
+                raise ApiError(403, "Forbidden", "exceeded quota: count/jobs.batch")
+            if plural == "jobs":
+                self.cluster.created_jobs[name] += 1
+            return self.cluster.add(plural, {**copy.deepcopy(manifest), "status": {}})
+
+        return self._write(f"create {plural}", do)
+
+    async def write_status(self, resource: Resource, namespace: str, name: str, version: str, status: Raw) -> Raw:
+        def do() -> Raw:
+            raw = self.cluster.get(resource.plural, name)
+            if raw is None:
+                raise ApiError(404, "NotFound", name)
+            kind = "Task" if resource is api.TASKS else "TaskDefinition"
+            refused = problems(status, kind)
+            assert not refused, f"the API server would refuse this status: {refused}"
+            if raw["metadata"]["resourceVersion"] != version:
+                raise ApiError(409, "Conflict", "the object has been modified")
+            if resource is api.TASKS:
+                self._check(raw, status)
+            return self.cluster.put(resource.plural, {**raw, "status": copy.deepcopy(status)})
+
+        return self._write(f"status {resource.plural}", do)
+
+    def _check(self, raw: Raw, status: Raw) -> None:
+        """The invariants of every status write."""
+        uid, old = raw["metadata"]["uid"], raw.get("status") or {}
+        assert status != old, "a write that changes nothing"
+        assert uid not in self.cluster.ended, "a finished Task was written again"
+        assert status.get("message"), "a status without a message"
+        numbers = [attempt["number"] for attempt in status["attempts"]]
+        count = status.get("attemptCount", 0)
+        assert numbers == list(range(count - len(numbers) + 1, count + 1)), f"attempt numbers {numbers} of {count}"
+        assert count <= old.get("attemptCount", 0) + 1, "an attempt was skipped"
+        assert count >= old.get("attemptCount", 0), "an attempt was lost"
+        policy = status["effective"]["retry"] if status.get("effective") else {"maxAttempts": 1, "maxDisruptions": 0}
+        lost = status.get("disruptionCount", 0)
+        assert lost <= policy["maxDisruptions"] + 1, "too many disruptions"
+        assert count - lost <= policy["maxAttempts"], "too many attempts"
+        conditions = {c["type"]: c["status"] for c in status["conditions"]}
+        if conditions["Finished"] == "True":
+            assert conditions["Succeeded"] != "Unknown"
+            self.cluster.ended[uid] = copy.deepcopy(status)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        def do() -> Raw:
+            raw = self.cluster.get(resource.plural, name)
+            if raw is not None and raw["metadata"]["uid"] == uid:
+                if resource is api.PODS:
+                    self.cluster.delete_pod(name)
+                else:
+                    self.cluster.remove(resource.plural, name)
+            return {}
+
+        self._write(f"delete {resource.plural}", do)
+
+    def _write(self, what: str, do: Any) -> Raw:
+        fault = self.cluster.faults.pop(0) if self.cluster.faults else None
+        if fault is Fault.CRASH_BEFORE:
+            raise OperatorDied
+        if fault is Fault.REFUSED:
+            raise ApiError(500, "InternalError", "etcd is busy")
+        answer = do()
+        self.cluster.writes[what] += 1
+        if fault is Fault.CRASH_AFTER:
+            raise OperatorDied
+        if fault is Fault.REPLY_LOST:
+            raise TimeoutError
+        return copy.deepcopy(answer)

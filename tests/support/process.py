@@ -1,0 +1,122 @@
+"""The operator's process on the simulated cluster: its own cache, observe, decide and apply, in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from tests.support.cluster import NAMESPACE, PLURALS, Cluster, FakeKube
+from tests.support.crash import OperatorDied
+
+from celeriac.api.v1alpha1 import Defaults, Resources
+from celeriac_operator.core.facts import Key
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.kube.apply import Applier
+from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.reconcile import TROUBLE, Reconciler
+from celeriac_operator.watch import WATCHED
+from celeriac_operator.workqueue import WorkQueue
+
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never really waits, without an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast(T, stop.value)
+    raise AssertionError("it waits for something that the simulation does not have")
+
+
+class Queue:
+    """The work queue's face towards the reconciler, with timers that a test's clock moves."""
+
+    def __init__(self) -> None:
+        self.ready: dict[WorkKey, None] = {}
+        self.timers: dict[WorkKey, datetime] = {}
+
+    def add(self, key: WorkKey) -> None:
+        self.ready[key] = None
+
+    def add_at(self, key: WorkKey, when: datetime) -> None:
+        self.timers[key] = min(when, self.timers.get(key, when))
+
+    def forget(self, key: WorkKey) -> None:
+        self.timers.pop(key, None)
+
+    def wake(self, now: datetime) -> None:
+        for key in [key for key, when in self.timers.items() if when <= now]:
+            del self.timers[key]
+            self.add(key)
+
+
+class Process:
+    """One life of the operator after another: memory is lost in between, the cluster is not."""
+
+    def __init__(self, cluster: Cluster, defaults: Defaults | None = None) -> None:
+        self.cluster, self.defaults = cluster, defaults or Defaults()
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        """A new process: it lists everything before it decides anything."""
+        self.starts += 1
+        self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
+        kube = cast(KubeApi, FakeKube(self.cluster))
+        applier = Applier(kube, self.cache, Resources(), self._changed)
+        queue = cast("WorkQueue[WorkKey]", self.queue)
+        clock = self.cluster.clock
+        self.reconciler = Reconciler(self.cache, kube, queue, applier, self.defaults, clock=clock)
+        self.heard = {}
+        for kind in WATCHED:
+            for raw in self.cluster.all(PLURALS[kind]):
+                self._changed(self.cache.put(kind, raw))
+            self.heard[kind] = len(self.cluster.log[kind])
+
+    def _changed(self, keys: set[WorkKey]) -> None:
+        for key in sorted(keys):
+            self.queue.add(key)
+
+    def hear(self, kind: str, events: int | None = None) -> None:
+        """The watch of a kind delivers so many events, or all."""
+        log = self.cluster.log[kind]
+        end = len(log) if events is None else min(self.heard[kind] + events, len(log))
+        for event, raw in log[self.heard[kind] : end]:
+            if event == "DELETED":
+                self._changed(self.cache.drop(kind, Key(NAMESPACE, raw["metadata"]["name"])))
+            else:
+                self._changed(self.cache.put(kind, raw))
+        self.heard[kind] = end
+
+    def work(self) -> bool:
+        """One reconcile, if there is something to do."""
+        now = self.cluster.clock.now
+        self.queue.wake(now)
+        if not self.queue.ready:
+            return False
+        key = next(iter(self.queue.ready))
+        del self.queue.ready[key]
+        before = self.cluster.writes.total()
+        try:
+            run(self.reconciler.reconcile(key))
+        except OperatorDied:
+            self.start()
+        except TROUBLE as error:
+            count = self.errors[key] = self.errors.get(key, 0) + 1
+            self.reconciler.failed(key, error, count)
+            self.queue.add_at(key, now + timedelta(seconds=min(0.05 * 2**count, 60)))
+        else:
+            self.errors.pop(key, None)
+            again = self.queue.timers.get(key)
+            quiet = self.cluster.writes.total() == before
+            assert not (quiet and again is not None and again <= now), f"a hot loop: look again at {again}, now {now}"
+        return True
+
+    def work_off(self, limit: int = 50) -> None:
+        """All that there is to do now."""
+        for _ in range(limit):
+            if not self.work():
+                return
+        raise AssertionError(f"a hot loop: still work to do after {limit} reconciles at {self.cluster.clock.now}")

@@ -67,6 +67,14 @@ def replace_policy(status: TaskStatus, **retry: Any) -> TaskStatus:
     return status.model_copy(update={"effective": effective(retry=retry)})
 
 
+UNDER_WAY = make_status(make_attempt())
+BOUND = make_attempt(pod_uid="pod-1", pod_name="p", start_time=at(2))
+RUNS = make_status(BOUND, start_time=at(2))
+CANCELLING = BOUND.model_copy(update={"failure": Failure.CANCELLED, "message": "Cancelled"})
+STOPPING = make_status(CANCELLING, start_time=at(2))
+TOO_LONG = BOUND.model_copy(update={"failure": Failure.RUN_DEADLINE_EXCEEDED, "message": "It ran too long"})
+LATE = make_status(TOO_LONG, start_time=at(2))
+UNTIL_20 = effective(deadlines={"queue_seconds": 20})
 EXACT = replace_policy(RUNS)
 RETRYING = make_status(failed_attempt(), next_attempt_time=at(20), effective=effective(retry={"max_attempts": 3}))
 SHORT_TTL = Defaults(ttl_seconds_after_finished=60)

@@ -68,6 +68,7 @@ class KubernetesTransport:
         self._client, self._retired = None, []
         for client in clients:
             await client.close()
+        await asyncio.sleep(0)  # the loop's turn to close the sockets
 
     async def _connected(self) -> Any:
         async with self._lock:
@@ -129,6 +130,9 @@ class _Stream(AbstractAsyncContextManager[AsyncIterator[bytes]]):
         return _chunks(self._response)
 
     async def __aexit__(self, *_: object) -> None:
+        connection = self._response.response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()  # a polite TLS goodbye would outlive the event loop
         self._response.response.close()
 
 

@@ -105,8 +105,11 @@ def _run_attached(common: Common, options: TaskOptions, quiet: bool) -> int:
 async def _follow(common: Common, options: TaskOptions, submitted: list[AsyncTaskHandle], quiet: bool) -> Task:
     """Submit the task, and show its log and its progress until it has finished."""
     async with AsyncClient(common.namespace, common.context) as client:
-        handle = await client.submit(**options)
+        before = await client._submit(options)
+        handle = AsyncTaskHandle(client, before.name, before.namespace, before.uid)
         submitted.append(handle)
+        if before.finished:
+            say("It was submitted before, with the same content, and does not run again.", "yellow")
         log = asyncio.create_task(_print_log(handle))
         try:
             task = await _show_progress(client, handle, quiet)
@@ -139,8 +142,6 @@ async def _show_progress(client: AsyncClient, handle: AsyncTaskHandle, quiet: bo
             state = (task.phase, first_line(task.status.message or ""))
             if not quiet and not task.finished and state != shown:
                 say(": ".join(part for part in state if part), STYLES[task.phase])
-            elif shown is None and task.finished:
-                say("It was submitted before, with the same content, and has not run again.", "yellow")
             shown = state
     return task
 

@@ -60,7 +60,7 @@ KINDS = {
     (each.api_version, each.kind): each
     for each in (
         *(TASKS, DEFINITIONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
-        *(DEPLOYMENTS, REVISIONS, CRDS),
+        *(DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS),
     )
 }
 

@@ -1,0 +1,161 @@
+"""The operator and the API server are killed under load: nothing starts twice, nothing is lost, nothing changes later.
+
+The release is at rest meanwhile, and the operator runs as a process of this machine: it can be killed as often as one
+likes, where a pod would be restarted later and later.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from e2e.cluster import local
+from e2e.support.audit import DEFINITION, audit
+from e2e.support.connection import is_local
+from e2e.support.kube import Kube, Obj
+from e2e.support.manifests import backoff, task, task_of
+from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
+from e2e.support.operator import LocalOperator, local_operator
+from e2e.support.predicates import attempt_runs, attempts, status
+from e2e.support.release import Release
+
+SEED = int(os.environ.get("CELERIAC_E2E_SEED", "20261123"))
+KILLS = 12
+TASKS_PER_KILL = 4
+
+
+@pytest.fixture(scope="module")
+def quiet(release: Release) -> Iterator[Release]:
+    """No operator of the release runs."""
+    with release.paused():
+        yield release
+
+
+@pytest.fixture
+def unwatched(kube: Kube, quiet: Release) -> Iterator[Namespace]:
+    """A namespace that no operator watches yet."""
+    with fresh_namespace(kube, labels=RESTRICTED) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def local_only(kube: Kube) -> None:
+    """The test kills processes of the cluster, so they must be ours."""
+    if not is_local(kube.kubeconfig):
+        pytest.skip("needs the local cluster (CELERIAC_CLUSTER=local): it kills processes of the node")
+
+
+def audited(name: str, seconds: int, failures: int, max_attempts: int = 3) -> Obj:
+    params = {"seconds": str(seconds), "failures": str(failures)}
+    retry = {"maxAttempts": max_attempts, "backoff": backoff()}
+    return task_of(DEFINITION, name, params=params, retry=retry)
+
+
+def load(prefix: str, count: int) -> dict[str, tuple[Obj, str]]:
+    """Tasks of all sorts, each with the phase in which it must end."""
+    sorts = ((0, 0, "Succeeded"), (1, 1, "Succeeded"), (2, 0, "Succeeded"), (0, 5, "Failed"), (0, 2, "Succeeded"))
+    found = {}
+    for number in range(count):
+        seconds, failures, phase = sorts[number % len(sorts)]
+        name = f"{prefix}-{number}"
+        found[name] = (audited(name, seconds, failures), phase)
+    return found
+
+
+def test_an_operator_killed_in_its_pod_comes_back_and_goes_on(
+    local_only: None, release: Release, namespace: Namespace
+) -> None:
+    namespace.submit(
+        task("survives", 'sleep 3; [ "$CELERIAC_ATTEMPT" = 2 ]', retry={"maxAttempts": 2, "backoff": backoff()})
+    )
+    namespace.wait("survives", attempt_runs(1))
+
+    restarts = release.kill_process()
+
+    ended = namespace.wait("survives")
+    assert status(ended)["phase"] == "Succeeded"
+    assert [each.get("failure") for each in attempts(ended)] == ["AppError", None]
+    assert release.restarted_since(restarts)
+
+
+def test_an_operator_killed_again_and_again_starts_nothing_twice_and_loses_nothing(
+    kube: Kube, unwatched: Namespace
+) -> None:
+    dice = random.Random(SEED)
+    tasks = load("load", KILLS * TASKS_PER_KILL)
+    waiting = list(tasks)
+    with audit(unwatched) as book, local_operator(kube.kubeconfig, unwatched.name) as operator:
+        for _ in range(KILLS):
+            submit_some(unwatched, tasks, waiting)
+            kill_at_some_moment(operator, dice)
+        unwatched.submit(*(tasks[name][0] for name in waiting))
+        for name in tasks:
+            unwatched.wait(name)
+
+        assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
+
+
+def submit_some(namespace: Namespace, tasks: dict[str, tuple[Obj, str]], waiting: list[str]) -> None:
+    for name in waiting[:TASKS_PER_KILL]:
+        namespace.submit(tasks[name][0])
+    del waiting[:TASKS_PER_KILL]
+
+
+def kill_at_some_moment(operator: LocalOperator, dice: random.Random) -> None:
+    """The moment is the fault: before it is ready, while it fills its cache, between two writes."""
+    if dice.random() < 0.8:
+        operator.wait_ready()
+    time.sleep(dice.uniform(0, 1.5))
+    operator.kill()
+    operator.start()
+
+
+def test_an_api_server_killed_under_load_is_waited_for(local_only: None, kube: Kube, unwatched: Namespace) -> None:
+    tasks = load("load", 15)
+    with audit(unwatched) as book, local_operator(kube.kubeconfig, unwatched.name) as operator:
+        unwatched.submit(*(manifest for manifest, _ in tasks.values()))
+        for name in ("load-0", "load-9"):
+            unwatched.wait(name)
+            restart_api_server()
+        for name in tasks:
+            unwatched.wait(name)
+
+        assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
+        operator.wait_ready()
+
+
+def restart_api_server() -> None:
+    local.stop("kube-apiserver", sig=signal.SIGKILL)
+    try:
+        time.sleep(3)  # long enough for every watch and request to fail once
+    finally:
+        local.start("kube-apiserver")
+        local.wait_healthy("kube-apiserver")
+
+
+def test_a_quick_task_costs_three_writes_at_most(kube: Kube, unwatched: Namespace) -> None:
+    count = 5
+    with local_operator(kube.kubeconfig, unwatched.name) as operator:
+        before = operator.metrics().writes()
+        ended = [run_one(unwatched, f"quick-{number}") for number in range(count)]
+        after = operator.metrics().writes()
+
+    written = {what: after[what] - before.get(what, 0) for what in after}
+    slow = sum(started_late(each) for each in ended)  # one that waits says so
+    assert written.pop("create jobs") == count
+    assert count <= written.pop("patch tasks") <= 2 * count + slow  # one may have ended before it was seen to run
+    assert {what: times for what, times in written.items() if times} == {}
+
+
+def run_one(namespace: Namespace, name: str) -> Obj:
+    namespace.submit(task(name))
+    return namespace.wait(name)
+
+
+def started_late(ended: Obj) -> bool:
+    (attempt,) = attempts(ended)
+    created, started = (datetime.fromisoformat(attempt[field]) for field in ("createTime", "startTime"))
+    return started - created >= timedelta(seconds=2)

@@ -20,6 +20,8 @@ from e2e.cluster.settings import Layout
 # Given by name only: their values may hold credentials and must not show up in a command line.
 _PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "HTTP_PROXY", "HTTPS_PROXY",
     "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
+# Untagged images are the last layers of build stages; each of our images has one or two of them.
+_KEPT_LAYERS = 12
 _CERTIFICATES = Path("/etc/ssl/certs")
 _PIP_CONFIGURATION = Path("/etc/pip.conf")
 
@@ -95,6 +97,15 @@ class Buildah:
         with tempfile.TemporaryDirectory(dir=archive.parent) as layout:
             self._buildah("push", "--quiet", wanted.name, f"oci:{layout}:{wanted.name}")
             run("tar", "--create", "--file", archive, "--directory", layout, ".")
+        self.forget_outdated_layers()
+
+    def forget_outdated_layers(self) -> None:
+        """Remove what earlier builds left, but for the newest: those are the cache of the next build."""
+        listing = run("buildah", *base.store(self._layout), "images", "--quiet", "--filter=dangling=true")
+        outdated = listing.split()[_KEPT_LAYERS:]
+        if outdated:
+            # Some are still in use below others and stay, which is no failure.
+            succeeds("buildah", *base.store(self._layout), "rmi", *outdated)
 
     def forget_killed_builds(self) -> None:
         """Remove containers of builds that were killed; the caller sees to it that no other build is going on."""

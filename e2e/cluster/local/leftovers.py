@@ -94,8 +94,10 @@ def make_cgroups(settings: Settings) -> None:
     """Make the cgroup under which the kubelet puts its pods; it wants to find it in every hierarchy."""
     hierarchies = [_CGROUPS] if (_CGROUPS / "cgroup.controllers").exists() else list(_v1_hierarchies())
     for hierarchy in hierarchies:
-        (hierarchy / settings.name).mkdir(exist_ok=True)
-        _inherit_cpuset(hierarchy, hierarchy / settings.name)
+        cgroup = hierarchy / settings.name
+        cgroup.mkdir(exist_ok=True)
+        if hierarchy != _CGROUPS:
+            _inherit_cpuset(hierarchy, cgroup)
 
 
 def remove_files(settings: Settings) -> None:

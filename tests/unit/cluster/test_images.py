@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from e2e.cluster.errors import ClusterError
-from e2e.cluster.images import base, catalogue
+from e2e.cluster.images import base, catalogue, containerd
 from e2e.cluster.images.archive import Entry, Image, write
 from e2e.cluster.images.inputs import digest
 from e2e.cluster.images.loading import Loader
@@ -70,6 +70,12 @@ def test_an_image_is_loaded_when_the_cluster_lacks_this_very_build(tmp_path: Pat
     assert not loader.has("x", "k2")
     cluster.clear()
     assert not loader.has("x", "k1")
+
+
+def test_only_replaced_builds_are_removed_from_the_cluster() -> None:
+    rows = {"localhost/x:dev": "sha256:new", "sha256:c1": "sha256:new", "sha256:c0": "sha256:old"}
+
+    assert containerd.unnamed(rows) == ["sha256:c0"]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,6 @@ class KindCluster:
         return succeeds("docker", "inspect", f"{self._settings.name}-control-plane")
 
     def _kind(self, *words: str) -> None:
-        self.kubeconfig().parent.mkdir(parents=True, exist_ok=True)
         need("kind", "Install kind, or use CELERIAC_CLUSTER=local.")
+        self.kubeconfig().parent.mkdir(parents=True, exist_ok=True)
         run("kind", *words, f"--name={self._settings.name}")

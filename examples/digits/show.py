@@ -133,7 +133,7 @@ def special_cases(sweep: Sweep) -> Table:
         state = sweep.states.get(training.name)
         if state is not None:
             phase = Text(state.status.reason or state.phase, PHASES.get(state.phase, ""))
-            table.add_row(training.name, phase, Text(f"{training.shows}: {trouble(state)}"))
+            table.add_row(training.name, phase, Text(trouble(state)))
     return table
 
 

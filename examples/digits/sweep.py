@@ -47,8 +47,8 @@ _LOG = f"Its log: kubectl logs -n {cluster.RELEASE_NAMESPACE} deploy/{cluster.RE
 def run(console: Console) -> int:
     """The demo itself."""
     console.print("[bold]Celeriac's demo[/bold]: which model reads handwritten digits best?\n")
-    cluster.load_images()
     with connect(kubeconfig_path()) as kube:
+        cluster.load_images()
         cluster.install(kube)
         cluster.prepare_namespace(kube)
         sweep = _submit_and_follow(console, kube)

@@ -93,11 +93,12 @@ async def rights(scope: Scope) -> list[Check]:
     """May the caller do what the SDK does?"""
     wanted = [
         *((verb, GROUP, "tasks", "") for verb in ("create", "get", "list", "watch", "patch")),
+        *((verb, "", "pods", "") for verb in ("get", "list", "watch")),
         ("get", "", "pods", "log"),
     ]
     denied = [right for right in wanted if not await _may(scope, right)]
     if not denied:
-        return [Check("Rights", True, f"you may submit, follow and cancel tasks in {scope.namespace}")]
+        return [Check("Rights", True, f"you may submit, cancel and follow tasks, logs too, in {scope.namespace}")]
     names = ", ".join(f"{verb} {plural}{'/' + sub if sub else ''}" for verb, _, plural, sub in denied)
     advice = f"ask for a RoleBinding in {scope.namespace} that allows it"
     return [Check("Rights", False, f"you may not {names} in {scope.namespace}", advice)]

@@ -9,11 +9,10 @@ from typing import Any
 from celeriac import _tasks, errors
 from celeriac._api import Api
 from celeriac._explain import Evidence, count_ahead
+from celeriac._pods import JOB_NAME
 from celeriac._task import Task
 from celeriac._wire import pods_path, resource_path
 from celeriac.api.v1alpha1 import Phase
-
-JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 async def collect(api: Api, namespace: str, name: str) -> Evidence:

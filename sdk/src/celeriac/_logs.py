@@ -15,7 +15,7 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._api import ATTEMPTS, Api, pauses
-from celeriac._pods import container_of, has_log, over
+from celeriac._pods import JOB_NAME, container_of, has_log, over
 from celeriac._task import Task
 from celeriac._watch import follow_one
 from celeriac._wire import Call, Query, Unreachable, pods_path
@@ -26,7 +26,6 @@ LASTING_SECONDS = 60.0
 """A connection of so long was a good one."""
 
 _WAITS = "it has not started; following it (celeriac logs -f) waits for that"
-JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 async def read_log(api: Api, task: Task, attempt: int | None, tail: int | None) -> AsyncGenerator[str, None]:

@@ -7,6 +7,8 @@ from typing import Any
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 TASK_CONTAINER = "task"
+JOB_NAME = "batch.kubernetes.io/job-name"
+"""Label of a pod: the Job that it is of."""
 
 
 def container_of(pod: Mapping[str, Any]) -> str:

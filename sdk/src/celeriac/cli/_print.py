@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from celeriac._explain import priority, span
 from celeriac._task import Task
-from celeriac.api.v1alpha1 import Phase
+from celeriac.api.v1alpha1 import Attempt, Phase
 from celeriac.cli._console import out, say, write
 from celeriac.cli._escape import escape, escape_json
 from celeriac.cli._flags import Output
@@ -31,6 +31,13 @@ STYLES = {
     Phase.EXPIRED: "red",
 }
 """Green is well, red needs a person, yellow may come to need one, blue and cyan are under way."""
+
+GAP = 2
+WIDEST = {"NAME": 40, "WHAT": 30, "MESSAGE": 24}
+"""Columns that are cut to so many characters; the message gets what room is left."""
+
+DROPPED = ("WHAT", "RAN", "TRIES", "QUEUE", "MESSAGE", "NAMESPACE", "AGE")
+"""What goes first where a terminal is narrow. The name and the phase never do."""
 
 
 def print_tasks(tasks: Sequence[Task], output: Output, *, namespaces: bool = False) -> None:
@@ -98,17 +105,10 @@ def rich_table(tasks: Sequence[Task], *, namespaces: bool = False, width: int) -
     return table
 
 
-GAP = 2
-NAME_WIDTH, WHAT_WIDTH, MESSAGE_WIDTH = 40, 30, 24
-DROPPED = ("WHAT", "RAN", "TRIES", "QUEUE", "MESSAGE", "NAMESPACE", "AGE")
-"""What goes first where a terminal is narrow. The name and the phase never do."""
-
-
 def fit(rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
     """The columns of a table that a terminal has room for, each with its width."""
-    caps = {"NAME": NAME_WIDTH, "WHAT": WHAT_WIDTH, "MESSAGE": MESSAGE_WIDTH}
     sizes = {
-        column: min(max(len(row[column]) for row in rows), caps.get(heading, width))
+        column: min(max(len(row[column]) for row in rows), WIDEST.get(heading, width))
         for column, heading in enumerate(rows[0])
     }
     for heading in DROPPED:
@@ -176,7 +176,7 @@ def print_details(task: Task) -> None:
     print_facts([(label, text) for label, text in facts if text], STYLES[task.phase], styled="Phase")
 
 
-def _attempt(attempt: Any) -> str:
+def _attempt(attempt: Attempt) -> str:
     state = attempt.failure or ("succeeded" if attempt.finish_time else "under way")
     code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
     return f"{state}{code}, pod {attempt.pod_name or '-'}" + (f": {attempt.message.strip()}" if attempt.message else "")
@@ -196,8 +196,3 @@ def print_facts(facts: Sequence[tuple[str, str]], style: str = "", *, styled: st
     for label, text in facts:
         body = escape(text).replace("\n", "\n" + " " * (width + 2))
         out().print(Text.assemble((f"{label:<{width}}  ", "bold"), (body, style if label == styled else "")))
-
-
-def print_rows(rows: Sequence[Mapping[str, Any]], output: Output) -> None:
-    """Small results as JSON or YAML."""
-    print_data([dict(row) for row in rows], output)

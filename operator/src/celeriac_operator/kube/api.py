@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
+import aiohttp
 from kubernetes.aio import client, config
 
 from celeriac_operator.core.names import FIELD_MANAGER
@@ -151,15 +152,25 @@ class KubeApi:
             header_params={"Accept": "application/json", "Content-Type": content_type},
             auth_settings=["BearerToken"],
         )
-        method, url, headers = request[0], request[1], request[2]
-        response = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
-            method, url, headers=headers, body=body, _request_timeout=_TIMEOUT_SECONDS
-        )
-        text = await response.read()
-        API_CALLS.labels(verb, resource.plural, str(response.status)).inc()
-        if response.status >= 400:
-            raise _error(response.status, text)
+        status, text = await self._send(request[0], request[1], request[2], body)
+        API_CALLS.labels(verb, resource.plural, str(status)).inc()
+        if status >= 400:
+            raise _error(status, text)
         return json.loads(text)  # type: ignore[no-any-return]
+
+    async def _send(self, method: str, url: str, headers: dict[str, str], body: object) -> tuple[int, bytes]:
+        """Status code and body of the answer.
+
+        Raises:
+            ConnectionError: there was none, or not all of it. aiohttp has errors for that which are no OSError.
+        """
+        try:
+            response = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
+                method, url, headers=headers, body=body, _request_timeout=_TIMEOUT_SECONDS
+            )
+            return response.status, await response.read()
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 def _error(status: int, text: bytes) -> ApiError:

@@ -40,7 +40,7 @@ async def api(kubeconfig: str) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def set_status(api: Api, where: str) -> SetStatus:
-    """Write a Task's status, as the operator would."""
+    """Write a Task's status, as the operator would. Only an outcome stays, where an operator runs."""
 
     async def write(name: str, outcome: str | None = None, **status: Any) -> None:
         if outcome is not None:

@@ -23,7 +23,6 @@ async def test_submit_get_and_result(client: AsyncClient, set_status: SetStatus)
         **INLINE, command=["echo"], env={"A": "b"}, params={"n": None, "deep": {"x": [1]}}, retry=Retry(max_attempts=2)
     )
     getting = asyncio.create_task(handle.get(20))
-    await set_status(handle.name, phase="Running", message="It runs")
     await set_status(handle.name, "Succeeded", phase="Succeeded", result={"value": {"a": None}})
 
     task = await client.get(handle.name)
@@ -107,7 +106,7 @@ async def test_selectors(client: AsyncClient, set_status: SetStatus) -> None:
     await client.submit(definition="d", suspend=True, name="by-definition", labels={"a": "b"})
     await client.submit(**INLINE, name="in-q", queue="q")
     await client.submit(**INLINE, name="also-in-q")
-    await set_status("also-in-q", phase="Queued", effective={"queueName": "q"})
+    await set_status("also-in-q", "Expired", effective={"queueName": "q"})
 
     async def names(**options: Any) -> list[str]:
         return sorted(task.name for task in await client.list(**options))
@@ -154,11 +153,13 @@ async def test_a_quota_of_tasks_is_a_full_queue(client: AsyncClient, api: Api, w
 
 async def test_why_needs_no_operator(client: AsyncClient, set_status: SetStatus) -> None:
     handle = await client.submit(**INLINE)
-    await set_status(handle.name, phase="Queued", reason="QueueFull", message="Waiting: full", observedGeneration=1)
+    await set_status(
+        handle.name, "Expired", phase="Expired", reason="Expired", message="Too late", observedGeneration=1
+    )
 
     text = str(await handle.why())
 
-    assert "Queued (QueueFull): Waiting: full" in text
+    assert "Expired (Expired): Too late" in text
     assert "in queue default" in text
 
 

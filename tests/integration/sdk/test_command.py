@@ -47,11 +47,11 @@ async def test_a_task_from_its_submission_to_its_retry(celeriac: Run, set_status
 
 async def test_what_is_there_can_be_seen(celeriac: Run, set_status: SetStatus) -> None:
     celeriac("run", "-d", "--suspend", "--name", "n", "--queue", "q", "localhost/none:1", "--", "true")
-    await set_status("n", phase="Queued", message="Waiting: full", observedGeneration=1)
+    await set_status("n", "Expired", phase="Expired", message="It was too late", observedGeneration=1)
 
-    assert "Queued" in celeriac("list", "--queue", "q").stdout
+    assert "Expired" in celeriac("list", "--queue", "q").stdout
     assert json.loads(celeriac("get", "n", "-o", "json").stdout)["spec"]["container"]["command"] == ["true"]
-    assert "Waiting: full" in celeriac("why", "n").stdout
+    assert "It was too late" in celeriac("why", "n").stdout
     assert celeriac("logs", "n").returncode == 2
     assert celeriac("get", "nope").returncode == 2
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from e2e.cluster import local
@@ -19,12 +20,17 @@ from e2e.support.kube import Kube, Obj
 from e2e.support.manifests import backoff, task, task_of
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.operator import LocalOperator, local_operator
-from e2e.support.predicates import attempt_runs, attempts, status
+from e2e.support.predicates import attempt_ended, attempt_runs, attempts, status
+from e2e.support.proxy import api_proxy
 from e2e.support.release import Release
 
 SEED = int(os.environ.get("CELERIAC_E2E_SEED", "20261123"))
 KILLS = 12
 TASKS_PER_KILL = 4
+KILLS_AT_WRITES = 12
+WRITES_PER_KILL = 2
+CUT_OFF_SECONDS = 45
+"""Longer than all pauses between the operator's connection attempts together."""
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +54,9 @@ def local_only(kube: Kube) -> None:
         pytest.skip("needs the local cluster (CELERIAC_CLUSTER=local): it kills processes of the node")
 
 
-def audited(name: str, seconds: int, failures: int, max_attempts: int = 3) -> Obj:
+def audited(name: str, seconds: int, failures: int, pause: int = 0) -> Obj:
     params = {"seconds": str(seconds), "failures": str(failures)}
-    retry = {"maxAttempts": max_attempts, "backoff": backoff()}
+    retry = {"maxAttempts": 3, "backoff": backoff(pause)}
     return task_of(DEFINITION, name, params=params, retry=retry)
 
 
@@ -109,8 +115,63 @@ def kill_at_some_moment(operator: LocalOperator, dice: random.Random) -> None:
     if dice.random() < 0.8:
         operator.wait_ready()
     time.sleep(dice.uniform(0, 1.5))
-    operator.kill()
-    operator.start()
+    operator.kill_and_start()
+
+
+def test_an_operator_killed_at_its_writes_starts_nothing_twice_and_loses_nothing(
+    kube: Kube, unwatched: Namespace, tmp_path: Path
+) -> None:
+    """Before a write is sent, and once it is stored but not answered: the two moments that programs get wrong."""
+    tasks = load("load", 10)
+    kills: list[str] = []
+    with (
+        audit(unwatched) as book,
+        api_proxy(kube.kubeconfig) as proxy,
+        local_operator(proxy.kubeconfig(tmp_path), unwatched.name) as operator,
+    ):
+
+        def kill_at(number: int, *, stored: bool) -> None:
+            turn = number % WRITES_PER_KILL == 0 and (number // WRITES_PER_KILL) % 2 == int(stored)
+            if turn and len(kills) < KILLS_AT_WRITES:
+                kills.append(f"{'after' if stored else 'before'} {proxy.writes[number - 1]}")
+                operator.kill_and_start()
+                raise ConnectionAbortedError
+
+        proxy.before = lambda number: kill_at(number, stored=False)
+        proxy.after = lambda number: kill_at(number, stored=True)
+        unwatched.submit(*(manifest for manifest, _ in tasks.values()))
+        for name in tasks:
+            unwatched.wait(name)
+
+        print(*kills, sep="\n")
+        assert len(kills) == KILLS_AT_WRITES
+        assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
+
+
+def test_an_operator_that_was_cut_off_for_long_goes_on_by_itself(
+    kube: Kube, unwatched: Namespace, tmp_path: Path
+) -> None:
+    tasks = load("before", 5)
+    with (
+        audit(unwatched) as book,
+        api_proxy(kube.kubeconfig) as proxy,
+        local_operator(proxy.kubeconfig(tmp_path), unwatched.name) as operator,
+    ):
+        tasks["due"] = (audited("due", 0, 1, pause=5), "Succeeded")  # its next attempt is due while nobody answers
+        unwatched.submit(*(manifest for manifest, _ in tasks.values()))
+        unwatched.wait("due", attempt_ended(1))
+        proxy.cut()
+        late = load("meanwhile", 5)
+        unwatched.submit(*(manifest for manifest, _ in late.values()))
+        time.sleep(CUT_OFF_SECONDS)
+        proxy.heal()
+        tasks |= late | load("after", 5)
+        unwatched.submit(*(manifest for name, (manifest, _) in tasks.items() if name.startswith("after")))
+        for name in tasks:
+            unwatched.wait(name)
+
+        assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
+        operator.wait_ready()
 
 
 def test_an_api_server_killed_under_load_is_waited_for(local_only: None, kube: Kube, unwatched: Namespace) -> None:

@@ -80,11 +80,12 @@ class Refused(Exception):  # noqa: N818  it is an answer, and most tests want it
 class Kube:
     """A connection to the API server as the admin."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, *, connections: int = 4) -> None:
         self.kubeconfig = kubeconfig
         self._configuration = client.Configuration()
         config.load_kube_config(str(kubeconfig), client_configuration=self._configuration)
         self._configuration.retries = urllib3.Retry(0)
+        self._configuration.connection_pool_maxsize = connections
         self._api = client.ApiClient(self._configuration)
         self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
 
@@ -217,6 +218,25 @@ class Kube:
             response.close()
             response.release_conn()
 
+    def forward(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        """Send somebody else's request as the admin; the answer is not read yet, and must be released."""
+        timeout = urllib3.Timeout(connect=10, read=400)
+        return self._pool.request(
+            method,
+            f"{self._configuration.host}{path}",
+            body=body,
+            headers={**headers, **self._credentials()},
+            preload_content=False,
+            timeout=timeout,
+            retries=False,
+        )
+
+    def _credentials(self) -> dict[str, str]:
+        token = self._configuration.get_api_key_with_prefix("authorization")
+        return {"Authorization": token} if token else {}
+
     def _call(
         self,
         method: str,
@@ -242,10 +262,7 @@ class Kube:
         preload: bool = True,
         read_seconds: float = 60,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        token = self._configuration.get_api_key_with_prefix("authorization")
-        if token:
-            headers["Authorization"] = token
+        headers = {"Accept": "application/json", "Content-Type": content_type, **self._credentials()}
         asked = urlencode({name: value for name, value in query.items() if value})
         return self._pool.request(
             method,

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class LocalOperator:
         self._kubeconfig, self._namespaces, self.log = kubeconfig, namespaces, log
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.RLock()
 
     def start(self) -> None:
         """Start it; `wait_ready` waits until it works."""
@@ -49,6 +51,12 @@ class LocalOperator:
         """SIGKILL: no clean-up of any kind."""
         self._end(signal.SIGKILL)
 
+    def kill_and_start(self) -> None:
+        """SIGKILL, and a new process at once; from any thread."""
+        with self._lock:
+            self.kill()
+            self.start()
+
     def stop(self) -> None:
         """SIGTERM, as Kubernetes stops it."""
         self._end(signal.SIGTERM)
@@ -58,10 +66,11 @@ class LocalOperator:
         return parse(self._read("/metrics"))
 
     def _end(self, sig: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(sig)
-            self._process.wait(timeout=60)
-            self._process = None
+        with self._lock:
+            if self._process is not None:
+                self._process.send_signal(sig)
+                self._process.wait(timeout=60)
+                self._process = None
 
     def _read(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:

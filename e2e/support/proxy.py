@@ -1,0 +1,172 @@
+"""A proxy between one operator and the API server, which can fail at a chosen write or for a while.
+
+It speaks plain HTTP to the operator and is the admin to the API server, so that requests can be told apart; nobody
+else in the cluster notices what it does.
+"""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from e2e.support.kube import Kube
+
+_WRITES = ("POST", "PATCH", "PUT", "DELETE")
+_PASSED_ON = ("Content-Type", "Accept")
+_TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+
+
+class ApiProxy:
+    """The proxy. `before` and `after` are told of each write, before it is sent on and once it has been answered."""
+
+    def __init__(self, kube: Kube) -> None:
+        self.kube = kube
+        self.writes: list[str] = []
+        self.before: Callable[[int], None] = lambda _number: None
+        self.after: Callable[[int], None] = lambda _number: None
+        self._lock = threading.Lock()
+        self._cut = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+
+    def serve(self) -> None:
+        """Serve until `close`."""
+        self._server.serve_forever(poll_interval=0.1)
+
+    def close(self) -> None:
+        """Stop, and close what is open."""
+        self._server.shutdown()
+        self._hang_up()
+        self._server.server_close()
+
+    def kubeconfig(self, directory: Path) -> Path:
+        """Write a kubeconfig that leads here."""
+        server = f"http://127.0.0.1:{self._server.server_address[1]}"
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "proxy",
+            "clusters": [{"name": "proxy", "cluster": {"server": server}}],
+            "users": [{"name": "proxy", "user": {}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
+        }
+        path = directory / "kubeconfig"
+        path.write_text(json.dumps(content))  # JSON is YAML
+        return path
+
+    def cut(self) -> None:
+        """From now on every connection breaks."""
+        self._cut.set()
+        self._hang_up()
+
+    def heal(self) -> None:
+        """Connections work again."""
+        self._cut.clear()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether connections break."""
+        return self._cut.is_set()
+
+    def opened(self, connection: socket.socket) -> None:
+        """A connection of the operator's."""
+        with self._lock:
+            self._open.add(connection)
+
+    def closed(self, connection: socket.socket) -> None:
+        """It is closed."""
+        with self._lock:
+            self._open.discard(connection)
+
+    def write_begins(self, what: str) -> int:
+        """The number of a write, from 1."""
+        with self._lock:
+            self.writes.append(what)
+            return len(self.writes)
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def api_proxy(kubeconfig: Path) -> Iterator[ApiProxy]:
+    """A running proxy."""
+    with Kube(kubeconfig, connections=64) as kube:
+        proxy = ApiProxy(kube)
+        thread = threading.Thread(target=proxy.serve, daemon=True)
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            proxy.close()
+            thread.join(timeout=10)
+
+
+def _handler(of: ApiProxy) -> type["_Handler"]:
+    return type("Handler", (_Handler,), {"proxy": of})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of the operator's."""
+
+    proxy: ApiProxy
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.proxy.opened(self.connection)
+
+    def finish(self) -> None:
+        self.proxy.closed(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def handle(self) -> None:
+        with contextlib.suppress(*_TROUBLE):
+            super().handle()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def _pass_on(self) -> None:
+        self.close_connection = self.proxy.is_cut
+        if self.proxy.is_cut:
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+        number = self.proxy.write_begins(f"{self.command} {self.path}") if self.command in _WRITES else 0
+        if number:
+            self.proxy.before(number)
+        headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
+        response = self.proxy.kube.forward(self.command, self.path, body, headers)
+        try:
+            if number:
+                response.read(cache_content=True)
+                self.proxy.after(number)
+            self._answer(response)
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _answer(self, response: urllib3.BaseHTTPResponse) -> None:
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        chunks = [response.data] if self.command in _WRITES else response.stream(None)
+        for chunk in chunks:
+            self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on  # noqa: N815

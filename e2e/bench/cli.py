@@ -49,8 +49,13 @@ def bench(
         what = machine.describe(kube)
     rows = figures.rows(measured, burst)
     console.print(table(rows))
+    others = sum(each.others for each in measured)
+    if others:
+        console.print(
+            f"[yellow]Meanwhile {others} tasks of somebody else finished: they are in the operator's figures.[/yellow]"
+        )
     run = Run(_command(), datetime.now(UTC), what, load, rounds, alone, burst)
-    _write(document(run, rows), write if write is not None else plan == FULL)
+    _write(document(run, rows), write if write is not None else plan == FULL and not others)
 
 
 def main() -> None:
@@ -112,7 +117,7 @@ def _command() -> str:
 def _write(text: str, wanted: bool) -> None:
     path = PAGE.relative_to(REPOSITORY)
     if not wanted:
-        console.print(f"A trial run: {path} stays as it was. Add --write to write it all the same.")
+        console.print(f"A trial: {path} stays as it was. Add --write to write it all the same.")
         return
     PAGE.parent.mkdir(exist_ok=True)
     Path(PAGE).write_text(text)

@@ -105,8 +105,10 @@ $ {command}
 - A ratio is taken within each round, of that round's medians. The table has the median, the lowest and the highest of
   the rounds.
 - The operator's writes (creates, patches and deletes, Events included), CPU and memory are its own metrics
-  (`celeriac_api_calls_total`, `process_cpu_seconds_total`, `process_resident_memory_bytes`), scraped before and after
-  each burst of Tasks. Its idle work, the deletion of the burst and the scrapes themselves are in them.
+  (`celeriac_api_calls_total`, `process_cpu_seconds_total`, `process_resident_memory_bytes`), scraped before the Tasks
+  are created and after their Jobs are complete. Its idle work meanwhile and the scrapes themselves are in them, the
+  deletion of a burst is not. A Task that waits over 3 s for its pod to start says so, in a write more; in a burst on a
+  small machine many do.
 
 ## Why a Task can be quicker than the Job it runs in
 

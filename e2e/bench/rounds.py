@@ -12,8 +12,8 @@ from e2e.support.kube import JOBS, TASKS, Kube
 from e2e.support.metrics import Samples
 from e2e.support.predicates import finished
 
-SETTLE_SECONDS = 2
-"""Before the second scrape: the operator's work for a burst is not over with its last status write."""
+SETTLE_SECONDS = 4
+"""Before the second scrape: Jobs complete, and the operator hears of it, after their Tasks have finished."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,30 @@ class Bench:
         for _ in range(plan.alone):
             for subject in order:
                 self.told(f"round {number}: Tasks and Jobs alone, in turn")
-                found.alone[subject.name].append(stopwatch.alone(self.kube, self.namespace, subject, self._name()))
+                self._alone(subject, found)
         for subject in order:
             self.told(f"round {number}: {plan.burst} {subject.name}s at once")
             self._burst(subject, plan.burst, found)
         return found
 
-    def _burst(self, subject: Subject, size: int, found: Round) -> None:
-        names = [self._name() for _ in range(size)]
-        if subject.kind is not TASKS:
-            found.burst[subject.name] = stopwatch.burst(self.kube, self.namespace, subject, names)
-            return
+    def _alone(self, subject: Subject, found: Round) -> None:
         before = self.metrics()
-        found.burst[subject.name] = stopwatch.burst(self.kube, self.namespace, subject, names)
-        found.cost = self._cost(before, size)
+        found.alone[subject.name].append(stopwatch.alone(self.kube, self.namespace, subject, self._name()))
+        if subject.kind is TASKS:
+            found.alone_costs.append(self._cost(before, 1))
+
+    def _burst(self, subject: Subject, size: int, found: Round) -> None:
+        before = self.metrics()
+
+        def then() -> None:
+            time.sleep(SETTLE_SECONDS)
+            if subject.kind is TASKS:
+                found.burst_cost = self._cost(before, size)
+
+        names = [self._name() for _ in range(size)]
+        found.burst[subject.name] = stopwatch.burst(self.kube, self.namespace, subject, names, then)
 
     def _cost(self, before: Samples, size: int) -> Cost:
-        time.sleep(SETTLE_SECONDS)
         after = self.metrics()
         if after.total("process_start_time_seconds") != before.total("process_start_time_seconds"):
             raise BenchError("The operator was restarted while it was measured: start anew.")

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -72,14 +72,21 @@ def alone(kube: Kube, namespace: str, subject: Subject, name: str) -> float:
     return burst(kube, namespace, subject, [name])
 
 
-def burst(kube: Kube, namespace: str, subject: Subject, names: list[str]) -> float:
-    """Seconds from the first submission to the last end, of objects that are submitted at once."""
+def burst(
+    kube: Kube, namespace: str, subject: Subject, names: list[str], then: Callable[[], None] = lambda: None
+) -> float:
+    """Seconds from the first submission to the last end, of objects that are submitted at once.
+
+    then: called while they are all there still.
+    """
     endings = Endings(kube, namespace, subject)
     endings.start(newest_version(kube, subject.kind, namespace))
     with tidied(kube, namespace, subject, names):
         began = time.monotonic()
         _create(kube, namespace, subject, names)
-        return max(endings.wait(names).values()) - began
+        seconds = max(endings.wait(names).values()) - began
+        then()
+    return seconds
 
 
 def newest_version(kube: Kube, kind: Kind, namespace: str) -> str:

@@ -13,12 +13,13 @@ from e2e.support.metrics import parse
 MACHINE = Machine("A Processor", 2, 24.0, "Debian 12, Linux 6.1", "Kubernetes v1.34.4, 1 node, containerd 1.6")
 
 
-def scrape(creates: int, patches: int, gets: int, cpu: float) -> str:
+def scrape(creates: int, patches: int, gets: int, cpu: float, finished: int) -> str:
     """The operator's metrics, as far as they matter here."""
     return f"""\
 celeriac_api_calls_total{{verb="create",resource="jobs",code="201"}} {creates}
 celeriac_api_calls_total{{verb="patch",resource="tasks",code="200"}} {patches}
 celeriac_api_calls_total{{verb="get",resource="tasks",code="200"}} {gets}
+celeriac_tasks_finished_total{{phase="Succeeded"}} {finished}
 process_cpu_seconds_total {cpu}
 process_resident_memory_bytes 104857600
 """
@@ -27,7 +28,8 @@ process_resident_memory_bytes 104857600
 def a_round(task: float, job: float, task_burst: float, job_burst: float) -> Round:
     """A round with three samples of each kind around these times."""
     alone = {"Task": [task - 0.1, task, task + 5], "Job": [job, job, job + 9]}
-    return Round(alone, {"Task": task_burst, "Job": job_burst}, Cost(3.0, 10.0, 100.0))
+    spent = Cost(3.0, 10.0, 100.0, others=0)
+    return Round(alone, {"Task": task_burst, "Job": job_burst}, [spent], spent)
 
 
 def test_a_figure_is_the_median_with_the_lowest_and_the_highest() -> None:
@@ -35,13 +37,14 @@ def test_a_figure_is_the_median_with_the_lowest_and_the_highest() -> None:
 
 
 def test_a_cost_is_what_was_spent_between_two_scrapes_for_each_task_and_reads_are_no_writes() -> None:
-    before, after = parse(scrape(10, 20, 5, 1.0)), parse(scrape(20, 40, 500, 1.2))
+    before, after = parse(scrape(10, 20, 5, 1.0, 100)), parse(scrape(20, 40, 500, 1.2, 112))
 
     spent = cost(before, after, tasks=10)
 
     assert spent.writes == 3.0
     assert spent.cpu_ms == pytest.approx(20.0)
     assert spent.rss_mib == 100.0
+    assert spent.others == 2
 
 
 def test_ratios_are_taken_within_a_round_so_that_a_slow_round_does_not_count_against_one_side() -> None:

@@ -50,6 +50,8 @@ class Reconciler:
         self._defaults, self._clock = defaults, clock
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
+        self._uids: dict[Key, str] = {}
+        """Whose refusals and errors these are: a Task that was deleted and created again is another."""
 
     async def reconcile(self, key: WorkKey) -> None:
         """Work on one key.
@@ -65,16 +67,23 @@ class Reconciler:
 
     async def _task(self, key: Key) -> None:
         task = self._cache.tasks.get(key)
+        if task is None or self._uids.setdefault(key, task.uid) != task.uid:
+            self._forget(key)
         if task is None:
-            self._refusals.pop(key, None)
-            self._queue.forget(key)
-        elif isinstance(task, Broken):
+            return
+        self._uids[key] = task.uid
+        if isinstance(task, Broken):
             await self._mark_broken(task)
         elif key in self._poison and not task.finished:
             await self._applier.write_status(task, poisoned(task.status, self._poison[key], self._clock()))
             del self._poison[key]
         else:
             await self._decide(task)
+
+    def _forget(self, key: Key) -> None:
+        for remembered in (self._refusals, self._poison, self._uids):
+            remembered.pop(key, None)
+        self._queue.forget(key)
 
     async def _decide(self, task: TaskFacts) -> None:
         now = self._clock()

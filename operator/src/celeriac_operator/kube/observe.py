@@ -32,7 +32,13 @@ async def observe(
     job, last = await _job(task, cache, kube), task.status.attempts[-1:]
     bound = last[0].pod_uid if last and last[0].finish_time is None else None
     pods = _pods(task, job, cache)
-    pod = next((pod for pod in pods if pod.uid == bound), None) if bound else _first(pods, job)
+    pod = _pod_of(pods, bound, job)
+    if pod is None and (bound is not None or (job is not None and job.finished)):
+        # What a pod that is missing has achieved is lost with it: only the API server knows whether it is gone or late.
+        async for raw in kube.list(api.PODS, task.key.namespace, labels=f"{names.TASK_LABEL}={task.key.name}"):
+            cache.put("pods", raw)
+        pods = _pods(task, job, cache)
+        pod = _pod_of(pods, bound, job)
     if job is not None and pod is None and not job.finished:
         refusal = (
             await _why_no_pod(task.key, job, kube, now) if bound is None and now - job.created > POD_PATIENCE else None
@@ -76,7 +82,10 @@ def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]
     return sorted(pods, key=lambda pod: (pod.created, pod.name))
 
 
-def _first(pods: list[PodFacts], job: JobFacts | None) -> PodFacts | None:
+def _pod_of(pods: list[PodFacts], bound: str | None, job: JobFacts | None) -> PodFacts | None:
+    """The pod that the attempt is bound to, else the first of its Job."""
+    if bound is not None:
+        return next((pod for pod in pods if pod.uid == bound), None)
     return next((pod for pod in pods if job is not None and pod.job_uid == job.uid), None)
 
 

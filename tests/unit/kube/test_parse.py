@@ -1,0 +1,223 @@
+"""The API server's JSON as facts: as it really looks, and as nobody would expect it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support import profiles  # noqa: F401
+from tests.support.builders import EFFECTIVE, make_revision
+from tests.support.clock import T0, at, wire
+from tests.support.objects import Raw, owner, raw_job, raw_pod, raw_task, terminated
+from tests.support.profiles import examples
+
+from celeriac_operator.core.decide import decide
+from celeriac_operator.core.facts import Started, TaskFacts, Terminated, Waiting, World
+from celeriac_operator.kube.parse import controller_uid, definition_of, job_of, pod_of, revision_from, task_of
+
+
+def test_a_task_that_was_just_created_has_no_status() -> None:
+    found = task_of(raw_task())
+
+    assert (found.key, found.created, found.status.phase, found.finished) == (("media", "resize-42"), T0, None, False)
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    raw = raw_task(spec={"container": {"image": "x", "sidecars": []}, "color": "red"}, status={"mood": "good"})
+
+    assert task_of(raw).spec.container is not None
+
+
+def test_a_status_that_was_written_is_read_back() -> None:
+    world = World(task_of(raw_task(spec={"container": {"image": "x"}, "suspend": True})))
+    status = decide(world, at(5)).status
+    assert status is not None
+
+    assert task_of(raw_task(status=json.loads(json.dumps(status.to_wire())))).status == status
+
+
+def test_a_definition_and_its_revision() -> None:
+    raw = {**raw_task("resize", spec={"container": {"image": "media:1.4"}}), "kind": "TaskDefinition"}
+
+    assert definition_of(raw).revision == make_revision()
+
+
+# --- Jobs ---
+
+
+def test_a_jobs_conditions() -> None:
+    assert not job_of(raw_job()).finished
+    assert job_of(raw_job(conditions=[{"type": "Complete", "status": "True"}])).complete
+    assert not job_of(raw_job(conditions=[{"type": "Failed", "status": "False"}])).failed
+    assert job_of(raw_job(conditions=[{"type": "Failed", "status": "True", "message": "limit"}])).message == "limit"
+
+
+def test_a_job_tells_what_its_task_was_accepted_with() -> None:
+    accepted = job_of(raw_job()).accepted
+
+    assert accepted is not None
+    assert accepted.effective == EFFECTIVE
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "{}", '{"effective": 3}', "[" * 5000, '{"effective": {}, "definition": 1}']
+)
+def test_an_annotation_that_somebody_edited_is_as_if_it_were_not_there(text: str) -> None:
+    """Any user may put our label and this on a Job of theirs; the operator has to start over it."""
+    assert job_of(raw_job(annotations={"celeriac.dev/accepted": text})).accepted is None
+
+
+@pytest.mark.parametrize("labels", [{}, {"celeriac.dev/attempt": "x"}, {"celeriac.dev/attempt": "99"}])
+def test_the_attempt_is_in_the_name_which_nobody_can_edit(labels: dict[str, str]) -> None:
+    assert job_of(raw_job(3, labels=labels)).attempt == 3
+
+
+def test_a_job_of_nobody_has_no_owner() -> None:
+    assert controller_uid(raw_job(ownerReferences=[owner("Task", "a", "b", controller=False)])) == ""
+
+
+# --- pods ---
+
+EPOCH = "1970-01-01T00:00:00Z"
+STATES: dict[str, tuple[Raw, object]] = {
+    "no status of a container yet": (raw_pod(), Waiting()),
+    "a state that is empty": (raw_pod({}), Waiting()),
+    "being created is no news": (raw_pod({"waiting": {"reason": "ContainerCreating"}}), Waiting()),
+    "cannot be pulled": (
+        raw_pod({"waiting": {"reason": "ErrImagePull", "message": "no such image"}}),
+        Waiting("ErrImagePull", "no such image"),
+    ),
+    "runs": (raw_pod({"running": {"startedAt": wire(at(4))}}, phase="Running"), Started(at(4))),
+    "runs, since a time that the kubelet does not know": (raw_pod({"running": {"startedAt": None}}), Started(T0)),
+    "ended": (raw_pod(terminated(1, "Error", "no")), Terminated(1, "Error", "no", at(2), at(9))),
+    "ended at times that nobody knows": (
+        raw_pod(terminated(137, "ContainerStatusUnknown", start=None, finish=None)),
+        Terminated(137, "ContainerStatusUnknown"),
+    ),
+    "ended at the epoch": (
+        raw_pod(
+            {"terminated": {"exitCode": 2, "startedAt": "1970-01-01T00:00:00Z", "finishedAt": "1970-01-01T00:00:00Z"}}
+        ),
+        Terminated(2),
+    ),
+    "another container than ours": (
+        raw_pod(status={"containerStatuses": [{"name": "istio-proxy", "state": {"running": {"startedAt": wire(T0)}}}]}),
+        Waiting(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "wanted"), STATES.values(), ids=STATES)
+def test_container(raw: Raw, wanted: object) -> None:
+    assert pod_of(raw).container == wanted
+
+
+def test_a_pods_deletion_began_when_its_grace_period_did() -> None:
+    found = pod_of(raw_pod(deletionTimestamp=wire(at(40)), deletionGracePeriodSeconds=30))
+
+    assert found.deleted_at == at(10)
+
+
+def test_disruptions_and_the_schedulers_words() -> None:
+    disrupted = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "PreemptionByScheduler",
+        "message": "preempted",
+    }
+    homeless = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
+
+    assert pod_of(raw_pod(status={"conditions": [disrupted]})).disruption == "PreemptionByScheduler"
+    assert pod_of(raw_pod(status={"conditions": [disrupted]})).message == "preempted"
+    assert pod_of(raw_pod(status={"conditions": [{**disrupted, "status": "False"}]})).disruption == ""
+    assert pod_of(raw_pod(status={"conditions": [homeless]})).unschedulable == "0/3 nodes"
+    assert pod_of(raw_pod(status={"conditions": [gated]})).unschedulable == ""
+
+
+# --- whatever is stored ---
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, original: Raw) -> Raw:
+    """The object with a few of its values replaced by any other, or removed."""
+    raw = copy.deepcopy(original)
+    for _ in range(draw(st.integers(1, 4))):
+        at_ = raw
+        while True:
+            keys = list(at_) if isinstance(at_, dict) else list(range(len(at_)))
+            if not keys:
+                break
+            key: Any = draw(st.sampled_from(keys))
+            inner = at_[key]
+            if isinstance(inner, dict | list) and inner and draw(st.integers(0, 3)):
+                at_ = inner
+                continue
+            if draw(st.booleans()):
+                at_[key] = draw(json_values)
+            else:
+                del at_[key]
+            break
+    return raw
+
+
+def seen(raw_: Raw) -> Raw:
+    """A Task in the middle of its life, with every part of a status."""
+    world = World(task_of(raw_), job_of(raw_job()), pod_of(raw_pod({"running": {"startedAt": wire(at(2))}})))
+    status = decide(world, at(5)).status
+    assert status is not None
+    return {**raw_, "status": json.loads(json.dumps(status.to_wire()))}
+
+
+FULL_SPEC: Raw = {
+    "container": {"image": "x", "args": ["$(params.a)"], "env": [{"name": "A", "value": "b"}]},
+    "params": {"a": [1, {"b": None}]},
+    "startTime": "2026-03-01T11:00:00Z",
+    "deadlines": {"queueSeconds": 60, "runSeconds": 60, "totalSeconds": 600},
+    "retry": {"maxAttempts": 3, "rules": [{"onFailures": ["OOMKilled"], "action": "Fail"}]},
+    "cancel": {"reason": "x"},
+}
+EXPECTED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+PARSERS = {
+    "task": (task_of, seen(raw_task(spec=FULL_SPEC))),
+    "definition": (definition_of, raw_task("resize", spec={"container": {"image": "x"}, "defaults": {"priority": 1}})),
+    "revision": (revision_from, {"metadata": {"name": "a-1"}, "revision": 1, "data": {"spec": {"container": {}}}}),
+    "job": (job_of, raw_job(conditions=[{"type": "Failed", "status": "True"}])),
+    "pod": (pod_of, raw_pod(terminated(1, "Error"), status={"conditions": [{"type": "a", "status": "True"}]})),
+}
+
+
+@pytest.mark.parametrize(("parse", "raw"), PARSERS.values(), ids=PARSERS)
+@examples(40)
+@given(st.data())
+def test_what_cannot_be_read_raises_what_the_cache_expects(parse: Any, raw: Raw, data: st.DataObject) -> None:
+    try:
+        parse(data.draw(damaged(raw)))
+    except EXPECTED:
+        return
+
+
+@examples(80)
+@given(damaged(PARSERS["task"][1]), damaged(PARSERS["job"][1]), damaged(PARSERS["pod"][1]), st.integers(0, 2000))
+def test_whatever_can_be_read_can_be_decided(task: Raw, job: Raw, pod: Raw, now: int) -> None:
+    facts = _or_none(task_of, task)
+    if isinstance(facts, TaskFacts):
+        decide(World(facts, _or_none(job_of, job), _or_none(pod_of, pod)), at(now))
+        decide(World(facts), at(now))
+
+
+def _or_none(parse: Any, raw: Raw) -> Any:
+    try:
+        return parse(raw)
+    except EXPECTED:
+        return None

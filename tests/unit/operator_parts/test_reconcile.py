@@ -1,0 +1,155 @@
+"""The reconciler with the operator's own cache, observe and apply, on the simulated cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.clock import Clock
+from tests.support.cluster import NAMESPACE, PLURALS, Cluster
+from tests.support.objects import Raw
+from tests.support.process import Process
+
+from celeriac_operator.core.facts import Key
+
+TASK = "resize-42"
+KEY = Key(NAMESPACE, TASK)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(Clock())
+
+
+def submit(cluster: Cluster, **spec: Any) -> None:
+    cluster.add("tasks", {"metadata": {"name": TASK}, "spec": {"container": {"image": "x"}, **spec}})
+
+
+def hear_all(process: Process) -> None:
+    for kind in PLURALS:
+        process.hear(kind)
+    process.work_off()
+
+
+def status(cluster: Cluster) -> Raw:
+    return (cluster.get("tasks", TASK) or {}).get("status") or {}
+
+
+def pod(cluster: Cluster) -> Raw:
+    (found,) = cluster.all("pods")
+    return found
+
+
+def test_a_task_that_does_not_wait_costs_three_writes(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    hear_all(process)
+    cluster.kubelet(pod(cluster), "starts")
+    hear_all(process)
+    cluster.clock.advance(5)
+    cluster.kubelet(pod(cluster), "exits", 0, '{"size": 3}')
+    hear_all(process)
+    cluster.run_controllers()
+    hear_all(process)
+
+    assert status(cluster)["result"] == {"value": {"size": 3}}
+    assert cluster.writes == {"create jobs": 1, "status tasks": 2}
+
+
+def test_a_task_that_is_created_again_starts_anew(cluster: Cluster) -> None:
+    """What was remembered of the first one (a refusal, an error) is not the second one's, also unseen in between."""
+    process = Process(cluster)
+    submit(cluster)
+    cluster.quota_on_jobs = True
+    process.hear("tasks")
+    process.work_off()
+    cluster.clock.advance(1)
+    cluster.quota_on_jobs = False
+    cluster.remove("tasks", TASK)
+    submit(cluster)
+    process.hear("tasks")
+    process.work_off()
+
+    assert cluster.writes["create jobs"] == 1
+
+
+def test_an_error_of_a_task_is_not_its_successors(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    process.hear("tasks")
+    process.work_off()
+    process.reconciler.failed(KEY, RuntimeError("a bug"), 5)
+    cluster.remove("tasks", TASK)
+    submit(cluster)
+    process.hear("tasks")
+    process.work_off()
+
+    assert status(cluster).get("reason") != "InternalError"
+    assert cluster.writes["create jobs"] == 2
+
+
+def test_a_task_that_makes_the_operator_raise_is_marked_and_its_pod_stopped(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    hear_all(process)
+    process.reconciler.failed(KEY, RuntimeError("a bug"), 5)
+    process.queue.add(KEY)
+    hear_all(process)
+
+    assert status(cluster)["reason"] == "InternalError"
+    assert "deletionTimestamp" in pod(cluster)["metadata"]
+
+
+def test_a_quota_is_waited_for_and_then_the_pod_has_all_of_its_time(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.quota_on_pods = True
+    for _ in range(100):
+        cluster.run_controllers()
+        cluster.clock.advance(5)
+        hear_all(process)
+    assert (status(cluster)["phase"], status(cluster)["reason"]) == ("Queued", "QuotaExceeded")
+    assert cluster.writes["status tasks"] == 1
+    assert status(cluster)["attemptCount"] == 0
+
+    cluster.quota_on_pods = False
+    cluster.run_controllers()
+    hear_all(process)
+    cluster.clock.advance(200)
+    hear_all(process)
+    cluster.kubelet(pod(cluster), "starts")
+    hear_all(process)
+    assert status(cluster)["phase"] == "Running"
+
+
+def test_a_result_is_read_though_the_watch_of_pods_is_far_behind(cluster: Cluster) -> None:
+    """The Job says Complete before its pod was ever seen."""
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 0, "7")
+    cluster.run_controllers()
+    process.hear("jobs")
+    process.work_off()
+    hear_all(process)
+
+    assert status(cluster)["result"] == {"value": 7}
+
+
+def test_a_job_of_a_user_with_our_label_does_not_keep_the_operator_from_starting(cluster: Cluster) -> None:
+    labels = {"app.kubernetes.io/managed-by": "celeriac", "celeriac.dev/attempt": "x"}
+    meta = {"name": "theirs", "labels": labels, "annotations": {"celeriac.dev/accepted": "{"}}
+    cluster.add("jobs", {"metadata": meta, "spec": {}, "status": {"conditions": [{"type": "X", "status": "True"}]}})
+    submit(cluster)
+    process = Process(cluster)
+    process.work_off()
+
+    assert cluster.writes["create jobs"] == 1

@@ -299,6 +299,25 @@ class FakeKube:
         if conditions["Finished"] == "True":
             assert conditions["Succeeded"] != "Unknown"
             self.cluster.ended[uid] = copy.deepcopy(status)
+        if status["attempts"]:
+            self._check_the_end(status, status["attempts"][-1])
+
+    def _check_the_end(self, status: Raw, attempt: Raw) -> None:
+        """Nothing is given up that the API server still knows, however late the watches are."""
+        if "finishTime" not in attempt:
+            return
+        pod = next((pod for pod in self.cluster.all("pods") if pod["metadata"]["uid"] == attempt.get("podUID")), None)
+        if pod is None:
+            job = self.cluster.get("jobs", attempt["jobName"])
+            pods = self.cluster.owned("pods", job["metadata"]["uid"]) if job is not None else []
+            pod = pods[0] if pods and "podUID" not in attempt else None
+        if pod is None:
+            return
+        output = _state(pod).get("terminated", {}).get("message")
+        if status["phase"] == "Succeeded" and output:
+            assert "result" in status, "a result was lost"
+        if attempt.get("failure") in ("PodDeleted", "JobLost"):
+            assert _over(pod) or "deletionTimestamp" in pod["metadata"], "an attempt was given up that runs on"
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         def do() -> Raw:

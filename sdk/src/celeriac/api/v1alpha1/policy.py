@@ -50,8 +50,8 @@ class ExitCodes(ApiModel):
 
     operator: Literal["In", "NotIn"]
     """In: the exit code is one of the values. NotIn: it is another, and not 0."""
-    values: Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(min_length=1, max_length=255)]
-    """Exit codes, 1 to 255."""
+    values: Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Field(min_length=1, max_length=64)]
+    """At most 64 exit codes, 1 to 255."""
 
 
 class RetryRule(ApiModel):

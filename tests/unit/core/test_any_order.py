@@ -154,6 +154,16 @@ class AnyOrder(RuleBasedStateMachine):
         self.cluster.kubelet(pod, "exits", code, output)
 
     @precondition(lambda self: self.pods())
+    @rule(code=st.sampled_from([1, 0]))
+    def the_job_tells_its_end_before_the_pod(self, code: int) -> None:
+        self.cluster.kubelet(self.pods()[-1], "starts")
+        self.cluster.kubelet(self.pods()[-1], "exits", code, "7")
+        self.cluster.run_controllers()
+        self.process.hear("tasks")
+        self.process.hear("jobs")
+        self.process.work_off()
+
+    @precondition(lambda self: self.pods())
     @rule(code=st.sampled_from([1, 1, 143, 0]), evicted=st.booleans())
     def the_last_process_ends_and_is_seen(self, code: int, evicted: bool) -> None:
         self.cluster.kubelet(self.pods()[-1], "starts")

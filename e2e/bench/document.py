@@ -124,6 +124,6 @@ seconds later.
   and Jobs alike.
 - `Finished` of a Task does not say that its Job is `Complete` yet; that follows, as it does without Celeriac.
 - No image is pulled and no volume attached: the image is on the node.
-- The cluster of `make cluster-up` flatters both sides alike: kube-controller-manager and kube-scheduler may call the API
-  200 times a second (the defaults are 20 and 50), and the network is the machine's own.
+- The cluster of `make cluster-up` flatters both sides alike: kube-controller-manager and kube-scheduler may call the
+  API 200 times a second (the defaults are 20 and 50), and the network is the machine's own.
 """

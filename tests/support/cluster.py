@@ -113,13 +113,23 @@ class Cluster:
         """In the background: the Job goes at once, its pods when the garbage collector comes by."""
         self.remove("jobs", name)
 
+    def delete_in_foreground(self, name: str) -> None:
+        """The Job stays until the garbage collector has removed its pods."""
+        job = self.get("jobs", name)
+        if job is not None:
+            self.put("jobs", {**job, "metadata": {**job["metadata"], "deletionTimestamp": wire(self.clock.now)}})
+
     # --- the Job controller and the garbage collector ---
 
     def run_controllers(self, *, second_pod: bool = False) -> None:
         """One step of each."""
         for job in self.all("jobs"):
-            self._control(job, second_pod)
-        uids = {job["metadata"]["uid"] for job in self.all("jobs")}
+            if "deletionTimestamp" not in job["metadata"]:
+                self._control(job, second_pod)
+            elif not self.owned("pods", job["metadata"]["uid"]):
+                self.remove("jobs", job["metadata"]["name"])
+        kept = (job for job in self.all("jobs") if "deletionTimestamp" not in job["metadata"])
+        uids = {job["metadata"]["uid"] for job in kept}
         for pod in self.all("pods"):
             owner = pod["metadata"]["ownerReferences"][0]["uid"]
             if owner not in uids:
@@ -319,12 +329,16 @@ class FakeKube:
         if attempt.get("failure") in ("PodDeleted", "JobLost"):
             assert _over(pod) or "deletionTimestamp" in pod["metadata"], "an attempt was given up that runs on"
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+    ) -> None:
         def do() -> Raw:
             raw = self.cluster.get(resource.plural, name)
             if raw is not None and raw["metadata"]["uid"] == uid:
                 if resource is api.PODS:
                     self.cluster.delete_pod(name)
+                elif propagation == "Foreground":
+                    self.cluster.delete_in_foreground(name)
                 else:
                     self.cluster.remove(resource.plural, name)
             return {}

@@ -15,7 +15,7 @@ from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.reconcile import TROUBLE, Reconciler
-from celeriac_operator.watch import WATCHED
+from celeriac_operator.watch import LISTED, WATCHED
 from celeriac_operator.workqueue import WorkQueue
 
 T = TypeVar("T")
@@ -70,9 +70,11 @@ class Process:
         clock = self.cluster.clock
         self.reconciler = Reconciler(self.cache, kube, queue, applier, self.defaults, clock=clock)
         self.heard = {}
-        for kind in WATCHED:
+        for kind in LISTED:
             for raw in self.cluster.all(PLURALS[kind]):
                 self._changed(self.cache.put(kind, raw))
+        self.cache.forget_orphans()
+        for kind in WATCHED:
             self.heard[kind] = len(self.cluster.log[kind])
 
     def _changed(self, keys: set[WorkKey]) -> None:

@@ -84,7 +84,7 @@ capabilities:
   verbs: [get, list, watch, delete]
 - apiGroups: [celeriac.dev]
   resources: [tasks/status]
-  verbs: [patch, update]
+  verbs: [patch]
 - apiGroups: [celeriac.dev]
   resources: [taskdefinitions]
   verbs: [get, list, watch]
@@ -93,16 +93,16 @@ capabilities:
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [create, get, list, watch, delete]
+  verbs: [create, get, list, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, delete]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch, get, list]
+  verbs: [create, list]
 - apiGroups: [apps]
   resources: [controllerrevisions]
-  verbs: [create, get, list, watch, delete]
+  verbs: [create, get, list, delete]
 {{- end -}}
 
 {{- define "celeriac.viewRules" -}}

@@ -23,6 +23,10 @@ async def run(settings: Settings) -> None:
         await kube.close()
 
 
+DEEPEST_JSON = 10_000
+"""The API server's own limit. Python's parser recurses: at its usual limit one deep object would end every watch."""
+
+
 def main() -> None:
     """Read the settings and run; wrong settings are a sentence, not a traceback."""
     try:
@@ -30,6 +34,7 @@ def main() -> None:
     except ValidationError as error:
         problems = "; ".join(f"CELERIAC_{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
         sys.exit(f"celeriac-operator: {problems}")
+    sys.setrecursionlimit(DEEPEST_JSON + 1_000)
     configure_logs(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(settings))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from celeriac.api.v1alpha1 import Phase
+from celeriac.api.v1alpha1 import DefinitionRevision, Phase
 from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi
-from celeriac_operator.kube.cache import Broken, Cache
+from celeriac_operator.kube.cache import Cache
 from celeriac_operator.metrics import TASKS
 
 
@@ -25,16 +25,19 @@ def unused_revisions(cache: Cache) -> list[Key]:
     needed: set[Key] = set()
     for entry in cache.tasks.entries.values():
         task = entry.facts
-        if isinstance(task, TaskFacts) and not task.finished and task.status.definition is not None:
-            needed.add(Key(task.key.namespace, task.status.definition.revision))
-    for job in cache.jobs.entries.values():
-        accepted = job.facts.accepted
-        if accepted is not None and accepted.definition is not None and not job.facts.finished and job.task is not None:
-            needed.add(Key(job.task.namespace, accepted.definition.revision))
+        if isinstance(task, TaskFacts) and not task.finished:
+            needed |= {Key(task.key.namespace, pin.revision) for pin in _pins(task, cache)}
     for key, definition in cache.definitions.entries.items():
         if definition.facts is not None:
             needed.add(Key(key.namespace, definition.facts.revision.name))
     return [key for key in cache.revisions if key not in needed]
+
+
+def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
+    """What an unfinished Task runs from: as its status says, and before that as its Jobs do."""
+    accepted = [job.accepted for job in cache.jobs.owned_by(task.uid) if job.accepted is not None]
+    pins = [task.status.definition, *(each.definition for each in accepted)]
+    return [pin for pin in pins if pin is not None]
 
 
 async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int, seen_unused: frozenset[Key]) -> frozenset[Key]:
@@ -62,6 +65,6 @@ def count_phases(cache: Cache) -> None:
     counts: Counter[str] = Counter()
     for entry in cache.tasks.entries.values():
         task = entry.facts
-        counts["Unreadable" if isinstance(task, Broken) else task.status.phase or Phase.PENDING] += 1
+        counts[(task.status.phase or Phase.PENDING) if isinstance(task, TaskFacts) else "Unreadable"] += 1
     for phase in (*Phase, "Unreadable"):
         TASKS.labels(phase).set(counts[phase])

@@ -105,6 +105,8 @@ class Reconciler:
 
     async def _mark_broken(self, task: Broken) -> None:
         """The stored status may be unreadable too, so it is replaced as a whole."""
+        if task.marked:
+            return
         status = poisoned(TaskStatus(), task.error, self._clock())
         try:
             raw = await self._kube.write_status(api.TASKS, *task.key, task.version, status.to_wire())

@@ -371,13 +371,13 @@ def test_selects_the_operator_and_not_the_pod_of_the_test(kind: str) -> None:
 
 OPERATOR_RULES = {
     "celeriac.dev:tasks": "get list watch delete",
-    "celeriac.dev:tasks/status": "patch update",
+    "celeriac.dev:tasks/status": "patch",
     "celeriac.dev:taskdefinitions": "get list watch",
     "celeriac.dev:taskdefinitions/status": "patch",
-    "batch:jobs": "create get list watch delete",
+    "batch:jobs": "create get list delete",
     ":pods": "get list watch delete",
-    ":events": "create patch get list",
-    "apps:controllerrevisions": "create get list watch delete",
+    ":events": "create list",
+    "apps:controllerrevisions": "create get list delete",
 }
 USER_RULES = {
     "view": {"celeriac.dev:tasks": "get list watch", "celeriac.dev:taskdefinitions": "get list watch"},

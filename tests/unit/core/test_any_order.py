@@ -12,13 +12,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.support.clock import Clock
-from tests.support.cluster import PLURALS, Cluster
+from tests.support.cluster import Cluster
 from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.support.process import Process
 from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import TaskSpec
+from celeriac_operator.watch import WATCHED
 
 TASK = "resize-42"
 DEFINITION: Raw = {
@@ -100,7 +101,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # --- the operator and its world ---
 
-    @rule(kinds=st.lists(st.sampled_from(list(PLURALS)), min_size=1, max_size=4), events=st.none() | st.integers(1, 3))
+    @rule(kinds=st.lists(st.sampled_from(list(WATCHED)), min_size=1, max_size=4), events=st.none() | st.integers(1, 3))
     def watches_deliver(self, kinds: list[str], events: int | None) -> None:
         for kind in kinds:
             self.process.hear(kind, events)
@@ -160,7 +161,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.cluster.kubelet(self.pods()[-1], "exits", code, "7")
         self.cluster.run_controllers()
         self.process.hear("tasks")
-        self.process.hear("jobs")
+        self.clock.advance(3)
         self.process.work_off()
 
     @precondition(lambda self: self.pods())
@@ -244,14 +245,14 @@ class AnyOrder(RuleBasedStateMachine):
     def settle_once(self) -> None:
         """Everybody does what they should, and nothing fails."""
         self.cluster.faults = []
-        for kind in PLURALS:
+        for kind in WATCHED:
             self.process.hear(kind)
         self.process.work_off()
         self.cluster.run_controllers()
         for pod in self.pods():
             self.cluster.kubelet(pod, "stops", 143)
             self.cluster.kubelet(pod, "starts")
-        for kind in PLURALS:
+        for kind in WATCHED:
             self.process.hear(kind)
         self.process.work_off()
 

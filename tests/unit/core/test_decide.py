@@ -226,7 +226,7 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
     "a pod that is gone while its Job says nothing is waited for": (
         world_of(RUNS, make_job()),
         8,
-        {"status": "Running/Completing"},
+        {"status": "Running/Completing", "again": 10.0},
     ),
     # --- stopping ---
     "cancel first records why, then stops the pod": (
@@ -237,7 +237,7 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
     "cancel before there is a pod takes the Job back": (
         world_of(None, make_job(), cancel={}),
         1,
-        {"status": "Starting/Stopping", "delete": ["Job job-1"], "again": 11},
+        {"status": "Starting/Stopping", "delete": ["Job job-1"], "again": 2},
     ),
     "a stop that was recorded is carried out after a restart": (
         world_of(STOPPING, make_job(), make_pod(running()), cancel={}),
@@ -280,7 +280,7 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
     "a pod that admission refuses for good takes its attempt with it": (
         world_of(UNDER_WAY, make_job(), refusal=Refusal("InvalidPod", "violates PodSecurity", at(9))),
         5,
-        {"status": "Starting/Stopping", "delete": ["Job job-1"], "again": 15},
+        {"status": "Starting/Stopping", "delete": ["Job job-1"], "again": 6},
     ),
     # --- the end of an attempt ---
     "exit code 0 ends the task well": (

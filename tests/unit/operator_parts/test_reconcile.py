@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from tests.support.clock import Clock
-from tests.support.cluster import NAMESPACE, PLURALS, Cluster
+from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.objects import Raw
 from tests.support.process import Process
 
 from celeriac_operator.core.facts import Key
+from celeriac_operator.watch import WATCHED
 
 TASK = "resize-42"
 KEY = Key(NAMESPACE, TASK)
@@ -26,7 +27,7 @@ def submit(cluster: Cluster, **spec: Any) -> None:
 
 
 def hear_all(process: Process) -> None:
-    for kind in PLURALS:
+    for kind in WATCHED:
         process.hear(kind)
     process.work_off()
 
@@ -137,7 +138,7 @@ def test_a_result_is_read_though_the_watch_of_pods_is_far_behind(cluster: Cluste
     cluster.kubelet(pod(cluster), "starts")
     cluster.kubelet(pod(cluster), "exits", 0, "7")
     cluster.run_controllers()
-    process.hear("jobs")
+    cluster.clock.advance(5)
     process.work_off()
     hear_all(process)
 

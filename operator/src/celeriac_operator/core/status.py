@@ -120,16 +120,18 @@ def _conditions(view: View, saying: Saying, attempts: tuple[Attempt, ...]) -> tu
 
 
 def _condition(view: View, saying: Saying, type_: str, truth: Truth) -> Condition:
-    """A condition moves only with its truth, so that equal facts give an equal status."""
+    """A condition changes with its truth or its reason, not with mere words: equal facts give an equal status."""
     old = view.task.status.condition(type_)
-    if old is not None and old.status == truth:
-        return old
     plain = type_ == names.ACCEPTED and truth == "True"
+    reason = names.ACCEPTED if plain else saying.reason
+    held = old is not None and old.status == truth
+    if old is not None and held and old.reason == reason:
+        return old
     return Condition(
         type=type_,
         status=truth,
-        reason=names.ACCEPTED if plain else saying.reason,
+        reason=reason,
         message="" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE),
-        last_transition_time=whole_second(view.now),
+        last_transition_time=old.last_transition_time if old is not None and held else whole_second(view.now),
         observed_generation=view.task.generation,
     )

@@ -7,6 +7,7 @@ makes of its grace period still counts (see ``ending``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from celeriac.api.v1alpha1 import Failure, Phase
 from celeriac_operator.core import names
@@ -32,14 +33,19 @@ def attempt_to_stop(view: View) -> Plan | None:
     if recorded is None or attempt is None:
         return None
     if recorded.failure is not None:
-        return Plan(delete=_stops(view), look_again=view.soon(10))
+        return Plan(delete=_stops(view), look_again=_check_again(view))
     verdict = next((found for found in (check(view) for check in VERDICTS) if found is not None), None)
     if verdict is None:
         return None
     attempt = attempt.model_copy(update={"failure": verdict.failure, "message": verdict.message})
     phase = Phase.RUNNING if attempt.start_time else Phase.STARTING
     saying = Saying(phase, names.STOPPING, f"Stopping attempt {attempt.number}: {verdict.message}")
-    return Plan(status=compose(view, saying, attempt=attempt), delete=_stops(view), look_again=view.soon(10))
+    return Plan(status=compose(view, saying, attempt=attempt), delete=_stops(view), look_again=_check_again(view))
+
+
+def _check_again(view: View) -> datetime:
+    """A pod is watched, and its end is news; a Job that is taken back has to be asked."""
+    return view.soon(10 if view.world.pod is not None else 1)
 
 
 def _stops(view: View) -> tuple[Delete, ...]:

@@ -17,6 +17,8 @@ from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 
 SAY_AFTER_SECONDS = 1
+ASK_JOB_SECONDS = 2
+"""How often a Job is asked what became of its pod, when the pod is gone."""
 SAY_STARTING_AFTER_SECONDS = 3
 """A container that starts as it should says nothing for so long: one write less for almost every task."""
 
@@ -104,7 +106,7 @@ def attempt_under_way(view: View) -> Plan | None:
         saying = Saying(
             Phase.RUNNING, names.COMPLETING, f"Attempt {attempt.number}: its pod is gone; waiting for what its Job says"
         )
-        return said(view, saying)
+        return said(view, saying, until=view.soon(ASK_JOB_SECONDS))
     assert isinstance(found, NotStarted)  # noqa: S101  an ended attempt was dealt with before
     return _starting(view, found)
 

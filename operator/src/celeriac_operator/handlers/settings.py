@@ -25,8 +25,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.reconnect_backoff = 1
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["pods"] = MANAGED
-    settings.watching.label_selectors["jobs"] = MANAGED
-    settings.queueing.idle_timeout = 0.5
+    settings.queueing.idle_timeout = 10  # about the time between two events of a pod: a worker serves several
     settings.queueing.exit_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5

@@ -126,9 +126,11 @@ class KubeApi:
             content_type="application/json-patch+json",
         )
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete just that object, in the background; it is fine if it is gone or another one has its name."""
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+    ) -> None:
+        """Delete just that object; it is fine if it is gone or another one has its name."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
         try:
             await self._call("delete", resource, resource.path(namespace, name), body=options)
         except ApiError as error:

@@ -85,12 +85,13 @@ class Applier:
             # It was created before, by us, and we did not see it: adopt it.
             name = manifest["metadata"]["name"]
             found = await self.kube.get(api.JOBS, task.key.namespace, name)
-            if found is not None and controller_uid(found) != task.uid:
+            if found is None:
+                raise  # it went meanwhile: try again
+            if controller_uid(found) != task.uid:
                 taken = f"Job {name} exists and is not this Task's: delete it"
                 return Refusal(names.JOB_NAME_TAKEN, taken, now + REFUSED_JOB_RETRY)
-            raw = found or {}
-        if raw:
-            self.changed(self.cache.put("jobs", raw))
+            raw = found
+        self.changed(self.cache.put("jobs", raw))
         return None
 
     async def write_status(self, task: TaskFacts, status: TaskStatus) -> bool:
@@ -115,7 +116,8 @@ class Applier:
             case DeletePod(name, uid):
                 await self.kube.delete(api.PODS, namespace, name, uid)
             case DeleteJob(name, uid):
-                await self.kube.delete(api.JOBS, namespace, name, uid)
+                # In the foreground: the Job is there until its pods are gone, so no attempt overlaps the next.
+                await self.kube.delete(api.JOBS, namespace, name, uid, propagation="Foreground")
             case DeleteTask():
                 await self.kube.delete(api.TASKS, namespace, task.key.name, task.uid)
             case _ as never:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from celeriac.api.v1alpha1 import Failure
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Revision, TaskFacts
 from celeriac_operator.core.names import TASK_LABEL
@@ -24,12 +25,18 @@ from celeriac_operator.kube.parse import (
 )
 
 F = TypeVar("F")
+
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What parsing raises over an object of another shape."""
 WorkKey = Key | DefinitionKey
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
     """A Task that cannot be read: stored by another version, in a shape that this one does not know."""
+
+    marked: bool
+    """Its status says so already."""
 
     key: Key
     uid: str
@@ -42,7 +49,8 @@ class Entry(Generic[F]):
     """An object as it was last seen."""
 
     version: int
-    facts: F
+    facts: F | None
+    """None: it cannot be read, and counts as not there."""
     task: Key | None = None
     """The Task that it belongs to."""
     owner: str = ""
@@ -52,7 +60,7 @@ class Entry(Generic[F]):
 class Kind(Generic[F]):
     """All objects of one kind, by namespace and name, and by the uid of their owner."""
 
-    def __init__(self, parse: Callable[[Raw], F]) -> None:
+    def __init__(self, parse: Callable[[Raw], F | None]) -> None:
         self._parse = parse
         self.entries: dict[Key, Entry[F]] = {}
         self._owned: dict[str, set[Key]] = {}
@@ -62,9 +70,10 @@ class Kind(Generic[F]):
         entry = self.entries.get(key)
         return entry.facts if entry else None
 
-    def owned_by(self, uid: str) -> Iterable[F]:
+    def owned_by(self, uid: str) -> list[F]:
         """The objects that this one controls."""
-        return (self.entries[key].facts for key in self._owned.get(uid, ()))
+        owned = (self.entries[key].facts for key in self._owned.get(uid, ()))
+        return [facts for facts in owned if facts is not None]
 
     def version(self, key: Key) -> int:
         """The resourceVersion that was last seen; 0 where there is none."""
@@ -109,16 +118,22 @@ def _task_or_broken(raw: Raw) -> TaskFacts | Broken:
     """Whatever is stored, the operator starts up over it and goes on."""
     try:
         return task_of(raw)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        meta = raw["metadata"]
-        return Broken(key_of(raw), meta["uid"], meta["resourceVersion"], f"{type(error).__name__}: {error}")
+    except UNREADABLE as error:
+        meta, status = raw["metadata"], raw.get("status")
+        marked = isinstance(status, dict) and status.get("reason") == Failure.INTERNAL_ERROR
+        return Broken(marked, key_of(raw), meta["uid"], meta["resourceVersion"], f"{type(error).__name__}: {error}")
 
 
-def _definition_or_none(raw: Raw) -> DefinitionFacts | None:
-    try:
-        return definition_of(raw)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+def _or_none(parse: Callable[[Raw], F]) -> Callable[[Raw], F | None]:
+    """What cannot be read counts as not there; others may write objects with our labels."""
+
+    def parsed(raw: Raw) -> F | None:
+        try:
+            return parse(raw)
+        except UNREADABLE:
+            return None
+
+    return parsed
 
 
 @dataclass(slots=True)
@@ -126,9 +141,9 @@ class Cache:
     """Everything that decisions are made from."""
 
     tasks: Kind[TaskFacts | Broken] = field(default_factory=lambda: Kind(_task_or_broken))
-    jobs: Kind[JobFacts] = field(default_factory=lambda: Kind(job_of))
-    pods: Kind[PodFacts] = field(default_factory=lambda: Kind(pod_of))
-    definitions: Kind[DefinitionFacts | None] = field(default_factory=lambda: Kind(_definition_or_none))
+    jobs: Kind[JobFacts] = field(default_factory=lambda: Kind(_or_none(job_of)))
+    pods: Kind[PodFacts] = field(default_factory=lambda: Kind(_or_none(pod_of)))
+    definitions: Kind[DefinitionFacts] = field(default_factory=lambda: Kind(_or_none(definition_of)))
     revisions: dict[Key, Revision] = field(default_factory=dict)
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
@@ -136,8 +151,18 @@ class Cache:
         return self._affected(kind, key_of(raw), self.kind(kind).put(raw))
 
     def drop(self, kind: str, key: Key) -> set[WorkKey]:
-        """Forget an object; the keys to look at again."""
-        return self._affected(kind, key, self.kind(kind).drop(key))
+        """Forget an object, a Task with its Jobs; the keys to look at again."""
+        dropped = self.kind(kind).drop(key)
+        if kind == "tasks" and dropped is not None and dropped.facts is not None:
+            for job in list(self.jobs.owned_by(dropped.facts.uid)):
+                self.jobs.drop(Key(key.namespace, job.name))
+        return self._affected(kind, key, dropped)
+
+    def forget_orphans(self) -> None:
+        """Forget Jobs whose Task is gone: Kubernetes collects them."""
+        uids = {entry.facts.uid for entry in self.tasks.entries.values() if entry.facts is not None}
+        for key in [key for key, entry in self.jobs.entries.items() if entry.owner not in uids]:
+            self.jobs.drop(key)
 
     def kind(self, kind: str) -> Kind[Any]:
         """The objects of a kind: tasks, jobs, pods or definitions."""
@@ -153,11 +178,11 @@ class Cache:
         return {entry.task} if entry.task is not None and not self._settled(entry) else set()
 
     def _settled(self, entry: Entry[Any]) -> bool:
-        """A Job that ends after its Task, or its pod: news that no decision needs."""
+        """A pod that ends after its Task has: news that no decision needs."""
         task = self.tasks.get(entry.task) if entry.task is not None else None
         if not isinstance(task, TaskFacts) or not task.finished:
             return False
-        return isinstance(entry.facts, JobFacts) or entry.facts.ended
+        return isinstance(entry.facts, PodFacts) and entry.facts.ended
 
     def _waiting_for(self, definition: Key) -> Iterable[Key]:
         """Tasks that name the definition and were not accepted yet."""

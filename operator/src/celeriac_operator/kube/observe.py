@@ -29,20 +29,16 @@ async def observe(
     Args:
         refusal: what was said when the attempt's Job was last to be created.
     """
-    job, last = await _job(task, cache, kube), task.status.attempts[-1:]
-    bound = last[0].pod_uid if last and last[0].finish_time is None else None
+    job, bound = await _job(task, cache, kube), _bound(task)
     pods = _pods(task, job, cache)
     pod = _pod_of(pods, bound, job)
-    if pod is None and (bound is not None or (job is not None and job.finished)):
-        # What a pod that is missing has achieved is lost with it: only the API server knows whether it is gone or late.
-        async for raw in kube.list(api.PODS, task.key.namespace, labels=f"{names.TASK_LABEL}={task.key.name}"):
-            cache.put("pods", raw)
+    if _pod_is_missing(pod, bound, job, now):
+        job = await _ask_for(task, job, cache, kube)
         pods = _pods(task, job, cache)
         pod = _pod_of(pods, bound, job)
     if job is not None and pod is None and not job.finished:
-        refusal = (
-            await _why_no_pod(task.key, job, kube, now) if bound is None and now - job.created > POD_PATIENCE else None
-        )
+        silent = bound is None and now - job.created > POD_PATIENCE
+        refusal = await _why_no_pod(task.key, job, kube, now) if silent else None
     return World(
         task=task,
         job=job,
@@ -55,6 +51,12 @@ async def observe(
     )
 
 
+def _bound(task: TaskFacts) -> str | None:
+    """The uid of the pod that the attempt under way is bound to."""
+    last = task.status.attempts[-1] if task.status.attempts else None
+    return last.pod_uid if last is not None and last.finish_time is None else None
+
+
 async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
     """The Job of the attempt under way; or of the next, which may exist without being recorded yet."""
     last = task.status.attempts[-1] if task.status.attempts else None
@@ -64,11 +66,36 @@ async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
     job = cache.jobs.get(key)
     if job is None and open_attempt:
         # A Job that was recorded and is not in the cache is either lost or late: only the API server knows.
-        raw = await kube.get(api.JOBS, *key)
-        if raw is not None:
-            cache.put("jobs", raw)
-            job = cache.jobs.get(key)
+        job = await _job_now(key, cache, kube)
     return job if job is not None and job.owner_uid == task.uid else None
+
+
+async def _job_now(key: Key, cache: Cache, kube: KubeApi) -> JobFacts | None:
+    """The Job as the API server has it. Jobs are not watched, so what is known of one may be old."""
+    raw = await kube.get(api.JOBS, *key)
+    if raw is None:
+        cache.drop("jobs", key)
+        return None
+    cache.put("jobs", raw)
+    return cache.jobs.get(key)
+
+
+def _pod_is_missing(pod: PodFacts | None, bound: str | None, job: JobFacts | None, now: datetime) -> bool:
+    """The pod is gone or going, or has not come in the usual time: what its Job says matters now."""
+    if pod is not None:
+        return pod.deleted_at is not None
+    return bound is not None or (job is not None and (job.finished or now - job.created > POD_PATIENCE))
+
+
+async def _ask_for(task: TaskFacts, job: JobFacts | None, cache: Cache, kube: KubeApi) -> JobFacts | None:
+    """The Job and the pods as they are now: what a pod that is missing has achieved is lost with it.
+
+    The Job is asked first: if it is over, its pod was so before, and the list of pods shows how.
+    """
+    fresh = await _job_now(Key(task.key.namespace, job.name), cache, kube) if job is not None else None
+    async for raw in kube.list(api.PODS, task.key.namespace, labels=f"{names.TASK_LABEL}={task.key.name}"):
+        cache.put("pods", raw)
+    return fresh
 
 
 def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]:
@@ -92,10 +119,11 @@ def _pod_of(pods: list[PodFacts], bound: str | None, job: JobFacts | None) -> Po
 async def _why_no_pod(key: Key, job: JobFacts, kube: KubeApi, now: datetime) -> Refusal | None:
     """The Job controller tells only in Events why it could not create a pod."""
     fields = f"involvedObject.uid={job.uid},reason=FailedCreate"
-    messages = [raw.get("message", "") async for raw in kube.list(api.EVENTS, key.namespace, fields=fields)]
-    if not messages:
+    events = [raw async for raw in kube.list(api.EVENTS, key.namespace, fields=fields)]
+    if not events:
         return None
-    message = messages[-1].removeprefix("Error creating: ")
+    latest = max(events, key=lambda raw: raw.get("lastTimestamp") or raw.get("eventTime") or "")
+    message = latest.get("message", "").removeprefix("Error creating: ")
     return Refusal(refusal_reason(message), message, now + REFUSED_POD_RETRY)
 
 

@@ -27,7 +27,7 @@ from celeriac_operator.core.facts import (
     Terminated,
     Waiting,
 )
-from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, revision_of
+from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, content_digest, revision_of
 
 Raw = dict[str, Any]
 
@@ -62,7 +62,7 @@ def task_of(raw: Raw) -> TaskFacts:
         key=key_of(raw),
         uid=meta["uid"],
         version=meta["resourceVersion"],
-        generation=meta.get("generation", 1),
+        generation=int(meta.get("generation", 1)),
         created=time_of(meta["creationTimestamp"]),
         spec=TaskSpec.model_validate(raw["spec"]),
         status=TaskStatus.model_validate(raw.get("status") or {}),
@@ -78,22 +78,25 @@ def definition_of(raw: Raw) -> DefinitionFacts:
         namespace=meta["namespace"],
         name=meta["name"],
         version=meta["resourceVersion"],
-        generation=meta.get("generation", 1),
+        generation=int(meta.get("generation", 1)),
         status=TaskDefinitionStatus.model_validate(raw.get("status") or {}),
         revision=revision_of(meta["name"], meta.get("generation", 1), spec),
     )
 
 
 def revision_from(raw: Raw) -> Revision:
-    """A ControllerRevision that the operator wrote."""
-    meta = raw["metadata"]
-    definition = meta["name"].rsplit("-", 1)[0]
-    spec = TaskDefinitionSpec.model_validate(raw["data"]["spec"])
+    """A ControllerRevision that the operator wrote.
+
+    Raises:
+        ValueError: its content is not what its name says. The stored JSON is looked at, not what this version reads of
+            it: another version may have known other fields.
+    """
+    meta, content = raw["metadata"], raw["data"]["spec"]
+    digest = content_digest(content)
+    if names.revision_name(meta["name"].rsplit("-", 1)[0], digest) != meta["name"]:
+        raise ValueError(f"ControllerRevision {meta['name']} was changed by something else")
     generation = int(meta.get("annotations", {}).get(DEFINITION_ANNOTATION, raw["revision"]))
-    found = revision_of(definition, generation, spec, stored=True)
-    if found.name != meta["name"]:
-        raise ValueError(f"ControllerRevision {meta['name']} was changed: its content is that of {found.name}")
-    return found
+    return Revision(meta["name"], generation, TaskDefinitionSpec.model_validate(content), digest, stored=True)
 
 
 def controller_uid(raw: Raw) -> str:

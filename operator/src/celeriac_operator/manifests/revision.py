@@ -15,9 +15,14 @@ DEFINITION_ANNOTATION = "celeriac.dev/definition-generation"
 
 def revision_of(name: str, generation: int, spec: TaskDefinitionSpec, *, stored: bool = False) -> Revision:
     """The revision of a definition's content; the same content has the same name."""
-    canonical = json.dumps(spec.to_wire(), sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = content_digest(spec.to_wire())
     return Revision(names.revision_name(name, digest), generation, spec, digest, stored)
+
+
+def content_digest(wire: dict[str, Any]) -> str:
+    """The digest of a definition's spec as it is written."""
+    canonical = json.dumps(wire, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def build_revision(namespace: str, revision: Revision) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -85,6 +86,9 @@ RESOURCES = (
     ),
 )
 
+_LABELS = {"app.kubernetes.io/part-of": "celeriac", "app.kubernetes.io/version": version("celeriac")}
+"""The release that they belong to, so that `celeriac doctor` can tell."""
+
 _LISTS_BY_KEY = {
     ("status", "conditions"): ["type"],
     ("status", "attempts"): ["number"],
@@ -96,7 +100,7 @@ def custom_resource_definition(resource: Resource) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "celeriac"}},
+        "metadata": {"name": f"{resource.plural}.{GROUP}", "labels": _LABELS},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 import uvloop
@@ -34,6 +35,7 @@ def main() -> None:
     except ValidationError as error:
         problems = "; ".join(f"CELERIAC_{str(p['loc'][0]).upper()}: {p['msg']}" for p in error.errors())
         sys.exit(f"celeriac-operator: {problems}")
+    gc.set_threshold(50_000, 20, 50)  # most of what lives, lives long: looking through it often is wasted
     sys.setrecursionlimit(DEEPEST_JSON + 1_000)
     configure_logs(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -50,6 +50,8 @@ def test_a_task_that_does_not_wait_costs_three_writes(cluster: Cluster) -> None:
     cluster.kubelet(pod(cluster), "starts")
     hear_all(process)
     cluster.clock.advance(5)
+    process.work_off()
+    assert status(cluster)["phase"] == "Running"
     cluster.kubelet(pod(cluster), "exits", 0, '{"size": 3}')
     hear_all(process)
     cluster.run_controllers()
@@ -126,6 +128,8 @@ def test_a_quota_is_waited_for_and_then_the_pod_has_all_of_its_time(cluster: Clu
     hear_all(process)
     cluster.kubelet(pod(cluster), "starts")
     hear_all(process)
+    cluster.clock.advance(2)
+    process.work_off()
     assert status(cluster)["phase"] == "Running"
 
 

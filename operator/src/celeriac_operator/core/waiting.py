@@ -101,7 +101,7 @@ def attempt_under_way(view: View) -> Plan | None:
     if isinstance(found, Running):
         where = f" on node {attempt.node_name}" if attempt.node_name else ""
         saying = Saying(Phase.RUNNING, names.RUNNING, f"Attempt {attempt.number} is running{where}")
-        return said(view, saying)
+        return waits(view, saying, since=found.start)
     if isinstance(found, Unclear):
         saying = Saying(
             Phase.RUNNING, names.COMPLETING, f"Attempt {attempt.number}: its pod is gone; waiting for what its Job says"

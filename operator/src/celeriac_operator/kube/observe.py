@@ -16,7 +16,7 @@ from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.cache import Cache
 from celeriac_operator.kube.parse import revision_from
 
-POD_PATIENCE = timedelta(seconds=1)
+POD_PATIENCE = timedelta(seconds=3)
 """So long a Job may be without a pod before it is asked why."""
 REFUSED_POD_RETRY = timedelta(seconds=5)
 

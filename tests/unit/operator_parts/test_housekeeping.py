@@ -1,0 +1,85 @@
+"""What grows is kept in bounds."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from tests.support.clock import Clock
+from tests.support.cluster import Cluster, FakeKube
+from tests.support.process import Process, run
+
+from celeriac_operator.core.facts import Key
+from celeriac_operator.housekeeping import count_phases, keep_in_bounds, surplus, unused_revisions
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.metrics import REGISTRY
+from celeriac_operator.watch import WATCHED
+
+CONTAINER = {"image": "busybox:1.36"}
+
+
+def finished_tasks(count: int) -> Process:
+    """So many tasks, each cancelled a second after the one before."""
+    cluster = Cluster(Clock())
+    process = Process(cluster)
+    for number in range(count):
+        spec: dict[str, Any] = {"container": CONTAINER, "cancel": {"reason": "no"}}
+        cluster.add("tasks", {"metadata": {"name": f"t{number}"}, "spec": spec})
+        settle(process)
+        cluster.clock.advance(1)
+    return process
+
+
+def settle(process: Process) -> None:
+    for kind in WATCHED:
+        process.hear(kind)
+    process.work_off()
+
+
+def keep(process: Process, limit: int, seen: frozenset[Key] = frozenset()) -> frozenset[Key]:
+    return run(keep_in_bounds(process.cache, cast(KubeApi, FakeKube(process.cluster)), limit, seen))
+
+
+def test_the_oldest_finished_tasks_beyond_the_limit_go() -> None:
+    process = finished_tasks(4)
+
+    keep(process, limit=2)
+
+    assert ["t2", "t3"] == [task["metadata"]["name"] for task in process.cluster.all("tasks")]
+
+
+def test_tasks_that_have_not_finished_are_never_surplus() -> None:
+    process = finished_tasks(1)
+    process.cluster.add("tasks", {"metadata": {"name": "runs"}, "spec": {"container": CONTAINER}})
+    settle(process)
+
+    assert ["t0"] == [task.key.name for task in surplus(process.cache, 0)]
+
+
+def test_a_revision_goes_when_it_was_unused_twice() -> None:
+    cluster = Cluster(Clock())
+    process = Process(cluster)
+    cluster.add("taskdefinitions", {"metadata": {"name": "resize"}, "spec": {"container": CONTAINER}})
+    cluster.add("tasks", {"metadata": {"name": "one"}, "spec": {"definitionName": "resize"}})
+    settle(process)
+    assert not unused_revisions(process.cache)
+
+    cluster.edit("tasks", "one", cancel={"reason": "no"})
+    cluster.edit("taskdefinitions", "resize", version="v2")
+    for _ in range(6):
+        settle(process)
+        cluster.run_controllers()
+        cluster.clock.advance(5)
+    once = keep(process, 100)
+
+    assert len(once) == 1
+    assert len(process.cache.revisions) == 1
+
+    keep(process, 100, once)
+
+    assert not process.cache.revisions
+
+
+def test_tasks_are_counted_by_phase() -> None:
+    count_phases(finished_tasks(3).cache)
+
+    assert REGISTRY.get_sample_value("celeriac_tasks", {"phase": "Cancelled"}) == 3

@@ -1,0 +1,93 @@
+"""What the watches tell, and what a relist repairs when they do not."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from tests.support.clock import Clock
+from tests.support.cluster import NAMESPACE, Cluster, FakeKube
+
+from celeriac_operator import watch as module
+from celeriac_operator.core.facts import Key
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.watch import DEAD_AFTER, Watch
+
+TASK = Key(NAMESPACE, "resize-42")
+
+
+class World:
+    """A cluster, a watch of it, and the keys that it told of."""
+
+    def __init__(self) -> None:
+        self.cluster, self.cache, self.told = Cluster(Clock()), Cache(), set[WorkKey]()
+        self.watch = Watch(self.cache, cast(KubeApi, FakeKube(self.cluster)), (), self.told.update)
+
+    def submit(self) -> None:
+        self.cluster.add("tasks", {"metadata": {"name": TASK.name}, "spec": {"container": {"image": "x"}}})
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(module, "SETTLE_SECONDS", 0)
+    return World()
+
+
+async def test_what_is_there_at_the_start_is_looked_at(world: World) -> None:
+    world.submit()
+
+    await world.watch.fill()
+
+    assert {TASK} == world.told
+
+
+async def test_an_event_that_tells_nothing_new_is_no_reason_to_look(world: World) -> None:
+    world.submit()
+    await world.watch.fill()
+    world.told.clear()
+
+    world.watch.saw("tasks", None, world.cluster.all("tasks")[0])
+
+    assert not world.told
+
+
+async def test_a_missed_creation_is_found(world: World) -> None:
+    await world.watch.fill()
+    world.submit()
+
+    await world.watch.relist()
+
+    assert {TASK} == world.told
+
+
+async def test_a_missed_deletion_is_found(world: World) -> None:
+    world.submit()
+    await world.watch.fill()
+    world.cluster.remove("tasks", TASK.name)
+    world.told.clear()
+
+    await world.watch.relist()
+
+    assert {TASK} == world.told
+    assert world.cache.tasks.get(TASK) is None
+
+
+async def test_a_watch_that_keeps_missing_things_is_dead(world: World) -> None:
+    await world.watch.fill()
+    world.submit()
+    for _ in range(DEAD_AFTER):
+        assert not world.watch.dead
+        world.cluster.edit("tasks", TASK.name, priority=len(world.cluster.log["tasks"]))
+        await world.watch.relist()
+
+    assert ["tasks"] == world.watch.dead
+
+
+async def test_a_watch_that_recovers_is_not_dead(world: World) -> None:
+    await world.watch.fill()
+    world.submit()
+    for _ in range(DEAD_AFTER + 1):
+        await world.watch.relist()
+
+    assert not world.watch.dead

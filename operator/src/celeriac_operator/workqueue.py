@@ -7,6 +7,7 @@ change is missed, and however many events come for a key, they are one reconcile
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -31,7 +32,7 @@ class WorkQueue(Generic[K]):
         self._again: set[K] = set()
         self._later: dict[K, tuple[datetime, asyncio.TimerHandle]] = {}
         self._errors: dict[K, int] = {}
-        self._wake = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
 
     def add(self, key: K) -> None:
         """Work on it as soon as a worker is free."""
@@ -39,7 +40,15 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         else:
             self._ready.setdefault(key, self._clock())
-            self._wake.set()
+            self._wake_one()
+
+    def _wake_one(self) -> None:
+        """One worker for one key: waking all of them costs more than the work."""
+        while self._idle:
+            worker = self._idle.popleft()
+            if not worker.done():
+                worker.set_result(None)
+                return
 
     def add_at(self, key: K, when: datetime) -> None:
         """Work on it at that time. The earliest of a key's times counts."""
@@ -87,8 +96,8 @@ class WorkQueue(Generic[K]):
 
     async def _take(self) -> K:
         while not self._ready:
-            self._wake.clear()
-            await self._wake.wait()
+            self._idle.append(asyncio.get_running_loop().create_future())
+            await self._idle[-1]
         key = next(iter(self._ready))
         del self._ready[key]
         self._working[key] = self._clock()

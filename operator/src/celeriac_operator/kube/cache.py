@@ -5,7 +5,7 @@ Each ``put`` and ``drop`` answers with the keys to look at again: none where not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from celeriac_operator.kube.parse import (
 )
 
 F = TypeVar("F")
+Of = TypeVar("Of", bound=Hashable)
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What parsing raises over an object of another shape."""
@@ -64,6 +65,7 @@ class Kind(Generic[F]):
         self._parse = parse
         self.entries: dict[Key, Entry[F]] = {}
         self._owned: dict[str, set[Key]] = {}
+        self._going_on: dict[Key, set[Key]] = {}
 
     def get(self, key: Key) -> F | None:
         """The object, or None."""
@@ -74,6 +76,11 @@ class Kind(Generic[F]):
         """The objects that this one controls."""
         owned = (self.entries[key].facts for key in self._owned.get(uid, ()))
         return [facts for facts in owned if facts is not None]
+
+    def going_on(self, task: Key) -> list[F]:
+        """The objects with the label of that Task that have not ended: few, however many attempts there were."""
+        found = (self.entries[key].facts for key in self._going_on.get(task, ()))
+        return [facts for facts in found if facts is not None]
 
     def version(self, key: Key) -> int:
         """The resourceVersion that was last seen; 0 where there is none."""
@@ -87,26 +94,36 @@ class Kind(Generic[F]):
         if old is not None and old.version >= version:
             return None
         entry = Entry(version, self._parse(raw), _task_key(raw), controller_uid(raw))
-        if old is not None and old.owner != entry.owner:
-            self._disown(old.owner, key)
+        if old is not None:
+            self._unlink(old, key)
         self.entries[key] = entry
-        if entry.owner:
-            self._owned.setdefault(entry.owner, set()).add(key)
+        self._link(entry, key)
         return entry if old is None or old.facts != entry.facts else None
 
     def drop(self, key: Key) -> Entry[F] | None:
         """Forget an object that is gone; the entry, where it was known."""
         entry = self.entries.pop(key, None)
         if entry is not None:
-            self._disown(entry.owner, key)
+            self._unlink(entry, key)
         return entry
 
-    def _disown(self, owner: str, key: Key) -> None:
-        owned = self._owned.get(owner)
-        if owned is not None:
-            owned.discard(key)
-            if not owned:
-                del self._owned[owner]
+    def _link(self, entry: Entry[F], key: Key) -> None:
+        if entry.owner:
+            self._owned.setdefault(entry.owner, set()).add(key)
+        if entry.task is not None and isinstance(entry.facts, PodFacts) and not entry.facts.ended:
+            self._going_on.setdefault(entry.task, set()).add(key)
+
+    def _unlink(self, entry: Entry[F], key: Key) -> None:
+        _discard(self._owned, entry.owner, key)
+        if entry.task is not None:
+            _discard(self._going_on, entry.task, key)
+
+
+def _discard(index: dict[Of, set[Key]], of: Of, key: Key) -> None:
+    keys = index.get(of, set())
+    keys.discard(key)
+    if not keys:
+        index.pop(of, None)
 
 
 def _task_key(raw: Raw) -> Key | None:

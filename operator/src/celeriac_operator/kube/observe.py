@@ -99,13 +99,17 @@ async def _ask_for(task: TaskFacts, job: JobFacts | None, cache: Cache, kube: Ku
 
 
 def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]:
-    """Pods of all Jobs of the Task, and the pod that the attempt is bound to when its Job is gone."""
-    pods = [pod for owned in cache.jobs.owned_by(task.uid) for pod in cache.pods.owned_by(owned.uid)]
+    """The pods of the attempt under way, and those of any attempt that still go on."""
+    pods = set(cache.pods.owned_by(job.uid)) if job is not None else set()
+    going_on = [pod for pod in cache.pods.going_on(task.key) if pod not in pods]
+    if going_on:
+        ours = {owned.uid for owned in cache.jobs.owned_by(task.uid)}
+        pods |= {pod for pod in going_on if pod.job_uid in ours}
     last = task.status.attempts[-1] if task.status.attempts else None
     if job is None and last is not None and last.pod_name is not None:
         orphan = cache.pods.get(Key(task.key.namespace, last.pod_name))
-        if orphan is not None and orphan.uid == last.pod_uid and orphan not in pods:
-            pods.append(orphan)
+        if orphan is not None and orphan.uid == last.pod_uid:
+            pods.add(orphan)
     return sorted(pods, key=lambda pod: (pod.created, pod.name))
 
 

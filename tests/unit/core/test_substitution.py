@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support import profiles  # noqa: F401
 from tests.support.builders import make_container
 
-from celeriac_operator.core.substitution import escaped, missing_params, substituted
+from celeriac_operator.core.substitution import escaped, missing_params, substituted, unfit_params
 
 
 def kubernetes_expands(text: str, env: Mapping[str, str]) -> str:
@@ -89,3 +89,9 @@ def test_missing_params_are_named_once_in_order() -> None:
 def test_a_missing_parameter_is_an_error() -> None:
     with pytest.raises(KeyError):
         substituted("$(params.a)", {})
+
+
+def test_params_with_a_nul_character_fit_no_process() -> None:
+    container = make_container(args=["$(params.a)", "$(params.b)", "$(params.gone)"])
+
+    assert unfit_params(container, {"a": "x\0y", "b": ["\0"], "c": "\0"}) == ["a"]

@@ -16,8 +16,10 @@ from pydantic import BaseModel
 from celeriac.api.v1alpha1 import (
     MAX_PARAMS_BYTES,
     Backoff,
+    Container,
     Deadlines,
     Defaults,
+    DefinitionContainer,
     DefinitionRevision,
     Effective,
     EffectiveBackoff,
@@ -29,7 +31,7 @@ from celeriac_operator.core.facts import Accepted, Revision
 from celeriac_operator.core.names import INVALID_PARAMS
 from celeriac_operator.core.nesting import depth
 from celeriac_operator.core.schema import schema_problem
-from celeriac_operator.core.substitution import missing_params
+from celeriac_operator.core.substitution import missing_params, unfit_params
 from celeriac_operator.core.text import cut
 
 DEEPEST_PARAMS = 64
@@ -81,6 +83,15 @@ def _first(names: Iterable[str], layers: Iterable[BaseModel]) -> dict[str, Any]:
     return found
 
 
+def _reference_problem(container: Container | DefinitionContainer, params: dict[str, Any]) -> str | None:
+    """What is wrong with the params that the container refers to."""
+    for name in missing_params(container, params):
+        return f"spec.params.{cut(name, 200)}: missing, and the container refers to $(params.{cut(name, 200)})"
+    for name in unfit_params(container, params):
+        return f"spec.params.{cut(name, 200)}: has a NUL character, which no argument or variable of a process can have"
+    return None
+
+
 def params_problem(spec: TaskSpec, revision: Revision | None) -> str | None:
     """What is wrong with a Task's params, as a sentence that names the parameter; None where nothing is."""
     params = spec.params or {}
@@ -90,9 +101,8 @@ def params_problem(spec: TaskSpec, revision: Revision | None) -> str | None:
     if size > MAX_PARAMS_BYTES:
         return f"spec.params: {size} bytes, and at most {MAX_PARAMS_BYTES} are allowed: pass large data by reference"
     container = revision.spec.container if revision else spec.container
-    missing = missing_params(container, params) if container else []
-    if missing:
-        name = cut(missing[0], 200)
-        return f"spec.params.{name}: missing, and the container refers to $(params.{name})"
+    problem = _reference_problem(container, params) if container else None
+    if problem is not None:
+        return problem
     schema = revision.spec.params_schema if revision else None
     return schema_problem(schema, params, "spec.params") if schema is not None else None

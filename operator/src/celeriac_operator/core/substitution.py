@@ -34,8 +34,16 @@ def escaped(text: str) -> str:
 
 def missing_params(container: Container | DefinitionContainer, params: Mapping[str, Json]) -> list[str]:
     """Names that the container refers to and the params do not have, in order."""
-    names = [name for text in _texts(container) for name in _REFERENCE.findall(text) if name]
-    return [name for name in dict.fromkeys(names) if name not in params]
+    return [name for name in _names(container) if name not in params]
+
+
+def unfit_params(container: Container | DefinitionContainer, params: Mapping[str, Json]) -> list[str]:
+    """Names that the container refers to and whose text no process can be given: it has a NUL character."""
+    return [name for name in _names(container) if "\0" in _as_text(params.get(name, ""))]
+
+
+def _names(container: Container | DefinitionContainer) -> Iterable[str]:
+    return dict.fromkeys(name for text in _texts(container) for name in _REFERENCE.findall(text) if name)
 
 
 def _texts(container: Container | DefinitionContainer) -> Iterable[str]:

@@ -165,6 +165,7 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
     fixed = [immutable(field) for field in spec["properties"] if field not in free]
     return {
         "": [exactly_one("definitionName", "container"), stays_set("cancel"), *fixed],
+        "startTime": [{"rule": "self >= timestamp('1970-01-01T00:00:00Z')", "message": "must be in 1970 or later"}],
         "retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
 

@@ -13,4 +13,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"The command line needs {error.name}: run pip install 'celeriac[cli]'.\n")
         sys.exit(3)
+    sys.setrecursionlimit(
+        11_000
+    )  # JSON as deep as the API server takes it, in somebody else's task, is no reason to fail
     app()

@@ -28,9 +28,9 @@ def test_what_was_clipped_or_cut_stays_as_it_is(text: str, longest: int) -> None
 
 TABLE = {
     "short text": ("a\tb\r\nc ", "a\tb\nc", "a b c"),
-    "an escape sequence": ("\x1b[31mred", "\\x1b[31mred", "[31mred"),
-    "text that reads backwards": ("\u202eabc", "\\x202eabc", "abc"),
-    "half a character": ("a\ud800", "a\\xd800", "a"),
+    "an escape sequence": ("\x1b[31mred", "\\x1b[31mred", "\\x1b[31mred"),
+    "text that reads backwards": ("\u202eabc", "\\x202eabc", "\\x202eabc"),
+    "half a character": ("a\ud800", "a\\xd800", "a\\xd800"),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -13,11 +12,12 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from celeriac.api.v1alpha1 import Json
+from celeriac_operator.core.patterns import SCHEMA_FORMATS, LinearValidator, PatternError
 from celeriac_operator.core.text import cut
 
 _LONGEST_PROBLEM = 500
 _LONGEST_PATH = 300
-_BROKEN = (SchemaError, Unresolvable, RecursionError, ValueError, ArithmeticError, re.error)
+_BROKEN = (SchemaError, Unresolvable, RecursionError, ValueError, ArithmeticError, PatternError)
 """What a schema that is not one, or not a usable one, raises: there are more ways than jsonschema's own errors."""
 
 
@@ -52,5 +52,7 @@ def _validator(schema: str) -> Validator:
     Its registry has the published metaschemas only; the default one would fetch what a ``$ref`` names from the network.
     """
     parsed = json.loads(schema)
-    Draft202012Validator.check_schema(parsed)
-    return Draft202012Validator(parsed, registry=Registry(), format_checker=FormatChecker())
+    Draft202012Validator.check_schema(parsed, format_checker=SCHEMA_FORMATS)
+    if '"patternProperties":' in schema and '"unevaluatedProperties":' in schema:
+        raise ValueError("patternProperties and unevaluatedProperties in one schema are not supported")
+    return LinearValidator(parsed, registry=Registry(), format_checker=FormatChecker())

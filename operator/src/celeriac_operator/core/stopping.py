@@ -17,6 +17,7 @@ from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
+from celeriac_operator.core.waiting import trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,20 @@ def attempt_to_stop(view: View) -> Plan | None:
     verdict = next((found for found in (check(view) for check in VERDICTS) if found is not None), None)
     if verdict is None:
         return None
+    if _kept_by_quota(view):
+        return Plan(delete=_stops(view), look_again=_check_again(view))  # no attempt began, so none is recorded
     attempt = attempt.model_copy(update={"failure": verdict.failure, "message": verdict.message})
     phase = Phase.RUNNING if attempt.start_time else Phase.STARTING
     saying = Saying(phase, names.STOPPING, f"Stopping attempt {attempt.number}: {verdict.message}")
     return Plan(status=compose(view, saying, attempt=attempt), delete=_stops(view), look_again=_check_again(view))
+
+
+def _kept_by_quota(view: View) -> bool:
+    """The Job waits for a quota to let its pod in: that is not an attempt."""
+    refusal, job = view.world.refusal, view.world.job
+    waits = refusal is not None and refusal.reason == names.QUOTA_EXCEEDED
+    unrecorded = view.recorded is not None and view.recorded.number == view.next_number
+    return unrecorded and view.world.pod is None and (waits or (job is not None and job.deleting))
 
 
 def _check_again(view: View) -> datetime:
@@ -67,14 +78,8 @@ def _queue(view: View) -> Verdict | None:
     found = view.outcome
     if not isinstance(found, NotStarted) or not view.expired:
         return None
-    before = _trouble(view, found) or view.task.status.message
+    before = trouble(view, found)[1] or view.task.status.message
     return Verdict(Failure.START_DEADLINE_EXCEEDED, not_started_in_time(view, before))
-
-
-def _trouble(view: View, found: NotStarted) -> str:
-    """What keeps the container from starting: what the pod says, else why there is no pod."""
-    refusal = view.world.refusal
-    return found.message or (cut(refusal.message, 500) if refusal is not None and view.world.pod is None else "")
 
 
 def _hopeless(view: View) -> Verdict | None:
@@ -90,10 +95,10 @@ def _start(view: View) -> Verdict | None:
     found, seconds = view.outcome, view.deadlines.start_seconds
     if not isinstance(found, NotStarted) or view.clocks.start is None or view.now < view.clocks.start:
         return None
-    trouble, failure = _trouble(view, found), found.problem or Failure.START_DEADLINE_EXCEEDED
-    if trouble:
-        return Verdict(failure, f"{trouble}; given up after startSeconds ({seconds} s)")
-    return Verdict(failure, f"Its container did not start within startSeconds ({seconds} s)")
+    problem, message = trouble(view, found)
+    if problem is not None:
+        return Verdict(problem, f"{message}; given up after startSeconds ({seconds} s)")
+    return Verdict(Failure.START_DEADLINE_EXCEEDED, f"Its container did not start within startSeconds ({seconds} s)")
 
 
 def _run(view: View) -> Verdict | None:

@@ -27,8 +27,8 @@ def clipped(text: str, longest: int) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The beginning of the text, on one line, without control characters."""
-    line = " ".join(_CONTROL.sub(" ", text[: longest * 2]).split())
+    """The beginning of the text, on one line, its control characters escaped."""
+    line = _escaped(" ".join(text[: longest * 2].split()))
     return line if len(line.encode()) <= longest else _beginning(line, longest)
 
 

@@ -115,16 +115,23 @@ def _starting(view: View, found: NotStarted) -> Plan:
     attempt, refusal = view.attempt, view.world.refusal
     assert attempt is not None  # noqa: S101
     since = attempt.create_time or view.now
-    if view.world.pod is None and refusal is not None:
+    if view.world.pod is None and refusal is not None and refusal.reason == names.QUOTA_EXCEEDED:
         saying = Saying(Phase.QUEUED, refusal.reason, f"Waiting: {cut(refusal.message, 500)}")
         return waits(view, saying, since=since, until=refusal.retry_at, record=False)
-    if found.problem is not None:
-        saying = Saying(
-            Phase.STARTING, found.problem, f"Attempt {attempt.number} cannot start yet: {found.message}", stuck=True
-        )
-        return waits(view, saying, since=since)
+    problem, message = trouble(view, found)
+    if problem is not None:
+        saying = Saying(Phase.STARTING, problem, f"Attempt {attempt.number} cannot start yet: {message}", stuck=True)
+        return waits(view, saying, since=since, until=refusal.retry_at if refusal else None)
     saying = Saying(Phase.STARTING, names.STARTING, f"Attempt {attempt.number} is starting")
     return waits(view, saying, since=since, after_seconds=SAY_STARTING_AFTER_SECONDS)
+
+
+def trouble(view: View, found: NotStarted) -> tuple[Failure | None, str]:
+    """What keeps the container from starting: what the pod says, else why there is no pod."""
+    refusal = view.world.refusal
+    if view.world.pod is None and refusal is not None:
+        return Failure.INVALID_POD, cut(refusal.message, 500)
+    return found.problem, found.message
 
 
 def waits(

@@ -137,7 +137,7 @@ def refusal_reason(message: str) -> str:
         return names.QUOTA_EXCEEDED
     if "violates PodSecurity" in message or "denied" in message or "is invalid" in message:
         return Failure.INVALID_POD
-    return names.PENDING
+    return names.REFUSED
 
 
 def _live(task: TaskFacts, cache: Cache) -> Revision | None:

@@ -66,7 +66,8 @@ def manifest_of(task: Task) -> dict[str, Any]:
 def print_data(data: Any, output: Output) -> None:
     """A JSON value as JSON or YAML."""
     if output is Output.YAML:
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        plain = json.loads(json.dumps(data))  # enums and the like are words to YAML too
+        text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
         write(text.rstrip("\n").removesuffix("\n..."))
     else:
         write(escape_json(json.dumps(data, indent=2, ensure_ascii=False)))

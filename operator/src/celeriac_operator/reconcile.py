@@ -118,14 +118,15 @@ class Reconciler:
         self._cache.put("tasks", raw)
 
     async def _definition(self, key: DefinitionKey) -> None:
-        facts = self._cache.definitions.get(Key(*key))
+        namespace, name, _ = key
+        facts = self._cache.definitions.get(Key(namespace, name))
         if facts is None:
             return
         status = definition_status(facts, self._clock())
         if status == facts.status:
             return
         try:
-            raw = await self._kube.write_status(api.DEFINITIONS, *key, facts.version, status.to_wire())
+            raw = await self._kube.write_status(api.DEFINITIONS, namespace, name, facts.version, status.to_wire())
         except ApiError as error:
             if error.status not in (404, 409):
                 raise

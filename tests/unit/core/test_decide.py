@@ -550,10 +550,10 @@ def test_every_rule_is_there_once() -> None:
 
 def test_a_task_that_a_quota_kept_out_ends_without_an_attempt() -> None:
     """The Job is taken back first; only then is there nothing that could still start."""
-    kept = make_world(make_task(deadlines=Deadlines(queue_seconds=20)), job=make_job(), refusal=quota(25))
+    kept = make_world(make_task(deadlines=Deadlines(queue_seconds=20)), job=make_job(accepted=None), refusal=quota(25))
 
     stopping = decide(kept, at(21))
-    going = decide(replace(kept, job=make_job(deleting=True), refusal=None), at(22))
+    going = decide(replace(kept, job=make_job(accepted=None, deleting=True), refusal=None), at(22))
     gone = decide(replace(kept, job=None, refusal=None), at(23))
 
     assert (stopping.status, len(stopping.delete)) == (None, 1)

@@ -149,6 +149,14 @@ def test_a_result_is_read_though_the_watch_of_pods_is_far_behind(cluster: Cluste
     assert status(cluster)["result"] == {"value": 7}
 
 
+def test_a_task_that_has_its_definitions_name_is_found_at_the_start(cluster: Cluster) -> None:
+    cluster.add("taskdefinitions", {"metadata": {"name": TASK}, "spec": {"container": {"image": "x"}}})
+    cluster.add("tasks", {"metadata": {"name": TASK}, "spec": {"definitionName": TASK}})
+    Process(cluster).work_off()
+
+    assert cluster.writes["create jobs"] == 1
+
+
 def test_a_job_of_a_user_with_our_label_does_not_keep_the_operator_from_starting(cluster: Cluster) -> None:
     labels = {"app.kubernetes.io/managed-by": "celeriac", "celeriac.dev/attempt": "x"}
     meta = {"name": "theirs", "labels": labels, "annotations": {"celeriac.dev/accepted": "{"}}

@@ -14,10 +14,14 @@ from celeriac_operator.core.text import cut
 
 
 class DefinitionKey(NamedTuple):
-    """Namespace and name of a TaskDefinition."""
+    """Namespace and name of a TaskDefinition.
+
+    The kind is part of it: a Task of the same name is another key, and tuples do not tell their classes apart.
+    """
 
     namespace: str
     definition: str
+    kind: str = "TaskDefinition"
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.definition}"

@@ -12,7 +12,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from celeriac.api.v1alpha1 import Json
-from celeriac_operator.core.patterns import SCHEMA_FORMATS, LinearValidator, PatternError
+from celeriac_operator.core.bounded_schema import SCHEMA_FORMATS, LinearValidator, PatternError, errors_within_budget
 from celeriac_operator.core.text import cut
 
 _LONGEST_PROBLEM = 500
@@ -24,7 +24,7 @@ _BROKEN = (SchemaError, Unresolvable, RecursionError, ValueError, ArithmeticErro
 def schema_problem(schema: dict[str, Json], value: Json, where: str) -> str | None:
     """What is wrong with the value, as ``<where>.<path>: <why>``; None where nothing is."""
     try:
-        error = best_match(_validator(json.dumps(schema, sort_keys=True)).iter_errors(value))
+        error = best_match(errors_within_budget(_validator(json.dumps(schema, sort_keys=True)), value))
     except _BROKEN as broken:
         return f"{where}: the schema of the TaskDefinition cannot be used: {cut(str(broken), _LONGEST_PROBLEM)}"
     if error is None:

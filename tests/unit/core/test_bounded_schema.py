@@ -1,4 +1,4 @@
-"""Patterns of a schema: RE2's, in linear time."""
+"""Schemas that would keep the operator busy."""
 
 from __future__ import annotations
 
@@ -43,6 +43,25 @@ def test_pattern(schema: dict[str, Any], params: Any, wanted: str | None) -> Non
 
     assert (found or "").startswith(wanted or "")
     assert (found is None) == (wanted is None)
+
+
+def test_references_that_double_each_other_end_soon() -> None:
+    laughs = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
+    schema = {"$defs": {**laughs, "a40": {}}, "$ref": "#/$defs/a0"}
+
+    assert "references" in (schema_problem(schema, {"a": 1}, "params") or "")
+
+
+@pytest.mark.parametrize(
+    ("items", "fits"),
+    [
+        pytest.param([{"a": n} for n in range(5000)], True, id="thousands of objects are told apart at once"),
+        pytest.param([{"a": 1}, {"a": 1.0}], False, id="1 and 1.0 are the same"),
+        pytest.param([True, 1], True, id="true and 1 are not"),
+    ],
+)
+def test_unique_items(items: list[Any], fits: bool) -> None:
+    assert (schema_problem({"uniqueItems": True}, items, "params") is None) == fits
 
 
 @pytest.mark.parametrize(

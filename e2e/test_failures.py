@@ -149,7 +149,7 @@ CASES = (
     ),
     failed_of(
         "a service account that is not there is told with its name",
-        "StartDeadlineExceeded",
+        "InvalidPod",
         definition("no-account", pod={"serviceAccountName": "no-such-account"}),
         "no-such-account",
         spec={"deadlines": {"startSeconds": 6}},

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import aiohttp
 from kubernetes.aio import client, config
+from kubernetes.aio.client import rest
 
 from celeriac_operator.core.names import FIELD_MANAGER
 from celeriac_operator.metrics import API_CALLS
@@ -17,6 +18,9 @@ Raw = dict[str, Any]
 Verb = Literal["get", "list", "create", "patch", "delete"]
 
 PAGE = 500
+CONNECTIONS = 8
+KEEPALIVE_SECONDS = 75
+"""The API server closes idle connections after 90 s."""
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 _TIMEOUT_SECONDS = 30
 
@@ -56,6 +60,13 @@ EVENTS = Resource("/api/v1", "events")
 REVISIONS = Resource("/apis/apps/v1", "controllerrevisions")
 
 
+class LastingConnections(rest.RESTClientObject):
+    """Connections that are kept while nothing happens: a TLS handshake costs more CPU than several calls."""
+
+    def _create_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, keepalive_timeout=KEEPALIVE_SECONDS)
+
+
 class KubeApi:
     """A connection to the API server."""
 
@@ -70,10 +81,12 @@ class KubeApi:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        configuration.connection_pool_maxsize = 64
+        configuration.connection_pool_maxsize = CONNECTIONS
         # With it, aiohttp would look for a netrc file at every request; the proxy is the configuration's own matter.
         configuration.client_session_kwargs = {"trust_env": False}
-        return cls(client.ApiClient(configuration))
+        connection = client.ApiClient(configuration)
+        connection.rest_client = LastingConnections(configuration)
+        return cls(connection)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -84,7 +84,8 @@ CASES = (
     failed(
         "of a flood of output the end is kept",
         "AppError",
-        task("flood", "yes some line | head -n 20000; echo the very end; exit 1"),
+        # A second for the runtime to write the log: the kubelet reads its end the moment the process is gone.
+        task("flood", "yes some line | head -n 20000; echo the very end; sleep 1; exit 1"),
         r"the very end",
     ),
     failed(

@@ -46,9 +46,14 @@ class Clocks:
     run: datetime | None = None
 
     @property
+    def all(self) -> tuple[datetime | None, ...]:
+        """Each of them."""
+        return (self.queue, self.total, self.start, self.run)
+
+    @property
     def next(self) -> datetime | None:
         """The next that can pass."""
-        return earliest(self.queue, self.total, self.start, self.run)
+        return earliest(*self.all)
 
 
 def clocks(

@@ -11,7 +11,7 @@ from celeriac_operator.core.acceptance import Rejected, accept, effective
 from celeriac_operator.core.clocks import DEFINITION_GRACE_SECONDS, Clocks, after, clocks, earliest, origin
 from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
-from celeriac_operator.core.outcome import Ended, NotStarted, Outcome, Running, outcome
+from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
 
 
@@ -155,16 +155,9 @@ class View:
 
     def next_deadline(self, *others: datetime | None) -> datetime | None:
         """When something can change by itself: the next deadline, or one of the other moments."""
-        pending = [moment for moment in (*self.world_deadlines, *others) if moment is not None and moment > self.now]
+        pending = [moment for moment in (*self.clocks.all, *others) if moment is not None and moment > self.now]
         return earliest(*pending)
-
-    @property
-    def world_deadlines(self) -> tuple[datetime | None, ...]:
-        return (self.clocks.queue, self.clocks.total, self.clocks.start, self.clocks.run)
 
     def soon(self, seconds: float) -> datetime:
         """The moment so many seconds from now."""
         return self.now + timedelta(seconds=seconds)
-
-
-__all__ = ["Ended", "NotStarted", "Running", "View"]

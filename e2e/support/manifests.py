@@ -43,6 +43,11 @@ def definition(name: str, script: str = "true", *, container_fields: Obj | None 
     }
 
 
+def queue(name: str, **spec: Any) -> Obj:
+    """A TaskQueue; its spec as keywords."""
+    return {"apiVersion": API_VERSION, "kind": "TaskQueue", "metadata": {"name": name}, "spec": spec}
+
+
 def quota(name: str, **hard: str) -> Obj:
     """A ResourceQuota; `count/jobs.batch` is given as `jobs`."""
     named = {"count/jobs.batch" if key == "jobs" else key: value for key, value in hard.items()}

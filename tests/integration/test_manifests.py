@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from e2e.support import manifests
 from e2e.support.kube import TASKS, Kube, Obj, Refused
-from e2e.support.manifests import definition, task, task_of
+from e2e.support.manifests import definition, queue, task, task_of
 from e2e.support.namespaces import Namespace
 
 FULL_TASK: Obj = {
@@ -92,6 +92,21 @@ FULL_DEFINITION: Obj = {
         "version": "1.4",
     },
 }
+
+FULL_QUEUE: Obj = queue(
+    "media",
+    maxConcurrency=10,
+    maxConcurrencyPerKey=2,
+    rateLimit={"tasks": 100, "periodSeconds": 60},
+    stopPolicy="Hold",
+    stopReason="the disk is being replaced",
+    backlog={"maxTasks": 1000, "maxBytes": 1048576, "maxAgeSeconds": 3600},
+    inlineContainers="Deny",
+    fairness={"byLabel": "example.com/tenant"},
+    historyLimit=100,
+    kueueQueueName="team-a",
+)
+"""Every field of a queue."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +236,21 @@ BAD = (
         ("env[0].valueFrom", "secretKeyRef"),
     ),
     Bad("an unknown isolation", definition("bad", isolation="VM"), ("spec.isolation", "Pod")),
+    Bad("a queue without any slot", queue("bad", maxConcurrency=0), ("spec.maxConcurrency",)),
+    Bad("a queue without a slot for a key", queue("bad", maxConcurrencyPerKey=0), ("spec.maxConcurrencyPerKey",)),
+    Bad("a rate limit without a period", queue("bad", rateLimit={"tasks": 5}), ("rateLimit.periodSeconds",)),
+    Bad(
+        "a rate limit of no tasks",
+        queue("bad", rateLimit={"tasks": 0, "periodSeconds": 1}),
+        ("spec.rateLimit.tasks",),
+    ),
+    Bad("an unknown stop policy", queue("bad", stopPolicy="Pause"), ("spec.stopPolicy", "HoldAndDrain")),
+    Bad("a reason for a stop that is none", queue("bad", stopReason="why"), ("spec.stopReason", "stopPolicy")),
+    Bad("an unknown rule for containers", queue("bad", inlineContainers="Never"), ("spec.inlineContainers", "Deny")),
+    Bad("fairness by a label that cannot be", queue("bad", fairness={"byLabel": "a b"}), ("fairness.byLabel",)),
+    Bad("a negative history", queue("bad", historyLimit=-1), ("spec.historyLimit",)),
+    Bad("a queue with a dot in its name", queue("a.b"), ("metadata.name", "DNS label")),
+    Bad("a field that queues do not have", queue("bad", maxconcurrency=1), ("maxconcurrency",)),
     Bad("a params schema that is a list", definition("bad", paramsSchema=[]), ("spec.paramsSchema",)),
 )
 
@@ -239,6 +269,8 @@ def test_is_refused_with_the_name_of_the_field(kube: Kube, bad: Bad) -> None:
     [
         FULL_TASK,
         FULL_DEFINITION,
+        FULL_QUEUE,
+        queue("without-limits"),
         task("smallest"),
         task_of("resize", "from-a-definition"),
         _named(task("x"), "a" * 63),
@@ -328,5 +360,5 @@ def test_the_spec_cannot_be_written_with_the_status(full_task: Namespace) -> Non
 
 
 def test_the_builders_write_valid_manifests(kube: Kube) -> None:
-    for manifest in (task("x"), definition("x"), task_of("x", "y"), manifests.quota("q", pods="1")):
+    for manifest in (task("x"), definition("x"), task_of("x", "y"), queue("q"), manifests.quota("q", pods="1")):
         assert kube.create(manifest, "default", dry_run=True)["metadata"]["name"] in ("x", "y", "q")

@@ -91,6 +91,12 @@ capabilities:
 - apiGroups: [celeriac.dev]
   resources: [taskdefinitions/status]
   verbs: [patch]
+- apiGroups: [celeriac.dev]
+  resources: [taskqueues]
+  verbs: [get, list, watch]
+- apiGroups: [celeriac.dev]
+  resources: [taskqueues/status]
+  verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [create, get, list, delete]
@@ -107,7 +113,7 @@ capabilities:
 
 {{- define "celeriac.viewRules" -}}
 - apiGroups: [celeriac.dev]
-  resources: [tasks, taskdefinitions]
+  resources: [tasks, taskdefinitions, taskqueues]
   verbs: [get, list, watch]
 {{- end -}}
 
@@ -122,7 +128,7 @@ capabilities:
 {{- define "celeriac.adminRules" -}}
 {{ include "celeriac.editRules" . }}
 - apiGroups: [celeriac.dev]
-  resources: [taskdefinitions]
+  resources: [taskdefinitions, taskqueues]
   verbs: [create, update, patch, delete]
 {{- end -}}
 

@@ -374,20 +374,28 @@ OPERATOR_RULES = {
     "celeriac.dev:tasks/status": "patch",
     "celeriac.dev:taskdefinitions": "get list watch",
     "celeriac.dev:taskdefinitions/status": "patch",
+    "celeriac.dev:taskqueues": "get list watch",
+    "celeriac.dev:taskqueues/status": "patch",
     "batch:jobs": "create get list delete",
     ":pods": "get list watch delete",
     ":events": "create list",
     "apps:controllerrevisions": "create get list delete",
 }
 USER_RULES = {
-    "view": {"celeriac.dev:tasks": "get list watch", "celeriac.dev:taskdefinitions": "get list watch"},
+    "view": {
+        "celeriac.dev:tasks": "get list watch",
+        "celeriac.dev:taskdefinitions": "get list watch",
+        "celeriac.dev:taskqueues": "get list watch",
+    },
     "edit": {
         "celeriac.dev:tasks": "get list watch create update patch delete",
         "celeriac.dev:taskdefinitions": "get list watch",
+        "celeriac.dev:taskqueues": "get list watch",
     },
     "admin": {
         "celeriac.dev:tasks": "get list watch create update patch delete",
         "celeriac.dev:taskdefinitions": "get list watch create update patch delete",
+        "celeriac.dev:taskqueues": "get list watch create update patch delete",
     },
 }
 

@@ -21,6 +21,7 @@ from celeriac.api.rules import (
 from celeriac.api.schema import Schema, structural_schema
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec, TaskDefinitionStatus
 from celeriac.api.v1alpha1.model import GROUP, VERSION
+from celeriac.api.v1alpha1.queue import TaskQueueSpec, TaskQueueStatus
 from celeriac.api.v1alpha1.task import TaskSpec, TaskStatus
 
 
@@ -83,6 +84,23 @@ RESOURCES = (
             Column("Accepted", ".status.conditions[?(@.type=='Accepted')].status"),
             AGE,
         ),
+    ),
+    Resource(
+        kind="TaskQueue",
+        plural="taskqueues",
+        description="How Tasks of a queue are admitted: how many run at once, how fast they start, and in which order.",
+        spec=TaskQueueSpec,
+        status=TaskQueueStatus,
+        columns=(
+            Column("Limit", ".spec.maxConcurrency", "integer"),
+            Column("Running", ".status.running", "integer"),
+            Column("Queued", ".status.queued", "integer"),
+            Column("Oldest", ".status.oldestQueuedSeconds", "integer", priority=1),
+            Column("Active", ".status.conditions[?(@.type=='Active')].status"),
+            Column("Stopped", ".spec.stopReason", priority=1),
+            AGE,
+        ),
+        short_names=("tq",),
     ),
 )
 
@@ -156,7 +174,8 @@ def _root_schema(resource: Resource) -> Schema:
 
 
 def _add_rules(kind: str, spec: Schema) -> None:
-    for path, rules in (_task_rules(spec) if kind == "Task" else _definition_rules()).items():
+    rules_by_kind = {"Task": _task_rules, "TaskDefinition": _definition_rules, "TaskQueue": _queue_rules}
+    for path, rules in rules_by_kind[kind](spec).items():
         _at(spec, path).setdefault("x-kubernetes-validations", []).extend(rules)
 
 
@@ -170,7 +189,7 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
     }
 
 
-def _definition_rules() -> dict[str, list[Rule]]:
+def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
     sources = ("configMap", "secret", "emptyDir", "persistentVolumeClaim")
     count = " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in sources)
     one_source = {"rule": f"{count} == 1", "message": f"exactly one of {', '.join(sources)} must be set"}
@@ -181,6 +200,16 @@ def _definition_rules() -> dict[str, list[Rule]]:
         "pod.volumes.*": [one_source, reserved],
         "defaults.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
+
+
+def _queue_rules(_: Schema) -> dict[str, list[Rule]]:
+    stopped = "has(self.stopPolicy) && self.stopPolicy != 'None'"
+    unstopped = {
+        "rule": f"!has(self.stopReason) || ({stopped})",
+        "message": "stopReason says why the queue is stopped: set stopPolicy to Hold or HoldAndDrain, or remove it",
+        "fieldPath": ".stopReason",
+    }
+    return {"": [unstopped]}
 
 
 def _at(schema: Schema, path: str) -> Schema:

@@ -5,6 +5,15 @@ from celeriac.api.v1alpha1.definition import PodOptions, TaskDefinitionSpec, Tas
 from celeriac.api.v1alpha1.failure import DISRUPTIONS, NOT_RETRIED, TERMINAL_PHASES, Failure, Phase
 from celeriac.api.v1alpha1.model import API_VERSION, GROUP, VERSION, ApiModel, Condition, Json
 from celeriac.api.v1alpha1.policy import Backoff, Deadlines, Defaults, ExitCodes, Retry, RetryRule
+from celeriac.api.v1alpha1.queue import (
+    Backlog,
+    Fairness,
+    RateLimit,
+    RateLimitStatus,
+    StopPolicy,
+    TaskQueueSpec,
+    TaskQueueStatus,
+)
 from celeriac.api.v1alpha1.task import (
     MAX_ATTEMPTS_KEPT,
     MAX_PARAMS_BYTES,
@@ -33,6 +42,7 @@ __all__ = [
     "VERSION",
     "ApiModel",
     "Attempt",
+    "Backlog",
     "Backoff",
     "Cancel",
     "Condition",
@@ -47,16 +57,22 @@ __all__ = [
     "EnvVar",
     "ExitCodes",
     "Failure",
+    "Fairness",
     "Json",
     "Phase",
     "PodOptions",
+    "RateLimit",
+    "RateLimitStatus",
     "Resources",
     "Result",
     "ResultRef",
     "Retry",
     "RetryRule",
+    "StopPolicy",
     "TaskDefinitionSpec",
     "TaskDefinitionStatus",
+    "TaskQueueSpec",
+    "TaskQueueStatus",
     "TaskSpec",
     "TaskStatus",
 ]

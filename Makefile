@@ -71,4 +71,7 @@ demo: cluster-up images ## a hyper-parameter sweep on a real cluster, start to f
 bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/benchmarks.md
 	@$(PYTHON) -m e2e.bench
 
-.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench
+bench-admission: init ## what admission costs as the backlog grows; needs no cluster
+	@$(PYTHON) -m e2e.bench.admission
+
+.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission

@@ -91,7 +91,7 @@ class TaskQueueStatus(ApiModel):
     backlog: int | None = None
     """Messages that wait in the queue's stream."""
     oldest_queued_seconds: int | None = None
-    """For how long the oldest waiting Task has waited, when this was written. Refreshed ever more rarely as it grows."""
+    """How long the oldest waiting Task had waited when this was written. Refreshed ever more rarely as it grows."""
     rate_limit: RateLimitStatus | None = None
     """How far the rate limit is used up."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()

@@ -23,8 +23,15 @@ from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, Resource
 
 NAMESPACE = "media"
-PLURALS = {"definitions": "taskdefinitions", "jobs": "jobs", "pods": "pods", "tasks": "tasks"}
+PLURALS = {
+    "queues": "taskqueues",
+    "definitions": "taskdefinitions",
+    "jobs": "jobs",
+    "pods": "pods",
+    "tasks": "tasks",
+}
 """The kinds of the operator's cache, in the order in which it lists them."""
+_KINDS = {"tasks": "Task", "taskdefinitions": "TaskDefinition", "taskqueues": "TaskQueue"}
 
 
 class Cluster:
@@ -37,6 +44,8 @@ class Cluster:
         self.writes: Counter[str] = Counter()
         self.created_jobs: Counter[str] = Counter()
         self.quota_on_pods = self.quota_on_jobs = self.policy_on_pods = False
+        self.too_large_for_quota: set[str] = set()
+        """Tasks whose Jobs are more than a whole quota."""
         self.faults: list[Fault | None] = []
         self.ended: dict[str, Raw] = {}
         """Status with which each Task uid finished."""
@@ -140,7 +149,7 @@ class Cluster:
                 self.remove("pods", pod["metadata"]["name"])
 
     def _control(self, job: Raw, second_pod: bool) -> None:
-        if _conditions(job):
+        if _conditions(job) or job["spec"].get("suspend"):
             return
         pods = self.owned("pods", job["metadata"]["uid"])
         phases = [pod["status"]["phase"] for pod in pods]
@@ -160,7 +169,8 @@ class Cluster:
             return
         template = job["spec"]["template"]
         made = job["status"].get("pods", 0) + 1
-        self.put("jobs", {**job, "status": {**job["status"], "pods": made}})
+        began = job["status"].get("startTime") or wire(self.clock.now)
+        self.put("jobs", {**job, "status": {**job["status"], "pods": made, "startTime": began}})
         owner = {"kind": "Job", "name": name, "uid": job["metadata"]["uid"], "controller": True}
         meta = {"name": f"{name}-{made}", "labels": template["metadata"]["labels"], "ownerReferences": [owner]}
         spec = {**template["spec"]}
@@ -268,6 +278,11 @@ class FakeKube:
                 raise ApiError(409, "AlreadyExists", f'{plural} "{name}" already exists')
             if plural == "jobs" and self.cluster.quota_on_jobs:
                 raise ApiError(403, "Forbidden", "exceeded quota: count/jobs.batch")
+            if (
+                plural == "jobs"
+                and manifest["metadata"]["labels"][names.TASK_LABEL] in self.cluster.too_large_for_quota
+            ):
+                raise ApiError(403, "Forbidden", "exceeded quota: q, requested: cpu=4, used: cpu=0, limited: cpu=2")
             if plural == "jobs":
                 self.cluster.created_jobs[name] += 1
             return self.cluster.add(plural, {**copy.deepcopy(manifest), "status": {}})
@@ -279,7 +294,7 @@ class FakeKube:
             raw = self.cluster.get(resource.plural, name)
             if raw is None:
                 raise ApiError(404, "NotFound", name)
-            kind = "Task" if resource is api.TASKS else "TaskDefinition"
+            kind = _KINDS[resource.plural]
             refused = problems(status, kind)
             assert not refused, f"the API server would refuse this status: {refused}"
             if raw["metadata"]["resourceVersion"] != version:

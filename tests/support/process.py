@@ -9,11 +9,12 @@ from typing import Any, TypeVar, cast
 from tests.support.cluster import NAMESPACE, PLURALS, Cluster, FakeKube
 from tests.support.crash import OperatorDied
 
-from celeriac.api.v1alpha1 import Defaults, Resources
+from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.core.facts import Key
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import TROUBLE, Reconciler
 from celeriac_operator.watch import LISTED, WATCHED
 from celeriac_operator.workqueue import WorkQueue
@@ -55,8 +56,11 @@ class Queue:
 class Process:
     """One life of the operator after another: memory is lost in between, the cluster is not."""
 
-    def __init__(self, cluster: Cluster, defaults: Defaults | None = None) -> None:
+    def __init__(
+        self, cluster: Cluster, defaults: Defaults | None = None, queue_defaults: TaskQueueSpec | None = None
+    ) -> None:
         self.cluster, self.defaults = cluster, defaults or Defaults()
+        self.queue_defaults = queue_defaults or TaskQueueSpec()
         self.starts = 0
         self.start()
 
@@ -68,12 +72,14 @@ class Process:
         applier = Applier(kube, self.cache, Resources(), self._changed)
         queue = cast("WorkQueue[WorkKey]", self.queue)
         clock = self.cluster.clock
-        self.reconciler = Reconciler(self.cache, kube, queue, applier, self.defaults, clock=clock)
+        self.queues = Queues(self.cache, kube, queue, self.queue_defaults, clock=clock)
+        self.reconciler = Reconciler(self.cache, kube, queue, applier, self.queues, self.defaults, clock=clock)
         self.heard = {}
         for kind in LISTED:
             for raw in self.cluster.all(PLURALS[kind]):
                 self._changed(self.cache.put(kind, raw))
         self.cache.forget_orphans()
+        self.queues.begin()
         for kind in WATCHED:
             self.heard[kind] = len(self.cluster.log[kind])
 

@@ -20,6 +20,7 @@ from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST
+from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import TROUBLE, Reconciler
 from celeriac_operator.settings import Settings
 from celeriac_operator.watch import Watch
@@ -43,7 +44,8 @@ class App:
         self.cache = Cache()
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
         applier = Applier(kube, self.cache, settings.default_resources, self._changed)
-        self.reconciler = Reconciler(self.cache, kube, self.queue, applier, settings.defaults, clock=clock)
+        self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
+        self.reconciler = Reconciler(self.cache, kube, self.queue, applier, self.queues, settings.defaults, clock=clock)
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()
@@ -76,6 +78,7 @@ class App:
             self.settings.http_port, problems=self.problems, ready=lambda: self.ready, refresh=self._refresh
         )
         await self._until_done("filling the cache", self.watch.fill)
+        self.queues.begin()
         self.ready = True
         log.info("started", tasks=len(self.cache.tasks.entries), namespaces=self.settings.namespaces or "all")
         for _worker in range(self.settings.concurrency):
@@ -94,6 +97,7 @@ class App:
 
     async def _keep_house(self) -> None:
         limit = self.settings.max_finished_tasks
+        self.queues.forget_idle()
         self._unused_revisions = await keep_in_bounds(self.cache, self.kube, limit, self._unused_revisions)
 
     async def _every(self, seconds: float, name: str, do: Callable[[], Awaitable[None]]) -> None:

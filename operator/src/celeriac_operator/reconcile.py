@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from celeriac.api.v1alpha1 import Defaults, TaskStatus
+from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts
@@ -18,6 +19,7 @@ from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Broken, Cache, WorkKey
 from celeriac_operator.kube.observe import observe
 from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
+from celeriac_operator.queues import Queues
 from celeriac_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
@@ -42,12 +44,13 @@ class Reconciler:
         kube: KubeApi,
         queue: WorkQueue[WorkKey],
         applier: Applier,
+        queues: Queues,
         defaults: Defaults,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache, self._kube, self._queue, self._applier = cache, kube, queue, applier
-        self._defaults, self._clock = defaults, clock
+        self._queues, self._defaults, self._clock = queues, defaults, clock
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
         self._uids: dict[Key, str] = {}
@@ -62,8 +65,17 @@ class Reconciler:
         with RECONCILE_TIME.time():
             if isinstance(key, DefinitionKey):
                 await self._definition(key)
+            elif isinstance(key, QueueKey):
+                await self._queues.reconcile(key)
             else:
-                await self._task(key)
+                await self._task_and_say_so(key)
+
+    async def _task_and_say_so(self, key: Key) -> None:
+        """No slot is given out before every Task was looked at once; one that makes trouble counts as looked at."""
+        try:
+            await self._task(key)
+        finally:
+            self._queues.looked_at(key)
 
     async def _task(self, key: Key) -> None:
         task = self._cache.tasks.get(key)
@@ -73,6 +85,7 @@ class Reconciler:
             return
         self._uids[key] = task.uid
         if isinstance(task, Broken):
+            self._queues.tell(key, None)
             await self._mark_broken(task)
         elif key in self._poison and not task.finished:
             await self._applier.write_status(task, poisoned(task.status, self._poison[key], self._clock()))
@@ -84,14 +97,20 @@ class Reconciler:
         for remembered in (self._refusals, self._poison, self._uids):
             remembered.pop(key, None)
         self._queue.forget(key)
+        self._queues.tell(key, None)
 
     async def _decide(self, task: TaskFacts) -> None:
         now = self._clock()
         refusal = self._refusals.get(task.key)
-        world = await observe(task, self._cache, self._kube, refusal, self._defaults, now)
+        seen = await observe(task, self._cache, self._kube, refusal, self._defaults, now)
+        world = self._queues.place(seen)
         plan = decide(world, now)
-        refused = await self._applier.apply(plan, world, now)
-        self._remember(task.key, refused, kept=refusal is not None and now < refusal.retry_at and not plan.create)
+        self._queues.take(task.key, plan.standing)
+        applied = await self._applier.apply(plan, world, now)
+        if not applied.stale:
+            self._queues.tell(task.key, plan.standing)
+        kept = refusal is not None and now < refusal.retry_at and not plan.create
+        self._remember(task.key, applied.refusal, kept=kept)
         if plan.look_again is not None:
             self._queue.add_at(task.key, plan.look_again)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from celeriac.api.v1alpha1 import Defaults, Resources
+from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 
 
 class Settings(BaseSettings):
@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """json for machines, console for people."""
     defaults: Defaults = Defaults()
     """What Tasks get that neither say it nor have it from their TaskDefinition, as JSON."""
+    queue_defaults: TaskQueueSpec = TaskQueueSpec()
+    """The spec of queues that nobody declared, as JSON; by default they limit nothing."""
     default_resources: Resources = Resources(
         requests={"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"},
         limits={"memory": "512Mi", "ephemeral-storage": "1Gi"},

@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.builders import make_container, make_revision, make_spec
+from tests.support.builders import (
+    EFFECTIVE,
+    make_container,
+    make_job,
+    make_revision,
+    make_spec,
+    make_status,
+    make_task,
+)
 
-from celeriac.api.v1alpha1 import Defaults, TaskSpec
-from celeriac_operator.core.acceptance import Rejected, accept, effective, params_problem
+from celeriac.api.v1alpha1 import Defaults, TaskQueueSpec, TaskSpec
+from celeriac_operator.core.acceptance import Rejected, accept, effective, params_problem, queue_name
 from celeriac_operator.core.facts import Accepted
 
 
@@ -109,15 +117,57 @@ def test_params_just_small_enough_are_taken() -> None:
 
 def test_the_definitions_schema_names_the_parameter() -> None:
     revision = make_revision(params_schema={"properties": {"width": {"type": "integer"}}})
-    found = accept(make_spec(definition_name="resize", params={"width": "wide"}), revision, Defaults())
+    found = accept(make_spec(definition_name="resize", params={"width": "wide"}), revision, Defaults(), TaskQueueSpec())
 
     assert found == Rejected("InvalidParams", "spec.params.width: 'wide' is not of type 'integer'")
 
 
 def test_an_accepted_task_is_pinned_to_the_revision() -> None:
     revision = make_revision(defaults={"priority": 4})
-    found = accept(make_spec(definition_name="resize"), revision, Defaults())
+    found = accept(make_spec(definition_name="resize"), revision, Defaults(), TaskQueueSpec())
 
     assert isinstance(found, Accepted)
     assert found.definition is not None
     assert (found.definition.revision, found.effective.priority) == (revision.name, 4)
+
+
+QUEUE_NAMES: dict[str, tuple[dict[str, Any], str]] = {
+    "a task that was accepted stays in its queue": ({"status": "media", "spec": "a", "job": "b"}, "media"),
+    "a Job that was not recorded says what the task was accepted with": ({"job": "b", "spec": "a"}, "b"),
+    "the task's own queue comes before its definition's": ({"spec": "a", "definition": "d"}, "a"),
+    "the definition's comes before the operator's": ({"definition": "d", "operator": "o"}, "d"),
+    "the operator's comes before the built-in one": ({"operator": "o"}, "o"),
+    "the built-in one is default": ({}, "default"),
+}
+
+
+@pytest.mark.parametrize(("layers", "expected"), QUEUE_NAMES.values(), ids=list(QUEUE_NAMES))
+def test_the_queue_of_a_task(layers: dict[str, str], expected: str) -> None:
+    accepted = {key: EFFECTIVE.model_copy(update={"queue_name": name}) for key, name in layers.items()}
+    status = make_status(effective=accepted.get("status"))
+    task = make_task(status=status, definition_name="resize", queue_name=layers.get("spec"))
+    job = make_job(accepted=Accepted(accepted["job"])) if "job" in layers else None
+    live = make_revision(defaults={"queueName": layers["definition"]} if "definition" in layers else {})
+
+    assert expected == queue_name(task, job, live, Defaults(queue_name=layers.get("operator")))
+
+
+DENIALS: dict[str, tuple[str | None, bool, bool]] = {
+    "Deny refuses a container": ("Deny", True, True),
+    "Deny lets a definition in": ("Deny", False, False),
+    "ResourcesOnly lets a Task object's container in": ("ResourcesOnly", True, False),
+    "by default a container is let in": (None, True, False),
+}
+
+
+@pytest.mark.parametrize(("setting", "container", "denied"), DENIALS.values(), ids=list(DENIALS))
+def test_a_queue_may_take_no_containers(setting: Any, container: bool, denied: bool) -> None:
+    spec = make_spec(queue_name="media", **({} if container else {"definition_name": "resize"}))
+    found = accept(spec, None if container else make_revision(), Defaults(), TaskQueueSpec(inline_containers=setting))
+    message = (
+        "spec.container: queue media takes no containers (its spec.inlineContainers is Deny): "
+        "name a TaskDefinition instead"
+    )
+
+    assert (Rejected("InlineContainerDenied", message) if denied else found) == found
+    assert denied == isinstance(found, Rejected)

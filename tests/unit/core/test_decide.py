@@ -26,7 +26,8 @@ from tests.support.builders import (
 from tests.support.clock import T0, at
 from tests.support.crd import problems
 
-from celeriac.api.v1alpha1 import Deadlines, Defaults, Effective, Failure, Phase, TaskStatus
+from celeriac.api.v1alpha1 import Deadlines, Defaults, Effective, Failure, Phase, TaskQueueSpec, TaskStatus
+from celeriac_operator.core.admission.standing import Granted, NotAsked, Waits
 from celeriac_operator.core.decide import RULES, decide
 from celeriac_operator.core.facts import Accepted, Refusal, World
 from celeriac_operator.core.plan import CreateJob, CreateRevision, DeleteJob, DeletePod, DeleteTask, Plan
@@ -40,9 +41,12 @@ def effective(**fields: Any) -> Effective:
     return EFFECTIVE.model_copy(update={"deadlines": given, "retry": retry, **fields})
 
 
+WORLD_FIELDS = ("strays", "live", "pinned", "refusal", "defaults", "queue", "slot")
+
+
 def world_of(status: Any = None, job: Any = None, pod: Any = None, **fields: Any) -> World:
     """A world from its parts; fields of the spec go to the Task."""
-    whole = {name: fields.pop(name) for name in ("strays", "live", "pinned", "refusal", "defaults") if name in fields}
+    whole = {name: fields.pop(name) for name in WORLD_FIELDS if name in fields}
     return make_world(make_task(status=status, **fields), job=job, pod=pod, **whole)
 
 
@@ -77,6 +81,17 @@ LATE = make_status(TOO_LONG, start_time=at(2))
 UNTIL_20 = effective(deadlines={"queue_seconds": 20})
 EXACT = replace_policy(RUNS)
 RETRYING = make_status(failed_attempt(), next_attempt_time=at(20), effective=effective(retry={"max_attempts": 3}))
+FULL = Waits("QueueFull", "Waiting: queue default is at its limit of 1")
+HELD = TaskQueueSpec(stop_policy="Hold")
+DRAINED = TaskQueueSpec(stop_policy="HoldAndDrain", stop_reason="upgrade")
+PREEMPTED = BOUND.model_copy(update={"failure": Failure.PREEMPTED, "message": "Queue default is being drained"})
+PREEMPTING = make_status(PREEMPTED, start_time=at(2))
+TOO_LARGE = Refusal(
+    "QuotaExceeded",
+    'pods "x" is forbidden: exceeded quota: q, requested: requests.cpu=4, used: requests.cpu=0, limited: '
+    "requests.cpu=1500m",
+    at(30),
+)
 SHORT_TTL = Defaults(ttl_seconds_after_finished=60)
 REVISION = make_revision()
 STORED = make_revision(stored=True)
@@ -227,6 +242,99 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         world_of(RUNS, make_job()),
         8,
         {"status": "Running/Completing", "again": 10.0},
+    ),
+    # --- waiting for a slot ---
+    "a task whose queue has a limit asks for a slot first": (world_of(slot=NotAsked()), 0, {"again": 1}),
+    "a task that got its slot starts": (world_of(slot=Granted()), 0, {"create": ["Job 1"]}),
+    "why it waits is said only after a second": (world_of(slot=FULL), 0.5, {"again": 1}),
+    "why it waits is said then": (world_of(slot=FULL), 1, {"status": "Queued/QueueFull"}),
+    "a task that waits for a slot still expires": (
+        world_of(slot=FULL, deadlines={"queue_seconds": 60}),
+        60,
+        {"status": "Expired/Expired"},
+    ),
+    "a task that waits for a slot is cancelled at once": (
+        world_of(slot=FULL, cancel={}),
+        5,
+        {"status": "Cancelled/Cancelled"},
+    ),
+    "a suspended task does not ask": (world_of(slot=NotAsked(), suspend=True), 2, {"status": "Pending/Suspended"}),
+    "a retry that is due asks again": (world_of(RETRYING, slot=NotAsked()), 20, {"again": 21}),
+    "a full queue does not touch an attempt that runs": (
+        world_of(RUNS, make_job(), make_pod(running()), slot=FULL, queue=HELD),
+        8,
+        {"status": "Running/Running"},
+    ),
+    "a queue that is drained stops what runs": (
+        world_of(RUNS, make_job(), make_pod(running()), queue=DRAINED),
+        8,
+        {"status": "Running/Stopping", "delete": ["Pod pod-1"], "again": 18},
+    ),
+    "an attempt that was drained is a disruption, and another follows": (
+        world_of(replace_policy(PREEMPTING), make_job(), make_pod(exited(143), deleted_at=at(8)), queue=DRAINED),
+        10,
+        {"status": "Retrying/Preempted", "again": 19},
+    ),
+    "exit code 0 wins over a drain": (
+        world_of(PREEMPTING, make_job(), make_pod(exited(0), deleted_at=at(8)), queue=DRAINED),
+        10,
+        {"status": "Succeeded/Succeeded"},
+    ),
+    "a Job that waits for a quota is taken back when its queue is drained": (
+        world_of(None, make_job(), refusal=quota(30), queue=DRAINED),
+        8,
+        {"delete": ["Job job-1"], "again": 9},
+    ),
+    "a container where the queue takes none fails at once": (
+        world_of(queue=TaskQueueSpec(inline_containers="Deny")),
+        0,
+        {"status": "Failed/InlineContainerDenied"},
+    ),
+    "a container that was accepted goes on where the queue takes none now": (
+        world_of(make_status(), queue=TaskQueueSpec(inline_containers="Deny")),
+        0,
+        {"create": ["Job 1"]},
+    ),
+    "a Job that can never fit into its quota is told so": (
+        world_of(refusal=TOO_LARGE),
+        5,
+        {"status": "Queued/QuotaExceeded", "again": 30},
+    ),
+    "a pod that can never fit into its quota is told so": (
+        world_of(None, make_job(), refusal=TOO_LARGE),
+        5,
+        {"status": "Queued/QuotaExceeded", "again": 30},
+    ),
+    # --- Kueue ---
+    "a Job that Kueue has not admitted is asked for, and its start deadline does not run": (
+        world_of(None, make_job(suspended=True)),
+        900,
+        {"status": "Queued/KueuePending", "again": 905},
+    ),
+    "a Job that Kueue has admitted has all of its start deadline from then on": (
+        world_of(None, make_job(started=at(900))),
+        910,
+        {"status": "Starting/Starting", "again": 1200},
+    ),
+    "a Job that Kueue has not admitted is taken back by a cancel": (
+        world_of(None, make_job(suspended=True), cancel={}),
+        8,
+        {"delete": ["Job job-1"], "again": 9},
+    ),
+    "a Job that Kueue has not admitted expires without an attempt": (
+        world_of(None, make_job(accepted=None, suspended=True), deadlines={"queue_seconds": 60}),
+        60,
+        {"delete": ["Job job-1"], "again": 61},
+    ),
+    "a pod whose quota Kueue took back is a disruption, and its Job goes": (
+        world_of(replace_policy(RUNS), make_job(suspended=True), make_pod(exited(143), deleted_at=at(8))),
+        10,
+        {"status": "Retrying/Preempted", "delete": ["Job job-1"], "again": 19},
+    ),
+    "a pod whose quota Kueue took back and that is gone already is one, too": (
+        world_of(replace_policy(RUNS), make_job(suspended=True)),
+        10,
+        {"status": "Retrying/Preempted", "delete": ["Job job-1"], "again": 20},
     ),
     # --- stopping ---
     "cancel first records why, then stops the pod": (
@@ -560,3 +668,31 @@ def test_a_task_that_a_quota_kept_out_ends_without_an_attempt() -> None:
     assert (going.status, going.delete) == (None, ())
     assert gone.status is not None
     assert (gone.status.phase, gone.status.attempt_count) == (Phase.EXPIRED, 0)
+
+
+def test_a_drain_says_which_queue_and_why() -> None:
+    plan = decide(world_of(RUNS, make_job(), make_pod(running()), queue=DRAINED), at(8))
+
+    assert plan.status is not None
+    assert plan.status.attempts[-1].failure == "Preempted"
+    assert plan.status.attempts[-1].message == "Queue default is being drained: upgrade"
+
+
+def test_a_task_that_can_never_fit_is_stalled_and_says_what_is_too_much() -> None:
+    status = decide(world_of(refusal=TOO_LARGE), at(5)).status
+
+    assert status is not None
+    stalled = status.condition("Stalled")
+    assert stalled is not None
+    assert stalled.status == "True"
+    assert status.message == (
+        "It can never fit: quota q allows requests.cpu 1500m in all, and this task needs 4. "
+        "Ask for less, or have the quota raised"
+    )
+
+
+def test_the_job_of_a_queue_with_kueue_names_the_local_queue() -> None:
+    (create,) = decide(world_of(queue=TaskQueueSpec(kueue_queue_name="team-a")), T0).create
+
+    assert isinstance(create, CreateJob)
+    assert create.kueue_queue == "team-a"

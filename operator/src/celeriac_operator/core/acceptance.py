@@ -25,10 +25,11 @@ from celeriac.api.v1alpha1 import (
     EffectiveBackoff,
     EffectiveRetry,
     Retry,
+    TaskQueueSpec,
     TaskSpec,
 )
-from celeriac_operator.core.facts import Accepted, Revision
-from celeriac_operator.core.names import INVALID_PARAMS
+from celeriac_operator.core.facts import Accepted, JobFacts, Revision, TaskFacts
+from celeriac_operator.core.names import INLINE_CONTAINER_DENIED, INVALID_PARAMS
 from celeriac_operator.core.nesting import depth
 from celeriac_operator.core.schema import schema_problem
 from celeriac_operator.core.substitution import missing_params, unfit_params
@@ -46,14 +47,33 @@ class Rejected:
     message: str
 
 
-def accept(spec: TaskSpec, revision: Revision | None, defaults: Defaults) -> Accepted | Rejected:
-    """Accept a Task whose definition, where it names one, is there."""
+def accept(spec: TaskSpec, revision: Revision | None, defaults: Defaults, queue: TaskQueueSpec) -> Accepted | Rejected:
+    """Accept a Task whose definition, where it names one, is there.
+
+    Args:
+        queue: what the Task's queue says.
+    """
+    given = revision.spec.defaults if revision else None
+    settled = effective(spec, [d for d in (given, defaults) if d is not None])
+    if spec.container is not None and queue.inline_containers == "Deny":
+        denied = f"queue {settled.queue_name} takes no containers (its spec.inlineContainers is Deny)"
+        return Rejected(INLINE_CONTAINER_DENIED, f"spec.container: {denied}: name a TaskDefinition instead")
     problem = params_problem(spec, revision)
     if problem is not None:
         return Rejected(INVALID_PARAMS, problem)
-    given = revision.spec.defaults if revision else None
     pinned = DefinitionRevision(revision=revision.name, generation=revision.generation) if revision else None
-    return Accepted(effective(spec, [d for d in (given, defaults) if d is not None]), pinned)
+    return Accepted(settled, pinned)
+
+
+def queue_name(task: TaskFacts, job: JobFacts | None, live: Revision | None, defaults: Defaults) -> str:
+    """The queue that the Task stands in: as it was accepted, before that as it would be."""
+    if task.status.effective is not None:
+        return task.status.effective.queue_name
+    if job is not None and job.accepted is not None:
+        return job.accepted.effective.queue_name
+    given = live.spec.defaults if live is not None else None
+    named = (layer.queue_name for layer in (task.spec, given, defaults) if layer is not None)
+    return next((name for name in named if name is not None), Effective().queue_name)
 
 
 def effective(spec: TaskSpec, defaults: Iterable[Defaults]) -> Effective:

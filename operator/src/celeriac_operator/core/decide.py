@@ -14,6 +14,7 @@ from celeriac_operator.core.ending import attempt_failed, attempt_succeeded, att
 from celeriac_operator.core.facts import World
 from celeriac_operator.core.lifecycle import already_finished, being_deleted
 from celeriac_operator.core.plan import CreateRevision, Plan
+from celeriac_operator.core.slot import standing, wait_for_slot
 from celeriac_operator.core.starting import start_attempt
 from celeriac_operator.core.stopping import attempt_to_stop
 from celeriac_operator.core.view import View
@@ -47,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     before_start_time,  # the ETA is not reached
     backing_off,  # between two attempts
     job_refused,  # a full quota is waited for; an impossible pod fails
+    wait_for_slot,  # the queue is full, held or too fast
     start_attempt,  # nothing in the way: create the Job
 )
 
@@ -59,8 +61,12 @@ def decide(world: World, now: datetime) -> Plan:
         now: an aware datetime.
     """
     view = View(world, now)
-    plan = next((plan for plan in (rule(view) for rule in RULES) if plan is not None), Plan())
-    return _with_revision(view, plan)
+    for rule in RULES:
+        plan = rule(view)
+        if plan is not None:
+            plan = replace(plan, standing=standing(view, plan, waits_for_slot=rule is wait_for_slot))
+            return _with_revision(view, plan)
+    return Plan()
 
 
 def _with_revision(view: View, plan: Plan) -> Plan:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from celeriac.api.v1alpha1 import Attempt, Failure, Phase, Result
 from celeriac_operator.core import names
 from celeriac_operator.core.outcome import Ended
-from celeriac_operator.core.plan import DeletePod, Event, Plan
+from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Event, Plan
 from celeriac_operator.core.result import InvalidResult, read_result
 from celeriac_operator.core.retry import RetryDecision, retry_decision
 from celeriac_operator.core.status import Saying, compose, whole_second
@@ -76,11 +76,14 @@ def _finish_well(view: View, ended: Ended, result: Result | None) -> Plan:
     message = ended.warning or ("Succeeded" if attempt.number == 1 else f"Succeeded in attempt {attempt.number}")
     status = compose(view, Saying(Phase.SUCCEEDED, names.SUCCEEDED, message), attempt=attempt, result=result)
     events = (Event("Warning", names.WARNING_EVENT, ended.warning),) if ended.warning else ()
-    return Plan(status=status, events=events, delete=_strays(view))
+    return Plan(status=status, events=events, delete=_left_over(view))
 
 
-def _strays(view: View) -> tuple[DeletePod, ...]:
-    return tuple(DeletePod(pod.name, pod.uid) for pod in view.world.strays)
+def _left_over(view: View) -> tuple[Delete, ...]:
+    """What could still start a process of the attempt that is over: its other pods, and a Job that is suspended."""
+    job = view.world.job
+    jobs = (DeleteJob(job.name, job.uid),) if job is not None and job.suspended and not job.deleting else ()
+    return (*(DeletePod(pod.name, pod.uid) for pod in view.world.strays), *jobs)
 
 
 def _settle(view: View, ended: Ended) -> Plan:
@@ -125,7 +128,7 @@ def _retry(view: View, attempt: Attempt, failure: Failure, decision: RetryDecisi
     saying = retrying(attempt, at)
     status = compose(view, saying, attempt=attempt, next_attempt_time=at)
     event = Event("Warning", names.RETRYING_EVENT, cut(f"{failure}: {saying.message}", 1000))
-    return Plan(status=status, events=(event,), delete=_strays(view), look_again=view.next_deadline(at))
+    return Plan(status=status, events=(event,), delete=_left_over(view), look_again=view.next_deadline(at))
 
 
 def retrying(failed: Attempt, at: datetime) -> Saying:
@@ -140,7 +143,7 @@ def finish(view: View, saying: Saying, attempt: Attempt | None = None) -> Plan:
     status = compose(view, saying, attempt=attempt)
     reason = names.FAILED_EVENT if saying.phase is Phase.FAILED else saying.reason
     event = Event("Normal" if saying.phase is Phase.CANCELLED else "Warning", reason, cut(saying.message, 1000))
-    return Plan(status=status, events=(event,), delete=_strays(view))
+    return Plan(status=status, events=(event,), delete=_left_over(view))
 
 
 def cancelled(view: View) -> Saying:

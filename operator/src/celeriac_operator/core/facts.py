@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from celeriac.api.v1alpha1 import Defaults, DefinitionRevision, Effective, TaskDefinitionSpec, TaskSpec, TaskStatus
+from celeriac.api.v1alpha1 import (
+    Defaults,
+    DefinitionRevision,
+    Effective,
+    TaskDefinitionSpec,
+    TaskQueueSpec,
+    TaskSpec,
+    TaskStatus,
+)
+from celeriac_operator.core.admission.standing import Slot, Unlimited
 
 
 class Key(NamedTuple):
@@ -32,6 +42,7 @@ class TaskFacts:
     spec: TaskSpec
     status: TaskStatus = field(default_factory=TaskStatus)
     deleting: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -62,6 +73,10 @@ class JobFacts:
     failed: bool = False
     message: str = ""
     accepted: Accepted | None = None
+    suspended: bool = False
+    """Kueue has not admitted it, or has taken its quota back."""
+    started: datetime | None = None
+    """When the Job controller began with it, after a suspension anew."""
 
     @property
     def finished(self) -> bool:
@@ -158,3 +173,8 @@ class World:
     """The revision that the Task was accepted with."""
     refusal: Refusal | None = None
     defaults: Defaults = field(default_factory=Defaults)
+    queue_name: str = "default"
+    queue: TaskQueueSpec = field(default_factory=TaskQueueSpec)
+    """What the Task's queue says; the operator's defaults where nobody declared it."""
+    slot: Slot = field(default_factory=Unlimited)
+    """What the queue answers to the Task."""

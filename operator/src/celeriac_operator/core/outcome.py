@@ -17,6 +17,7 @@ LONGEST_OUTPUT = 2048
 SIGKILLED = 128 + 9
 """Under load a runtime can miss that the kernel killed for lack of memory: then only this exit code is left of it."""
 LONGEST_DETAIL = 512
+_TAKEN_BACK = "Its Job was suspended: Kueue gave its quota to another"
 
 _DISRUPTIONS = {
     "PreemptionByScheduler": Failure.PREEMPTED,
@@ -106,14 +107,20 @@ def outcome(attempt: Attempt, job: JobFacts | None, pod: PodFacts | None, *, rep
         return _lost(attempt, Failure.POD_DELETED, f"Its pod is gone: {why}")
     if attempt.pod_uid is None:
         return NotStarted()
+    if job.suspended:
+        return _lost(attempt, Failure.PREEMPTED, _TAKEN_BACK)
     if attempt.failure is None and not replaced:
         return Unclear()
     return _lost(attempt, Failure.POD_DELETED, "Its pod is gone, and the Job made another")
 
 
 def _with_job(found: Outcome, attempt: Attempt, job: JobFacts | None) -> Outcome:
-    """A pod that was deleted because its Job was: that is what happened."""
-    if not isinstance(found, Ended) or found.failure is not Failure.POD_DELETED or not (job is None or job.deleting):
+    """A pod that was deleted because its Job was, or was suspended: that is what happened."""
+    if not isinstance(found, Ended) or found.failure is not Failure.POD_DELETED:
+        return found
+    if job is not None and job.suspended:
+        return replace(found, failure=Failure.PREEMPTED, message=_TAKEN_BACK)
+    if job is not None and not job.deleting:
         return found
     return replace(found, failure=Failure.JOB_LOST, message=f"Job {attempt.job_name} was deleted by something else")
 

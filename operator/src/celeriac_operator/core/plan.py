@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from celeriac.api.v1alpha1 import TaskStatus
+from celeriac_operator.core.admission.standing import Standing
 from celeriac_operator.core.facts import Accepted, Revision
 
 
@@ -24,6 +25,8 @@ class CreateJob:
     attempt: int
     accepted: Accepted
     revision: Revision | None
+    kueue_queue: str | None = None
+    """The Job is made suspended, for this LocalQueue of Kueue to admit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,5 @@ class Plan:
     events: tuple[Event, ...] = ()
     delete: tuple[Delete, ...] = ()
     look_again: datetime | None = None
+    standing: Standing | None = None
+    """Where the Task stands with its queue then; None: it has no slot and wants none."""

@@ -17,4 +17,5 @@ def start_attempt(view: View) -> Plan | None:
     if accepted.definition is not None and revision is None:
         gone = f"ControllerRevision {accepted.definition.revision} was deleted by something else: submit the task again"
         return finish(view, Saying(Phase.FAILED, Failure.INVALID_POD, gone))
-    return Plan(create=(CreateJob(view.next_number, accepted, revision),))
+    kueue = view.world.queue.kueue_queue_name
+    return Plan(create=(CreateJob(view.next_number, accepted, revision, kueue),))

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from celeriac.api.v1alpha1 import Failure, Phase
 from celeriac_operator.core import names
+from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.ending import cancelled, not_started_in_time, out_of_time
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan
@@ -38,7 +39,7 @@ def attempt_to_stop(view: View) -> Plan | None:
     verdict = next((found for found in (check(view) for check in VERDICTS) if found is not None), None)
     if verdict is None:
         return None
-    if _kept_by_quota(view):
+    if _kept_out(view):
         return Plan(delete=_stops(view), look_again=_check_again(view))  # no attempt began, so none is recorded
     attempt = attempt.model_copy(update={"failure": verdict.failure, "message": verdict.message})
     phase = Phase.RUNNING if attempt.start_time else Phase.STARTING
@@ -46,10 +47,10 @@ def attempt_to_stop(view: View) -> Plan | None:
     return Plan(status=compose(view, saying, attempt=attempt), delete=_stops(view), look_again=_check_again(view))
 
 
-def _kept_by_quota(view: View) -> bool:
-    """The Job waits for a quota to let its pod in: that is not an attempt."""
+def _kept_out(view: View) -> bool:
+    """The Job waits for a quota or Kueue to let its pod in: that is not an attempt."""
     refusal, job = view.world.refusal, view.world.job
-    waits = refusal is not None and refusal.reason == names.QUOTA_EXCEEDED
+    waits = view.kueue_pending or (refusal is not None and refusal.reason == names.QUOTA_EXCEEDED)
     unrecorded = view.recorded is not None and view.recorded.number == view.next_number
     return unrecorded and view.world.pod is None and (waits or (job is not None and job.deleting))
 
@@ -107,6 +108,14 @@ def _run(view: View) -> Verdict | None:
     return Verdict(Failure.RUN_DEADLINE_EXCEEDED, f"It ran longer than runSeconds ({view.deadlines.run_seconds} s)")
 
 
+def _drain(view: View) -> Verdict | None:
+    queue = view.world.queue
+    if queue.stop_policy != "HoldAndDrain":
+        return None
+    why = stopped(view.world.queue_name, queue.stop_policy, queue.stop_reason)
+    return Verdict(Failure.PREEMPTED, f"{why[0].upper()}{why[1:]}")
+
+
 VERDICTS = (
     _cancel,  # the user asked
     _total,  # the task as a whole has run out of time
@@ -114,4 +123,5 @@ VERDICTS = (
     _hopeless,  # waiting does not help, such as for an image that may not be pulled
     _start,  # this attempt did not start in time
     _run,  # this attempt ran too long
+    _drain,  # its queue is drained: a disruption, since it is not the task's doing
 )

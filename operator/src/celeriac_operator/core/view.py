@@ -8,6 +8,7 @@ from functools import cached_property
 
 from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Deadlines, Effective
 from celeriac_operator.core.acceptance import Rejected, accept, effective
+from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.clocks import DEFINITION_GRACE_SECONDS, Clocks, after, clocks, earliest, origin
 from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
@@ -36,7 +37,7 @@ class View:
             return job.accepted
         if self.task.spec.definition_name is not None and self.world.live is None:
             return None
-        return accept(self.task.spec, self.world.live, self.world.defaults)
+        return accept(self.task.spec, self.world.live, self.world.defaults, self.world.queue)
 
     @property
     def accepted(self) -> Accepted | None:
@@ -46,6 +47,11 @@ class View:
     def policy(self) -> Effective:
         """What the Task runs under; before or without acceptance, what it and the operator say."""
         return self.accepted.effective if self.accepted else effective(self.task.spec, [self.world.defaults])
+
+    @property
+    def queue(self) -> QueueKey:
+        """The queue that the Task stands in."""
+        return QueueKey(self.task.key.namespace, self.world.queue_name)
 
     @property
     def deadlines(self) -> Deadlines:
@@ -116,11 +122,20 @@ class View:
 
     @property
     def _starting_since(self) -> datetime | None:
-        """From when startSeconds count; while a quota keeps the pod away they do not, and begin anew with the pod."""
-        attempt, pod, refusal = self.attempt, self.world.pod, self.world.refusal
-        if attempt is None or (pod is None and refusal is not None and refusal.reason == QUOTA_EXCEEDED):
+        """From when startSeconds count; while a quota or Kueue keeps the pod away they do not, and then begin anew."""
+        attempt, pod, job, refusal = self.attempt, self.world.pod, self.world.job, self.world.refusal
+        if attempt is None or self.kueue_pending:
             return None
-        return pod.created if pod is not None else attempt.create_time
+        if pod is None and refusal is not None and refusal.reason == QUOTA_EXCEEDED:
+            return None
+        if pod is not None:
+            return pod.created
+        return job.started if job is not None and job.started is not None else attempt.create_time
+
+    @property
+    def kueue_pending(self) -> bool:
+        """The Job is there, and Kueue has not admitted it."""
+        return self.world.job is not None and self.world.job.suspended and self.world.pod is None
 
     @property
     def expired(self) -> bool:

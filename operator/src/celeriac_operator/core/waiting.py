@@ -10,13 +10,17 @@ from celeriac_operator.core import names
 from celeriac_operator.core.acceptance import Rejected
 from celeriac_operator.core.clocks import earliest
 from celeriac_operator.core.ending import cancelled, expired, finish, out_of_time, retrying
+from celeriac_operator.core.facts import Refusal
 from celeriac_operator.core.outcome import NotStarted, Running, Unclear
 from celeriac_operator.core.plan import Plan
+from celeriac_operator.core.quota import never_fits
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 
 SAY_AFTER_SECONDS = 1
+ASK_KUEUE_SECONDS = 5
+"""How often a Job is asked whether Kueue has admitted it."""
 ASK_JOB_SECONDS = 2
 """How often a Job is asked what became of its pod, when the pod is gone."""
 SAY_STARTING_AFTER_SECONDS = 3
@@ -89,8 +93,16 @@ def job_refused(view: View) -> Plan | None:
         return finish(view, Saying(Phase.FAILED, Failure.INVALID_POD, cut(refusal.message, 1000)))
     if view.now >= refusal.retry_at:
         return None
-    saying = Saying(Phase.QUEUED, refusal.reason, f"Waiting: {cut(refusal.message, 500)}")
-    return waits(view, saying, until=refusal.retry_at)
+    return waits(view, _refused(refusal), until=refusal.retry_at)
+
+
+def _refused(refusal: Refusal) -> Saying:
+    """A quota may be full for now, or too small whatever else runs: then only a person can help."""
+    too_large = never_fits(refusal.message) if refusal.reason == names.QUOTA_EXCEEDED else None
+    if too_large is not None:
+        message = f"It can never fit: {cut(too_large, 500)}. Ask for less, or have the quota raised"
+        return Saying(Phase.QUEUED, refusal.reason, message, stuck=True)
+    return Saying(Phase.QUEUED, refusal.reason, f"Waiting: {cut(refusal.message, 500)}")
 
 
 def attempt_under_way(view: View) -> Plan | None:
@@ -115,9 +127,12 @@ def _starting(view: View, found: NotStarted) -> Plan:
     attempt, refusal = view.attempt, view.world.refusal
     assert attempt is not None  # noqa: S101
     since = attempt.create_time or view.now
+    if view.kueue_pending:
+        message = f"Waiting for Kueue to admit Job {attempt.job_name}"
+        saying = Saying(Phase.QUEUED, names.KUEUE_PENDING, message)
+        return waits(view, saying, since=since, until=view.soon(ASK_KUEUE_SECONDS), record=False)
     if view.world.pod is None and refusal is not None and refusal.reason == names.QUOTA_EXCEEDED:
-        saying = Saying(Phase.QUEUED, refusal.reason, f"Waiting: {cut(refusal.message, 500)}")
-        return waits(view, saying, since=since, until=refusal.retry_at, record=False)
+        return waits(view, _refused(refusal), since=since, until=refusal.retry_at, record=False)
     problem, message = trouble(view, found)
     if problem is not None:
         saying = Saying(Phase.STARTING, problem, f"Attempt {attempt.number} cannot start yet: {message}", stuck=True)

@@ -54,6 +54,7 @@ class Resource:
 
 TASKS = Resource("/apis/celeriac.dev/v1alpha1", "tasks")
 DEFINITIONS = Resource("/apis/celeriac.dev/v1alpha1", "taskdefinitions")
+QUEUES = Resource("/apis/celeriac.dev/v1alpha1", "taskqueues")
 JOBS = Resource("/apis/batch/v1", "jobs")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/api/v1", "events")

@@ -20,6 +20,7 @@ from celeriac_operator.core.plan import (
     DeleteTask,
     Plan,
 )
+from celeriac_operator.core.quota import never_fits
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -31,6 +32,18 @@ from celeriac_operator.manifests.revision import build_revision
 from celeriac_operator.measure import measure
 
 REFUSED_JOB_RETRY = timedelta(seconds=5)
+NEVER_FITS_RETRY = timedelta(minutes=5)
+"""A quota that is too small as a whole has to be changed by a person first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a plan."""
+
+    refusal: Refusal | None = None
+    """What the API server refused."""
+    stale: bool = False
+    """The Task has changed since it was observed: the rest of the plan was dropped, and it is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +57,20 @@ class Applier:
     changed: Callable[[set[WorkKey]], None]
     """Is told which keys to look at again."""
 
-    async def apply(self, plan: Plan, world: World, now: datetime) -> Refusal | None:
+    async def apply(self, plan: Plan, world: World, now: datetime) -> Applied:
         """Carry it out. What the API server refused comes back, to be decided upon."""
         task = world.task
         for create in plan.create:
             refusal = await self._create(create, task, now)
             if refusal is not None:
-                return refusal
+                return Applied(refusal)
         if plan.status is not None and not await self.write_status(task, plan.status):
-            return None  # the decision was made from an old state: what it would delete may be wanted
+            return Applied(stale=True)  # the decision was made from an old state: what it would delete may be wanted
         for event in plan.events:
             await post(self.kube, task, event, now)
         for delete in plan.delete:
             await self._delete(delete, task)
-        return None
+        return Applied()
 
     async def _create(self, create: Create, task: TaskFacts, now: datetime) -> Refusal | None:
         match create:
@@ -133,4 +146,5 @@ def _refusal(error: ApiError, now: datetime) -> Refusal:
     if error.status not in (400, 403, 422):
         raise error
     reason = Failure.INVALID_POD if error.status != 403 else refusal_reason(error.message)
-    return Refusal(reason, error.message, now + REFUSED_JOB_RETRY)
+    pause = NEVER_FITS_RETRY if never_fits(error.message) else REFUSED_JOB_RETRY
+    return Refusal(reason, error.message, now + pause)

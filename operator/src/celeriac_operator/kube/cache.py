@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from celeriac.api.v1alpha1 import Failure
+from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.admission.status import QueueFacts
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Revision, TaskFacts
 from celeriac_operator.core.names import TASK_LABEL
@@ -20,6 +22,7 @@ from celeriac_operator.kube.parse import (
     job_of,
     key_of,
     pod_of,
+    queue_of,
     task_of,
     version_of,
 )
@@ -29,7 +32,7 @@ Of = TypeVar("Of", bound=Hashable)
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What parsing raises over an object of another shape."""
-WorkKey = Key | DefinitionKey
+WorkKey = Key | DefinitionKey | QueueKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,7 @@ class Cache:
     jobs: Kind[JobFacts] = field(default_factory=lambda: Kind(_or_none(job_of)))
     pods: Kind[PodFacts] = field(default_factory=lambda: Kind(_or_none(pod_of)))
     definitions: Kind[DefinitionFacts] = field(default_factory=lambda: Kind(_or_none(definition_of)))
+    queues: Kind[QueueFacts] = field(default_factory=lambda: Kind(_or_none(queue_of)))
     revisions: dict[Key, Revision] = field(default_factory=dict)
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
@@ -182,7 +186,7 @@ class Cache:
             self.jobs.drop(key)
 
     def kind(self, kind: str) -> Kind[Any]:
-        """The objects of a kind: tasks, jobs, pods or definitions."""
+        """The objects of a kind: tasks, jobs, pods, definitions or queues."""
         return getattr(self, kind)  # type: ignore[no-any-return]
 
     def _affected(self, kind: str, key: Key, entry: Entry[Any] | None) -> set[WorkKey]:
@@ -190,6 +194,8 @@ class Cache:
             return set()
         if kind == "tasks":
             return {key}
+        if kind == "queues":
+            return {QueueKey(*key)}
         if kind == "definitions":
             return {DefinitionKey(*key), *self._waiting_for(key)}
         return {entry.task} if entry.task is not None and not self._settled(entry) else set()

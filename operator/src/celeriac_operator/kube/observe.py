@@ -64,6 +64,8 @@ async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
     number = last.number if last is not None and open_attempt else (task.status.attempt_count or 0) + 1
     key = Key(task.key.namespace, names.job_name(task.key.name, task.uid, number))
     job = cache.jobs.get(key)
+    if job is not None and job.suspended:
+        return await _job_now(key, cache, kube)  # Kueue admits it, or a person does, and no watch tells
     if job is None and open_attempt:
         # A Job that was recorded and is not in the cache is either lost or late: only the API server knows.
         job = await _job_now(key, cache, kube)

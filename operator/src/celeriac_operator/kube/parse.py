@@ -11,10 +11,14 @@ from celeriac.api.v1alpha1 import (
     Effective,
     TaskDefinitionSpec,
     TaskDefinitionStatus,
+    TaskQueueSpec,
+    TaskQueueStatus,
     TaskSpec,
     TaskStatus,
 )
 from celeriac_operator.core import names
+from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.admission.status import QueueFacts
 from celeriac_operator.core.definition import DefinitionFacts
 from celeriac_operator.core.facts import (
     Accepted,
@@ -67,6 +71,7 @@ def task_of(raw: Raw) -> TaskFacts:
         spec=TaskSpec.model_validate(raw["spec"]),
         status=TaskStatus.model_validate(raw.get("status") or {}),
         deleting="deletionTimestamp" in meta,
+        labels=meta.get("labels") or {},
     )
 
 
@@ -81,6 +86,18 @@ def definition_of(raw: Raw) -> DefinitionFacts:
         generation=int(meta.get("generation", 1)),
         status=TaskDefinitionStatus.model_validate(raw.get("status") or {}),
         revision=revision_of(meta["name"], meta.get("generation", 1), spec),
+    )
+
+
+def queue_of(raw: Raw) -> QueueFacts:
+    """A TaskQueue."""
+    meta = raw["metadata"]
+    return QueueFacts(
+        key=QueueKey(meta["namespace"], meta["name"]),
+        version=meta["resourceVersion"],
+        generation=int(meta.get("generation", 1)),
+        spec=TaskQueueSpec.model_validate(raw["spec"]),
+        status=TaskQueueStatus.model_validate(raw.get("status") or {}),
     )
 
 
@@ -121,7 +138,15 @@ def job_of(raw: Raw) -> JobFacts:
         failed=failed is not None,
         message=failed.get("message", "") if failed else "",
         accepted=_accepted(meta.get("annotations", {}).get(names.ACCEPTED_ANNOTATION)),
+        suspended=_suspended(raw),
+        started=_known(status.get("startTime")),
     )
+
+
+def _suspended(raw: Raw) -> bool:
+    """Kueue has not let the Job begin: it is suspended, or was until a moment ago."""
+    by_kueue = names.KUEUE_QUEUE_LABEL in (raw["metadata"].get("labels") or {})
+    return raw["spec"].get("suspend") is True or (by_kueue and "startTime" not in raw.get("status", {}))
 
 
 def _accepted(text: str | None) -> Accepted | None:

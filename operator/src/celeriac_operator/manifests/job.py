@@ -29,6 +29,7 @@ def build_job(task: TaskFacts, create: CreateJob, defaults: Resources, now: date
         now: the moment of creation.
     """
     labels = _labels(task, create)
+    kueue = {names.KUEUE_QUEUE_LABEL: create.kueue_queue} if create.kueue_queue else {}
     accepted = json.dumps(accepted_to_wire(create.accepted), separators=(",", ":"))
     return {
         "apiVersion": "batch/v1",
@@ -36,7 +37,7 @@ def build_job(task: TaskFacts, create: CreateJob, defaults: Resources, now: date
         "metadata": {
             "name": names.job_name(task.key.name, task.uid, create.attempt),
             "namespace": task.key.namespace,
-            "labels": labels,
+            "labels": {**labels, **kueue},
             "annotations": {names.ACCEPTED_ANNOTATION: accepted},
             "ownerReferences": [_owner(task)],
         },
@@ -45,6 +46,7 @@ def build_job(task: TaskFacts, create: CreateJob, defaults: Resources, now: date
             "completions": 1,
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
+            **({"suspend": True} if kueue else {}),
             "template": {"metadata": {"labels": labels}, "spec": _pod(task, create, defaults, now)},
         },
     }

@@ -98,9 +98,11 @@ class Admission:
         if not found.limits(concurrency_key):
             return Unlimited()
         standing = found.standings.get(task.name)
-        if isinstance(standing, Holds):
+        if standing is None:
+            return NotAsked()
+        if isinstance(standing, Holds) and not found.stopped:
             return Granted()
-        return self._waits(found, standing) if isinstance(standing, Asks) else NotAsked()
+        return self._waits(found, standing)  # in a stopped queue, a slot is good only for an attempt under way
 
     def why(self, task: Key) -> Waits | None:
         """Why a Task waits for a slot; None where it does not."""
@@ -148,5 +150,5 @@ class Admission:
             found = self._queues[queue] = QueueAdmission(self._defaults)
         return found
 
-    def _waits(self, queue: QueueAdmission, standing: Asks) -> Waits:
+    def _waits(self, queue: QueueAdmission, standing: Standing) -> Waits:
         return why(queue, standing, starting=bool(self._unseen.get(standing.queue.namespace)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.queue import QueueAdmission
-from celeriac_operator.core.admission.standing import Asks, Waits
+from celeriac_operator.core.admission.standing import Standing, Waits
 from celeriac_operator.core.text import cut
 
 
-def why(queue: QueueAdmission, asks: Asks, *, starting: bool) -> Waits:
+def why(queue: QueueAdmission, standing: Standing, *, starting: bool) -> Waits:
     """What keeps the Task from starting: of several things the one that lasts longest."""
-    name, spec, key = asks.queue.queue, queue.spec, asks.concurrency_key
+    name, spec, key = standing.queue.queue, queue.spec, standing.concurrency_key
     if queue.stopped:
         return Waits(names.QUEUE_HELD, f"Waiting: {stopped(name, spec.stop_policy, spec.stop_reason)}")
     if starting:

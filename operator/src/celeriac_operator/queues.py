@@ -1,0 +1,179 @@
+"""The queues of the running operator: admission joined with the cache, the work queue and the API server.
+
+A Task's standing is told after its plan was carried out, and whoever gets a slot by that is looked at next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from celeriac.api.v1alpha1 import Defaults, TaskQueueSpec
+from celeriac_operator.core.acceptance import queue_name
+from celeriac_operator.core.admission.admission import Admission
+from celeriac_operator.core.admission.rate import replayed
+from celeriac_operator.core.admission.standing import Holds, QueueKey, Standing
+from celeriac_operator.core.admission.status import PAUSE_SECONDS, QueueFacts, next_growth, queue_status
+from celeriac_operator.core.facts import Key, TaskFacts, World
+from celeriac_operator.core.status import whole_second
+from celeriac_operator.kube import api
+from celeriac_operator.kube.api import ApiError, KubeApi
+from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.workqueue import WorkQueue
+
+
+class Queues:
+    """Gives out slots, and keeps the status of the queues that are declared.
+
+    Args:
+        defaults: the spec of queues that nobody declared.
+        clock: now, as an aware datetime.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        kube: KubeApi,
+        work: WorkQueue[WorkKey],
+        defaults: TaskQueueSpec,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cache, self._kube, self._work, self._clock = cache, kube, work, clock
+        self.admission = Admission(defaults)
+        self._written: dict[QueueKey, datetime] = {}
+
+    # --- a Task's turn ---
+
+    def place(self, world: World) -> World:
+        """The snapshot with what the Task's queue says to it."""
+        task = world.task
+        name = queue_name(task, world.job, world.live, world.defaults)
+        queue = QueueKey(task.key.namespace, name)
+        self._configure(queue)
+        slot = self.admission.slot(task.key, queue, task.spec.concurrency_key)
+        return replace(world, queue_name=name, queue=self.admission.spec(queue), slot=slot)
+
+    def tell(self, task: Key, standing: Standing | None) -> None:
+        """Say where a Task stands now, and have whoever gets a slot by that looked at."""
+        for queue in self.admission.set(task, standing):
+            self._give_out(queue)
+            if self._declared(queue) is not None:
+                now = self._clock()
+                self._work.add_at(queue, max(self._written.get(queue, now) + timedelta(seconds=PAUSE_SECONDS), now))
+
+    def take(self, task: Key, standing: Standing | None) -> None:
+        """Have a Task hold its slot before its Job is created."""
+        if isinstance(standing, Holds):
+            self.admission.set(task, standing)
+
+    def looked_at(self, task: Key) -> None:
+        """A Task was looked at, whatever came of it."""
+        if self.admission.looked_at(task):
+            for queue in [queue for queue in self.admission if queue.namespace == task.namespace]:
+                self._give_out(queue)
+
+    def _give_out(self, queue: QueueKey) -> None:
+        grants = self.admission.grants(queue, self._clock())
+        for name in grants.tasks:
+            self._work.add(Key(queue.namespace, name))
+        if grants.look_again is not None:
+            self._work.add_at(queue, grants.look_again)
+
+    # --- a queue's turn ---
+
+    async def reconcile(self, queue: QueueKey) -> None:
+        """Follow the queue's spec, give out what there is, and write its status if it is time."""
+        self._configure(queue)
+        self._give_out(queue)
+        facts = self._declared(queue)
+        if facts is None:
+            self._written.pop(queue, None)
+            return
+        now = self._clock()
+        status = queue_status(facts, self.admission.counts(queue), self.admission.arrival(queue), now)
+        if status.oldest_queued_seconds is not None:
+            self._work.add_at(queue, now + timedelta(seconds=next_growth(status.oldest_queued_seconds)))
+        if status == facts.status:
+            return
+        due = self._written.get(queue, now - timedelta(seconds=PAUSE_SECONDS)) + timedelta(seconds=PAUSE_SECONDS)
+        if now < due <= now + timedelta(seconds=PAUSE_SECONDS):
+            self._work.add_at(queue, due)
+            return
+        self._written[queue] = now
+        try:
+            raw = await self._kube.write_status(api.QUEUES, *queue[:2], facts.version, status.to_wire())
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            return  # it has changed meanwhile, and its watch will tell
+        self._cache.put("queues", raw)
+
+    def _declared(self, queue: QueueKey) -> QueueFacts | None:
+        return self._cache.queues.get(Key(queue.namespace, queue.queue))
+
+    def _configure(self, queue: QueueKey) -> None:
+        """Where the spec is news, everybody who stands in the queue is looked at: a limit, a stop, a reason changed."""
+        facts = self._declared(queue)
+        if self.admission.configure(queue, facts.spec if facts is not None else None):
+            for task in self.admission.standing_in(queue):
+                self._work.add(task)
+            self._give_out(queue)
+
+    # --- starting up ---
+
+    def begin(self, ours: Callable[[str], bool] = lambda _: True) -> None:
+        """Take up namespaces, from what the cache holds: nothing is given out before each Task was looked at.
+
+        To be called once the cache is filled, Jobs too, and before the first reconcile there.
+
+        Args:
+            ours: whether a namespace is one of those that are about to be worked on.
+        """
+        tasks = (entry.facts for key, entry in self._cache.tasks.entries.items() if ours(key.namespace))
+        unfinished = [task for task in tasks if isinstance(task, TaskFacts) and not task.finished]
+        keys: dict[str, list[Key]] = {queue.namespace: [] for queue in self.admission if ours(queue.namespace)}
+        for task in unfinished:
+            keys.setdefault(task.key.namespace, []).append(task.key)
+        for namespace, tasks_there in keys.items():
+            self.admission.begin(namespace, tasks_there)
+        self._replay(ours)
+        for task in unfinished:
+            self._adopt(task)
+
+    def _adopt(self, task: TaskFacts) -> None:
+        """Who has an attempt under way, recorded or not, holds a slot from the first moment."""
+        number = (task.status.attempt_count or 0) + 1
+        job = next((job for job in self._cache.jobs.owned_by(task.uid) if job.attempt == number), None)
+        last = task.status.attempts[-1] if task.status.attempts else None
+        if job is not None or (last is not None and last.finish_time is None):
+            queue = QueueKey(task.key.namespace, queue_name(task, job, None, Defaults()))
+            self.admission.set(task.key, Holds(queue, task.spec.concurrency_key, task.labels))
+
+    def _replay(self, ours: Callable[[str], bool]) -> None:
+        """Bring rate limits forward by the Jobs that are younger than what was written of them."""
+        starts: dict[QueueKey, list[datetime]] = {}
+        for key, entry in self._cache.jobs.entries.items():
+            if ours(key.namespace) and entry.facts is not None and entry.facts.accepted is not None:
+                queue = QueueKey(key.namespace, entry.facts.accepted.effective.queue_name)
+                starts.setdefault(queue, []).append(entry.facts.created)
+        declared = {QueueKey(*key) for key in self._cache.queues.entries if ours(key.namespace)}
+        for queue in {*starts, *declared}:
+            self._configure(queue)
+            self._replay_one(queue, starts.get(queue, []))
+
+    def _replay_one(self, queue: QueueKey, starts: list[datetime]) -> None:
+        limit, facts = self.admission.spec(queue).rate_limit, self._declared(queue)
+        if limit is None:
+            return
+        written = facts.status.rate_limit if facts is not None else None
+        since = self._clock() - timedelta(seconds=limit.period_seconds)
+        if written is not None:
+            since = max(since, whole_second(written.observed_time))  # creation times have no fractions
+        arrival = written.theoretical_arrival_time if written is not None else None
+        self.admission.replay(queue, replayed(limit, arrival, (start for start in starts if start >= since)))
+
+    def forget_idle(self) -> None:
+        """Forget what nothing stands in and nobody declared."""
+        self.admission.forget_idle(self._clock())

@@ -1,0 +1,463 @@
+"""Queues in the running operator, on the simulated cluster: limits, order, stops, restarts, and what they cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.clock import Clock
+from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.crash import Fault
+from tests.support.objects import Raw
+from tests.support.process import Process
+
+from celeriac.api.v1alpha1 import TaskQueueSpec
+from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.watch import WATCHED
+
+DEFAULT = QueueKey(NAMESPACE, "default")
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(Clock())
+
+
+def queue(cluster: Cluster, name: str = "default", **spec: Any) -> None:
+    cluster.add("taskqueues", {"metadata": {"name": name}, "spec": spec})
+
+
+def submit(cluster: Cluster, name: str, labels: dict[str, str] | None = None, **spec: Any) -> None:
+    meta = {"name": name, **({"labels": labels} if labels else {})}
+    cluster.add("tasks", {"metadata": meta, "spec": {"container": {"image": "x"}, **spec}})
+
+
+def settle(process: Process, seconds: float = 0) -> None:
+    """Everything is heard and done, and Job controller and kubelet have their turn."""
+    process.cluster.clock.advance(seconds)
+    for _ in range(4):
+        for kind in WATCHED:
+            process.hear(kind)
+        process.work_off(500)
+        process.cluster.run_controllers()
+        for pod in process.cluster.all("pods"):
+            process.cluster.kubelet(pod, "starts")
+
+
+def running(cluster: Cluster) -> list[str]:
+    """The Tasks whose container runs."""
+    pods = [pod for pod in cluster.all("pods") if pod["status"]["phase"] == "Running"]
+    return sorted(pod["metadata"]["labels"]["celeriac.dev/task"] for pod in pods)
+
+
+def end(process: Process, task: str, code: int = 0) -> None:
+    (pod,) = [
+        pod
+        for pod in process.cluster.all("pods")
+        if pod["metadata"]["labels"]["celeriac.dev/task"] == task and pod["status"]["phase"] == "Running"
+    ]
+    process.cluster.kubelet(pod, "exits", code)
+    settle(process)
+
+
+def status(cluster: Cluster, plural: str, name: str) -> Raw:
+    return (cluster.get(plural, name) or {}).get("status") or {}
+
+
+def said(cluster: Cluster, task: str) -> str:
+    found = status(cluster, "tasks", task)
+    return f"{found.get('phase')}/{found.get('reason')}"
+
+
+def test_no_more_run_at_once_than_the_queue_lets_and_the_oldest_is_next(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=2)
+    process = Process(cluster)
+    for name in ("c", "b", "a", "d"):
+        submit(cluster, name)
+        settle(process, 1)
+    assert ["b", "c"] == running(cluster)
+
+    end(process, "c")
+    assert ["a", "b"] == running(cluster)
+
+
+def test_a_waiting_task_says_why_once(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    for name in ("a", "b"):
+        submit(cluster, name)
+    settle(process)
+    assert {} == status(cluster, "tasks", "b")
+    for _ in range(20):
+        settle(process, 5)
+
+    found = status(cluster, "tasks", "b")
+    assert ("Queued", "QueueFull") == (found["phase"], found["reason"])
+    assert found["message"] == "Waiting: queue default is at its limit of 1"
+    assert cluster.writes["status tasks"] == 2, "a: Running, b: QueueFull"
+
+
+def test_a_queue_without_limits_costs_nothing(cluster: Cluster) -> None:
+    """As many writes and as many reconciles as without any queue."""
+    process = Process(cluster)
+    submit(cluster, "a")
+    process.hear("tasks")
+    assert process.work()
+    assert cluster.writes == {"create jobs": 1}
+
+    settle(process, 5)
+    end(process, "a")
+    assert cluster.writes == {"create jobs": 1, "status tasks": 2}
+
+
+def test_the_operators_defaults_limit_a_queue_that_nobody_declared(cluster: Cluster) -> None:
+    process = Process(cluster, queue_defaults=TaskQueueSpec(max_concurrency=1))
+    for name in ("a", "b"):
+        submit(cluster, name)
+    settle(process)
+    assert ["a"] == running(cluster)
+
+    queue(cluster)
+    settle(process)
+    assert ["a", "b"] == running(cluster)
+
+
+def test_a_queue_that_is_deleted_falls_back_to_the_operators_defaults(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    for name in ("a", "b"):
+        submit(cluster, name)
+    settle(process)
+    cluster.remove("taskqueues", "default")
+    settle(process)
+
+    assert ["a", "b"] == running(cluster)
+
+
+def test_a_new_priority_counts_at_once(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    for name in ("a", "b", "c"):
+        submit(cluster, name)
+    settle(process, 2)
+    cluster.edit("tasks", "c", priority=5)
+    settle(process)
+    end(process, "a")
+
+    assert ["c"] == running(cluster)
+
+
+def test_raising_a_limit_counts_at_once(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    for name in ("a", "b", "c"):
+        submit(cluster, name)
+    settle(process, 2)
+    cluster.edit("taskqueues", "default", maxConcurrency=3)
+    settle(process)
+
+    assert ["a", "b", "c"] == running(cluster)
+
+
+def test_a_full_key_is_overtaken(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrencyPerKey=1)
+    process = Process(cluster)
+    for name, key in (("a", "user"), ("b", "user"), ("c", None)):
+        submit(cluster, name, **({"concurrencyKey": key} if key else {}))
+    settle(process, 2)
+    settle(process, 2)
+
+    assert ["a", "c"] == running(cluster)
+    assert said(cluster, "b") == "Queued/KeyLimit"
+
+
+def test_retries_and_suspended_tasks_hold_no_slot(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    backoff = {"initialSeconds": 60, "jitter": "None"}
+    submit(cluster, "a", retry={"maxAttempts": 2, "backoff": backoff})
+    submit(cluster, "b")
+    submit(cluster, "c", suspend=True)
+    settle(process)
+    end(process, "a", code=1)
+    assert ["b"] == running(cluster)
+
+    settle(process, 60)
+    assert ["b"] == running(cluster), "the retry is due, and has to wait"
+    submit(cluster, "d")
+    settle(process)
+    end(process, "b")
+    assert ["a"] == running(cluster), "it has the age of its task"
+
+
+def test_a_held_queue_starts_nothing_and_what_runs_goes_on(cluster: Cluster) -> None:
+    queue(cluster)
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process)
+    cluster.edit("taskqueues", "default", stopPolicy="Hold", stopReason="upgrade")
+    settle(process)
+    submit(cluster, "b")
+    settle(process)
+    settle(process, 2)
+    assert ["a"] == running(cluster)
+    assert said(cluster, "b") == "Queued/QueueHeld"
+    assert status(cluster, "tasks", "b")["message"] == "Waiting: queue default is held: upgrade"
+
+    cluster.edit("taskqueues", "default", stopPolicy=None, stopReason=None)
+    settle(process)
+    assert ["a", "b"] == running(cluster)
+
+
+def test_a_queue_is_drained_and_its_tasks_go_on_when_it_does(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=5)
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process, 2)
+    cluster.edit("taskqueues", "default", stopPolicy="HoldAndDrain")
+    settle(process)
+    for pod in cluster.all("pods"):
+        cluster.kubelet(pod, "stops", 143)
+    settle(process)
+    settle(process, 30)
+    settle(process, 2)
+    assert [] == running(cluster)
+    found = status(cluster, "tasks", "a")
+    assert ("Preempted", 1) == (found["attempts"][0]["failure"], found["disruptionCount"])
+    assert said(cluster, "a") == "Queued/QueueHeld"
+
+    cluster.edit("taskqueues", "default", stopPolicy="None")
+    settle(process)
+    assert ["a"] == running(cluster)
+    end(process, "a")
+    assert said(cluster, "a") == "Succeeded/Succeeded"
+
+
+def test_tenants_take_turns(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=2, fairness={"byLabel": "tenant"})
+    process = Process(cluster)
+    for number in range(6):
+        submit(cluster, f"big{number}", {"tenant": "big"})
+    settle(process, 1)
+    submit(cluster, "small", {"tenant": "small"})
+    settle(process)
+    end(process, "big0")
+
+    assert ["big1", "small"] == running(cluster)
+
+
+def test_a_full_quota_is_waited_for_with_the_slot_in_hand(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    cluster.quota_on_jobs = True
+    process = Process(cluster)
+    for name in ("a", "b"):
+        submit(cluster, name)
+    for _ in range(10):
+        settle(process, 5)
+
+    assert (said(cluster, "a"), said(cluster, "b")) == ("Queued/QuotaExceeded", "Queued/QueueFull")
+    assert process.queues.admission.counts(DEFAULT).running == 1
+
+
+def test_a_task_that_can_never_fit_does_not_block_the_others(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    cluster.too_large_for_quota = {"a"}
+    process = Process(cluster)
+    for name in ("a", "b"):
+        submit(cluster, name)
+    for _ in range(3):
+        settle(process, 5)
+
+    assert ["b"] == running(cluster)
+    stalled = {c["type"]: c["status"] for c in status(cluster, "tasks", "a")["conditions"]}["Stalled"]
+    assert (said(cluster, "a"), stalled) == ("Queued/QuotaExceeded", "True")
+
+
+def test_a_container_where_the_queue_takes_none_fails_at_once(cluster: Cluster) -> None:
+    queue(cluster, inlineContainers="Deny")
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process)
+
+    assert said(cluster, "a") == "Failed/InlineContainerDenied"
+    assert "queue default" in status(cluster, "tasks", "a")["message"]
+
+
+def test_a_deleted_task_gives_its_slot_back(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    for name in ("a", "b"):
+        submit(cluster, name)
+    settle(process)
+    cluster.remove("tasks", "a")
+    settle(process)
+
+    assert process.queues.admission.counts(DEFAULT).running == 1
+    assert process.queues.admission.counts(DEFAULT).queued == 0
+
+
+# --- restarts ---
+
+
+def test_after_a_restart_the_same_run_and_the_order_is_the_same(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=2)
+    process = Process(cluster)
+    for name in ("d", "c", "b", "a"):
+        submit(cluster, name)
+        settle(process, 1)
+    process.start()
+    assert process.queues.admission.counts(DEFAULT).running == 2, "known before anything was looked at"
+    settle(process)
+    assert ["c", "d"] == running(cluster)
+
+    end(process, "d")
+    assert ["b", "c"] == running(cluster)
+
+
+def test_after_a_restart_nothing_starts_before_everything_was_looked_at(cluster: Cluster) -> None:
+    """The keys come in any order: here the Task that is last in the queue's order comes first."""
+    queue(cluster, maxConcurrency=1)
+    for name, priority in (("a", 0), ("b", 1), ("c", 2)):
+        submit(cluster, name, priority=priority)
+    process = Process(cluster)
+    settle(process)
+
+    assert ["c"] == running(cluster)
+
+
+def test_a_task_that_makes_trouble_does_not_keep_the_others_from_starting(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=2)
+    submit(cluster, "a", suspend=True)  # says so after a second, which fails
+    submit(cluster, "b")
+    cluster.clock.advance(5)
+    process = Process(cluster)
+    cluster.faults = [None, Fault.REFUSED]  # the queue's status goes through
+    process.work_off()
+    settle(process)
+
+    assert ["b"] == running(cluster)
+
+
+def test_a_job_that_nobody_recorded_holds_a_slot_after_a_crash(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    settle(process)
+    submit(cluster, "b")
+    cluster.faults = [Fault.CRASH_AFTER]
+    settle(process)
+    submit(cluster, "a", priority=9)
+    settle(process)
+
+    assert ["b"] == running(cluster)
+
+
+# --- the rate limit ---
+
+SLOW = {"tasks": 2, "periodSeconds": 60}
+
+
+def test_the_rate_limit_lets_a_burst_start_and_then_one_at_a_time(cluster: Cluster) -> None:
+    queue(cluster, rateLimit=SLOW)
+    process = Process(cluster)
+    for name in "abcd":
+        submit(cluster, name)
+    settle(process)
+    assert ["a", "b"] == running(cluster)
+    settle(process, 29)
+    assert ["a", "b"] == running(cluster)
+    assert said(cluster, "c") == "Queued/RateLimited"
+
+    settle(process, 1)
+    assert ["a", "b", "c"] == running(cluster)
+
+
+@pytest.mark.parametrize("pause", [1, 7, 29], ids=lambda pause: f"{pause} s after the burst")
+def test_a_restart_does_not_refill_the_bucket(cluster: Cluster, pause: int) -> None:
+    """Before its status was written the Jobs' creation times tell, afterwards the status."""
+    queue(cluster, rateLimit=SLOW)
+    process = Process(cluster)
+    settle(process)
+    for name in "abcd":
+        submit(cluster, name)
+    settle(process)
+    settle(process, pause)
+    process.start()
+    settle(process)
+    assert ["a", "b"] == running(cluster)
+
+    settle(process, 31 - pause)
+    assert ["a", "b", "c"] == running(cluster)
+
+
+# --- the status ---
+
+
+def test_the_status_of_a_queue(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    for name in ("a", "b", "c"):
+        submit(cluster, name)
+    settle(process, 10)
+    settle(process, 10)
+
+    found = status(cluster, "taskqueues", "default")
+    assert (1, 2) == (found["running"], found["queued"])
+    assert found["oldestQueuedSeconds"] >= 10
+    assert {"Accepted": "True", "Active": "True"} == {c["type"]: c["status"] for c in found["conditions"]}
+
+
+def test_the_status_is_written_at_most_every_five_seconds_and_only_when_it_changes(cluster: Cluster) -> None:
+    queue(cluster)
+    process = Process(cluster)
+    for second in range(20):
+        submit(cluster, f"t{second}")
+        settle(process, 1)
+    assert 3 <= cluster.writes["status taskqueues"] <= 5
+
+    settle(process, 60)
+    before = cluster.writes["status taskqueues"]
+    for _ in range(10):
+        settle(process, 60)
+    assert before == cluster.writes["status taskqueues"]
+
+
+def test_a_long_wait_is_written_ever_more_rarely(cluster: Cluster) -> None:
+    queue(cluster, stopPolicy="Hold")
+    process = Process(cluster)
+    submit(cluster, "a")
+    for _ in range(600):
+        settle(process, 6)
+
+    age = status(cluster, "taskqueues", "default")["oldestQueuedSeconds"]
+    assert 2400 <= age <= 3600
+    assert cluster.writes["status taskqueues"] <= 20
+
+
+def test_a_queue_that_is_deleted_meanwhile_is_no_error(cluster: Cluster) -> None:
+    queue(cluster)
+    process = Process(cluster)
+    cluster.remove("taskqueues", "default")
+    process.work_off()
+
+    assert not process.errors
+
+
+# --- Kueue ---
+
+
+def test_kueue_admits_a_job_by_unsuspending_it(cluster: Cluster) -> None:
+    queue(cluster, kueueQueueName="team-a")
+    process = Process(cluster)
+    submit(cluster, "a", deadlines={"startSeconds": 60})
+    settle(process)
+    settle(process, 600)
+    (job,) = cluster.all("jobs")
+    assert (True, "team-a") == (job["spec"]["suspend"], job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"])
+    assert said(cluster, "a") == "Queued/KueuePending"
+    assert status(cluster, "tasks", "a")["attemptCount"] == 0
+
+    cluster.edit("jobs", job["metadata"]["name"], suspend=False)
+    settle(process, 5)
+    assert ["a"] == running(cluster)
+    end(process, "a")
+    assert said(cluster, "a") == "Succeeded/Succeeded"

@@ -16,6 +16,7 @@ from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
 from celeriac_operator.housekeeping import count_phases, keep_in_bounds
 from celeriac_operator.http import serve
+from celeriac_operator.http_queues import queue_routes
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -75,7 +76,11 @@ class App:
     async def _start(self, **_: Any) -> None:
         """Serve probes first, decide nothing before everything was listed."""
         self._server = await serve(
-            self.settings.http_port, problems=self.problems, ready=lambda: self.ready, refresh=self._refresh
+            self.settings.http_port,
+            problems=self.problems,
+            ready=lambda: self.ready,
+            refresh=self._refresh,
+            routes=queue_routes(self.queues, self.cache),
         )
         await self._until_done("filling the cache", self.watch.fill)
         self.queues.begin()
@@ -96,9 +101,9 @@ class App:
         await self._server.cleanup()
 
     async def _keep_house(self) -> None:
-        limit = self.settings.max_finished_tasks
+        limit, history = self.settings.max_finished_tasks, self.queues.history
         self.queues.forget_idle()
-        self._unused_revisions = await keep_in_bounds(self.cache, self.kube, limit, self._unused_revisions)
+        self._unused_revisions = await keep_in_bounds(self.cache, self.kube, limit, history, self._unused_revisions)
 
     async def _every(self, seconds: float, name: str, do: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -118,6 +123,7 @@ class App:
         QUEUE_DEPTH.set(self.queue.depth)
         QUEUE_OLDEST.set(self.queue.oldest_seconds)
         count_phases(self.cache)
+        self.queues.count()
 
     def problems(self) -> list[str]:
         """What is wrong with this process, so that a restart would help."""

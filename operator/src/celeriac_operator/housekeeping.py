@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 
 from celeriac.api.v1alpha1 import DefinitionRevision, Phase
+from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.cache import Cache
 from celeriac_operator.metrics import TASKS
 
+HistoryLimit = Callable[[TaskFacts], tuple[QueueKey, int | None]]
+"""A Task's queue, and how many finished Tasks that keeps; None: as many as there are."""
 
-def surplus(cache: Cache, limit: int) -> list[TaskFacts]:
-    """Finished Tasks beyond the limit, the oldest first."""
+
+def surplus(cache: Cache, limit: int, history: HistoryLimit) -> list[TaskFacts]:
+    """Finished Tasks beyond their queue's limit, and those beyond the limit of all; each time the oldest first."""
     tasks = (entry.facts for entry in cache.tasks.entries.values())
     finished = [task for task in tasks if isinstance(task, TaskFacts) and task.finished and not task.deleting]
     finished.sort(key=lambda task: (task.status.finish_time or task.created, task.key))
-    return finished[: max(len(finished) - limit, 0)]
+    gone = {task.key for task in _beyond_history(finished, history)}
+    kept = [task for task in finished if task.key not in gone]
+    gone |= {task.key for task in kept[: max(len(kept) - limit, 0)]}
+    return [task for task in finished if task.key in gone]
+
+
+def _beyond_history(finished: list[TaskFacts], history: HistoryLimit) -> Iterable[TaskFacts]:
+    """Going from the newest to the oldest, whatever comes after a queue's last."""
+    seen: Counter[QueueKey] = Counter()
+    for task in reversed(finished):
+        queue, most = history(task)
+        seen[queue] += 1
+        if most is not None and seen[queue] > most:
+            yield task
 
 
 def unused_revisions(cache: Cache) -> list[Key]:
@@ -40,16 +58,20 @@ def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
     return [pin for pin in pins if pin is not None]
 
 
-async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int, seen_unused: frozenset[Key]) -> frozenset[Key]:
+async def keep_in_bounds(
+    cache: Cache, kube: KubeApi, limit: int, history: HistoryLimit, seen_unused: frozenset[Key]
+) -> frozenset[Key]:
     """Delete what is surplus.
 
     Args:
+        limit: how many finished Tasks are kept in all.
+        history: how many of them each queue keeps.
         seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
 
     Returns:
         The revisions that are unused now.
     """
-    for task in surplus(cache, limit):
+    for task in surplus(cache, limit, history):
         await kube.delete(api.TASKS, *task.key, task.uid)
     unused = frozenset(unused_revisions(cache))
     for key in unused & seen_unused:

@@ -11,6 +11,12 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 
 _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, float("inf"))
 
 TASKS = Gauge("celeriac_tasks", "Tasks by phase.", ["phase"], registry=REGISTRY)
+QUEUE_TASKS = Gauge(
+    "celeriac_queue_tasks",
+    "Tasks that stand in a queue, by state: queued or running. Beyond 500 queues the rest is one of no name.",
+    ["namespace", "queue", "state"],
+    registry=REGISTRY,
+)
 QUEUE_WAIT = Histogram(
     "celeriac_task_queue_wait_seconds",
     "From submission, or startTime, to the first Job.",

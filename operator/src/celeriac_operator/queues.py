@@ -20,7 +20,11 @@ from celeriac_operator.core.status import whole_second
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.metrics import QUEUE_TASKS
 from celeriac_operator.workqueue import WorkQueue
+
+MOST_QUEUES = 500
+"""So many queues have metrics of their own; the fullest come first."""
 
 
 class Queues:
@@ -62,11 +66,6 @@ class Queues:
             if self._declared(queue) is not None:
                 now = self._clock()
                 self._work.add_at(queue, max(self._written.get(queue, now) + timedelta(seconds=PAUSE_SECONDS), now))
-
-    def take(self, task: Key, standing: Standing | None) -> None:
-        """Have a Task hold its slot before its Job is created."""
-        if isinstance(standing, Holds):
-            self.admission.set(task, standing)
 
     def looked_at(self, task: Key) -> None:
         """A Task was looked at, whatever came of it."""
@@ -173,6 +172,24 @@ class Queues:
             since = max(since, whole_second(written.observed_time))  # creation times have no fractions
         arrival = written.theoretical_arrival_time if written is not None else None
         self.admission.replay(queue, replayed(limit, arrival, (start for start in starts if start >= since)))
+
+    # --- what others ask ---
+
+    def history(self, task: TaskFacts) -> tuple[QueueKey, int | None]:
+        """A finished Task's queue, and how many finished Tasks that keeps."""
+        queue = QueueKey(task.key.namespace, queue_name(task, None, None, Defaults()))
+        facts = self._declared(queue)
+        return queue, (facts.spec if facts is not None else self.admission.defaults).history_limit
+
+    def count(self) -> None:
+        """Refresh the gauge of Tasks by queue: a bounded number of series, however many queues users think of."""
+        counts = {queue: self.admission.counts(queue) for queue in self.admission}
+        largest = sorted(counts, key=lambda queue: (-counts[queue].queued - counts[queue].running, queue))
+        QUEUE_TASKS.clear()
+        for place, queue in enumerate(largest):
+            namespace, name = queue[:2] if place < MOST_QUEUES else ("", "")
+            QUEUE_TASKS.labels(namespace, name, "queued").inc(counts[queue].queued)
+            QUEUE_TASKS.labels(namespace, name, "running").inc(counts[queue].running)
 
     def forget_idle(self) -> None:
         """Forget what nothing stands in and nobody declared."""

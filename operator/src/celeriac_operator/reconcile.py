@@ -105,7 +105,6 @@ class Reconciler:
         seen = await observe(task, self._cache, self._kube, refusal, self._defaults, now)
         world = self._queues.place(seen)
         plan = decide(world, now)
-        self._queues.take(task.key, plan.standing)
         applied = await self._applier.apply(plan, world, now)
         if not applied.stale:
             self._queues.tell(task.key, plan.standing)

@@ -159,7 +159,7 @@ def test_a_very_long_release_name_still_gives_names_that_kubernetes_takes() -> N
 
 def test_the_readme_lists_every_value() -> None:
     def paths(values: dict[str, Any], prefix: str = "") -> list[str]:
-        whole = {"defaults", "defaultResources", "resources"}
+        whole = {"defaults", "queueDefaults", "defaultResources", "resources"}
         found = []
         for key, value in values.items():
             nested = isinstance(value, dict) and value and key not in whole
@@ -186,6 +186,8 @@ def test_the_readme_lists_every_value() -> None:
         pytest.param("watch.namespaces={Media}", "/watch/namespaces/0", id="a namespace that cannot exist"),
         pytest.param("watch.namespaces={a,a}", "/watch/namespaces", id="a namespace given twice"),
         pytest.param("defaults.timeout=3", "timeout", id="a default that Tasks do not have"),
+        pytest.param("queueDefaults.maxConcurrency=0", "/queueDefaults/maxConcurrency", id="a queue without any slot"),
+        pytest.param("queueDefaults.limit=1", "limit", id="a queue default that TaskQueues do not have"),
         pytest.param("defaults.retry.maxAttempts=0", "/defaults/retry/maxAttempts", id="a default out of bounds"),
         pytest.param("concurrency=1000", "/concurrency", id="more parallel reconciles than the operator takes"),
         pytest.param("maxFinishedTasks=many", "/maxFinishedTasks", id="a word for a number"),
@@ -205,8 +207,13 @@ def test_refused_by_name(values: str, named_in_message: str) -> None:
     assert named_in_message in message
 
 
-def test_the_schema_of_defaults_is_that_of_a_taskdefinition() -> None:
-    """What the operator's defaults may be and what a TaskDefinition's defaults may be must not drift apart."""
+SAME_SCHEMAS = {"defaults": ("taskdefinitions", "defaults"), "queueDefaults": ("taskqueues", None)}
+
+
+@pytest.mark.parametrize("value", SAME_SCHEMAS)
+def test_the_schema_of_a_value_is_that_of_the_resource(value: str) -> None:
+    """What the operator's defaults may be and what a resource may say must not drift apart."""
+    plural, field = SAME_SCHEMAS[value]
 
     def core(node: Any) -> Any:
         dropped = {"description", "additionalProperties", "oneOf", "x-kubernetes-validations"}
@@ -214,12 +221,12 @@ def test_the_schema_of_defaults_is_that_of_a_taskdefinition() -> None:
             return node
         return {k: core(v) for k, v in node.items() if k not in dropped}
 
-    crd = yaml.safe_load((ROOT / "crds" / "celeriac.dev_taskdefinitions.yaml").read_text())
+    crd = yaml.safe_load((ROOT / "crds" / f"celeriac.dev_{plural}.yaml").read_text())
     (version,) = crd["spec"]["versions"]
-    defaults = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["defaults"]
-    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["defaults"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"][value]
 
-    assert core(schema) == core(defaults)
+    assert core(schema) == core(spec["properties"][field] if field else spec)
 
 
 # ---- the operator's pod
@@ -300,6 +307,7 @@ def test_settings_by_default() -> None:
     variables = environment(pod_of_operator())
 
     assert json.loads(variables.pop("CELERIAC_DEFAULTS")) == {}
+    assert json.loads(variables.pop("CELERIAC_QUEUE_DEFAULTS")) == {}
     assert json.loads(variables.pop("CELERIAC_DEFAULT_RESOURCES")) == {
         "requests": {"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "64Mi"},
         "limits": {"memory": "512Mi", "ephemeral-storage": "1Gi"},
@@ -322,16 +330,19 @@ def test_settings_are_passed_on_as_they_were_given() -> None:
         "deadlines": {"runSeconds": 31536000},
         "retry": {"rules": [{"onFailures": ["OOMKilled"], "action": "Fail"}]},
     }
+    queue = {"maxConcurrency": 7, "fairness": {"byLabel": "example.com/tenant"}}
     variables = environment(
         pod_of_operator(
             "--set=log.level=debug,log.format=console,maxFinishedTasks=1000000,concurrency=4,relistSeconds=60",
             "--set=watch.namespaces={media,reports},defaultResources.limits.memory=null",
             f"--set-json=defaults={json.dumps(given)}",
+            f"--set-json=queueDefaults={json.dumps(queue)}",
             "--set=extraEnv[0].name=TZ,extraEnv[0].value=UTC",
         )
     )
 
     assert json.loads(variables["CELERIAC_DEFAULTS"]) == given
+    assert json.loads(variables["CELERIAC_QUEUE_DEFAULTS"]) == queue
     assert json.loads(variables["CELERIAC_DEFAULT_RESOURCES"])["limits"] == {"ephemeral-storage": "1Gi"}
     assert variables["CELERIAC_NAMESPACES"] == "media,reports"
     assert variables["CELERIAC_LOG_LEVEL"] == "debug"

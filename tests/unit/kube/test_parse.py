@@ -15,9 +15,10 @@ from tests.support.clock import T0, at, wire
 from tests.support.objects import Raw, owner, raw_job, raw_pod, raw_task, terminated
 from tests.support.profiles import examples
 
+from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import Started, TaskFacts, Terminated, Waiting, World
-from celeriac_operator.kube.parse import controller_uid, definition_of, job_of, pod_of, revision_from, task_of
+from celeriac_operator.kube.parse import controller_uid, definition_of, job_of, pod_of, queue_of, revision_from, task_of
 
 
 def test_a_task_that_was_just_created_has_no_status() -> None:
@@ -54,6 +55,38 @@ def test_a_jobs_conditions() -> None:
     assert job_of(raw_job(conditions=[{"type": "Complete", "status": "True"}])).complete
     assert not job_of(raw_job(conditions=[{"type": "Failed", "status": "False"}])).failed
     assert job_of(raw_job(conditions=[{"type": "Failed", "status": "True", "message": "limit"}])).message == "limit"
+
+
+KUEUE = {"kueue.x-k8s.io/queue-name": "team-a"}
+SUSPENSIONS: dict[str, tuple[Raw, Raw, Raw, bool]] = {
+    "an ordinary Job is not suspended": ({}, {}, {}, False),
+    "a Job that is suspended is": ({"suspend": True}, {}, KUEUE, True),
+    "a Job that Kueue has just let go has not begun": ({"suspend": False}, {}, KUEUE, True),
+    "a Job of Kueue's that has begun is not": ({"suspend": False}, {"startTime": wire(at(9))}, KUEUE, False),
+    "a Job that a person suspends is": ({"suspend": True}, {"startTime": wire(at(9))}, {}, True),
+}
+
+
+@pytest.mark.parametrize(("spec", "status", "labels", "expected"), SUSPENSIONS.values(), ids=list(SUSPENSIONS))
+def test_whether_a_job_may_begin(spec: Raw, status: Raw, labels: Raw, expected: bool) -> None:
+    raw = raw_job(labels=labels)
+    found = job_of({**raw, "spec": {**raw["spec"], **spec}, "status": status})
+
+    assert expected == found.suspended
+    assert (at(9) if status else None) == found.started
+
+
+def test_a_queue() -> None:
+    spec = {"maxConcurrency": 3, "stopPolicy": "Hold", "stopReason": "upgrade"}
+    found = queue_of(raw_task("media", spec=spec, status={"queued": 4, "mood": "good"}))
+
+    assert (QueueKey("media", "media"), "100", 1) == (found.key, found.version, found.generation)
+    assert (spec, 4) == (found.spec.to_wire(), found.status.queued)
+
+
+def test_the_labels_of_a_task() -> None:
+    assert {"tenant": "a"} == task_of(raw_task(labels={"tenant": "a"})).labels
+    assert {} == task_of(raw_task()).labels
 
 
 def test_a_job_tells_what_its_task_was_accepted_with() -> None:

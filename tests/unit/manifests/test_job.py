@@ -167,6 +167,16 @@ def test_the_fields_of_a_pod_without_a_definition_are_these_and_no_others() -> N
     assert pod()["volumes"] == [{"name": "celeriac-tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
 
 
+def test_a_job_for_kueue_is_suspended_and_names_its_local_queue() -> None:
+    """The pod has no such label: Kueue would take it for one that it has to admit by itself."""
+    made = build_job(make_task(), CreateJob(1, Accepted(EFFECTIVE), None, "team-a"), DEFAULTS, at(5))
+
+    assert made["spec"]["suspend"] is True
+    assert made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team-a"
+    assert "kueue.x-k8s.io/queue-name" not in made["spec"]["template"]["metadata"]["labels"]
+    assert "suspend" not in job()["spec"]
+
+
 def test_what_a_definition_grants_is_there() -> None:
     found = pod(FULL_DEFINITION)
 

@@ -8,6 +8,7 @@ from tests.support.clock import Clock
 from tests.support.cluster import Cluster, FakeKube
 from tests.support.process import Process, run
 
+from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.core.facts import Key
 from celeriac_operator.housekeeping import count_phases, keep_in_bounds, surplus, unused_revisions
 from celeriac_operator.kube.api import KubeApi
@@ -36,7 +37,9 @@ def settle(process: Process) -> None:
 
 
 def keep(process: Process, limit: int, seen: frozenset[Key] = frozenset()) -> frozenset[Key]:
-    return run(keep_in_bounds(process.cache, cast(KubeApi, FakeKube(process.cluster)), limit, seen))
+    return run(
+        keep_in_bounds(process.cache, cast(KubeApi, FakeKube(process.cluster)), limit, process.queues.history, seen)
+    )
 
 
 def test_the_oldest_finished_tasks_beyond_the_limit_go() -> None:
@@ -47,12 +50,31 @@ def test_the_oldest_finished_tasks_beyond_the_limit_go() -> None:
     assert ["t2", "t3"] == [task["metadata"]["name"] for task in process.cluster.all("tasks")]
 
 
+def test_a_queue_keeps_as_many_finished_tasks_as_it_says() -> None:
+    process = finished_tasks(4)
+    process.cluster.add("taskqueues", {"metadata": {"name": "default"}, "spec": {"historyLimit": 1}})
+    settle(process)
+    spec: dict[str, Any] = {"container": CONTAINER, "queueName": "other", "cancel": {"reason": "no"}}
+    process.cluster.add("tasks", {"metadata": {"name": "other"}, "spec": spec})
+    settle(process)
+
+    assert ["t0", "t1", "t2"] == [task.key.name for task in surplus(process.cache, 5, process.queues.history)]
+    assert ["t0", "t1", "t2", "t3"] == [task.key.name for task in surplus(process.cache, 1, process.queues.history)]
+
+
+def test_a_queue_that_nobody_declared_keeps_what_the_operators_default_says() -> None:
+    process = finished_tasks(3)
+    process.queues.admission.defaults = TaskQueueSpec(history_limit=0)
+
+    assert 3 == len(surplus(process.cache, 100, process.queues.history))
+
+
 def test_tasks_that_have_not_finished_are_never_surplus() -> None:
     process = finished_tasks(1)
     process.cluster.add("tasks", {"metadata": {"name": "runs"}, "spec": {"container": CONTAINER}})
     settle(process)
 
-    assert ["t0"] == [task.key.name for task in surplus(process.cache, 0)]
+    assert ["t0"] == [task.key.name for task in surplus(process.cache, 0, process.queues.history)]
 
 
 def test_a_revision_goes_when_it_was_unused_twice() -> None:

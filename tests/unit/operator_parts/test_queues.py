@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.support.clock import Clock
 from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.support.process import Process
+from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.names import job_name
 from celeriac_operator.watch import WATCHED
 
 DEFAULT = QueueKey(NAMESPACE, "default")
@@ -296,6 +300,36 @@ def test_a_deleted_task_gives_its_slot_back(cluster: Cluster) -> None:
     assert process.queues.admission.counts(DEFAULT).queued == 0
 
 
+def test_a_slot_is_given_back_only_once_the_end_is_recorded(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process)
+    (pod,) = cluster.all("pods")
+    cluster.kubelet(pod, "exits", 0)
+    cluster.edit("tasks", "a", priority=3)  # not heard yet, so that the write is refused
+    process.hear("pods")
+    process.work()
+    assert (1, {}) == (process.queues.admission.counts(DEFAULT).running, status(cluster, "tasks", "a"))
+
+    settle(process)
+    assert (0, "Succeeded/Succeeded") == (process.queues.admission.counts(DEFAULT).running, said(cluster, "a"))
+
+
+def test_a_task_that_waits_for_a_quota_does_not_start_in_a_queue_that_is_held(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    cluster.quota_on_jobs = True
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process, 2)
+    cluster.edit("taskqueues", "default", stopPolicy="Hold")
+    cluster.quota_on_jobs = False
+    for _ in range(3):
+        settle(process, 5)
+
+    assert ([], "Queued/QueueHeld") == (running(cluster), said(cluster, "a"))
+
+
 # --- restarts ---
 
 
@@ -389,6 +423,26 @@ def test_a_restart_does_not_refill_the_bucket(cluster: Cluster, pause: int) -> N
     assert ["a", "b", "c"] == running(cluster)
 
 
+def test_after_a_restart_starts_count_that_are_younger_than_the_status(cluster: Cluster) -> None:
+    queue(cluster, rateLimit=SLOW)
+    process = Process(cluster)
+    settle(process)
+    submit(cluster, "a")
+    settle(process)
+    settle(process, 6)
+    assert "rateLimit" in status(cluster, "taskqueues", "default")
+    submit(cluster, "b")
+    settle(process, 1)
+    settle(process, 2)
+    process.start()
+    submit(cluster, "c")
+    settle(process, 1)
+    assert ["a", "b"] == running(cluster)
+
+    settle(process, 30)
+    assert ["a", "b", "c"] == running(cluster)
+
+
 # --- the status ---
 
 
@@ -461,3 +515,117 @@ def test_kueue_admits_a_job_by_unsuspending_it(cluster: Cluster) -> None:
     assert ["a"] == running(cluster)
     end(process, "a")
     assert said(cluster, "a") == "Succeeded/Succeeded"
+
+
+# --- whatever happens ---
+
+LIMIT, TASKS = 2, [f"t{number}" for number in range(6)]
+
+
+class AnyLoad(RuleBasedStateMachine):
+    """Several Tasks of a limited queue, with late watches, lost replies and crashes: no limit is ever exceeded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = Cluster(Clock())
+        queue(self.cluster, maxConcurrency=LIMIT, maxConcurrencyPerKey=1, fairness={"byLabel": "tenant"})
+        self.process = Process(self.cluster)
+
+    @rule(
+        name=st.sampled_from(TASKS),
+        key=st.none() | st.sampled_from("kl"),
+        priority=st.integers(-1, 1),
+        tenant=st.sampled_from("ab"),
+        suspend=st.sampled_from([False, False, True]),
+    )
+    def a_task_is_submitted(self, name: str, key: str | None, priority: int, tenant: str, suspend: bool) -> None:
+        if self.cluster.get("tasks", name) is not None:
+            return
+        more: Raw = {"concurrencyKey": key} if key else {}
+        backoff = {"initialSeconds": 1, "jitter": "None"}
+        retry = {"maxAttempts": 2, "backoff": backoff}
+        submit(self.cluster, name, {"tenant": tenant}, priority=priority, suspend=suspend, retry=retry, **more)
+
+    @rule(name=st.sampled_from(TASKS), suspend=st.booleans(), priority=st.integers(-1, 1))
+    def a_task_is_changed(self, name: str, suspend: bool, priority: int) -> None:
+        self.cluster.edit("tasks", name, suspend=suspend, priority=priority)
+
+    @rule(name=st.sampled_from(TASKS), how=st.sampled_from(["cancel", "delete"]))
+    def a_task_is_given_up(self, name: str, how: str) -> None:
+        if how == "delete":
+            self.cluster.remove("tasks", name)
+        else:
+            self.cluster.edit("tasks", name, cancel={"reason": "no"})
+
+    @rule(kinds=st.lists(st.sampled_from(list(WATCHED)), min_size=1), events=st.none() | st.integers(1, 3))
+    def watches_deliver(self, kinds: list[str], events: int | None) -> None:
+        for kind in kinds:
+            self.process.hear(kind, events)
+
+    @rule(times=st.integers(1, 8))
+    def the_operator_works(self, times: int) -> None:
+        for _ in range(times):
+            self.process.work()
+
+    @rule(faults=st.lists(st.none() | st.sampled_from(Fault), min_size=1, max_size=3))
+    def faults_to_come(self, faults: list[Fault | None]) -> None:
+        self.cluster.faults = list(faults)
+
+    @rule()
+    def the_operator_is_restarted(self) -> None:
+        self.process.start()
+
+    @rule(seconds=st.sampled_from([0, 1, 5, 30]))
+    def time_passes(self, seconds: int) -> None:
+        self.cluster.clock.advance(seconds)
+        self.cluster.run_controllers()
+
+    @rule(code=st.sampled_from([0, 0, 1]), what=st.sampled_from(["starts", "exits", "stops", "evicted"]))
+    def something_happens_to_pods(self, code: int, what: str) -> None:
+        for pod in self.cluster.all("pods"):
+            self.cluster.kubelet(pod, what, code)
+
+    @rule(seconds=st.sampled_from([0, 2, 30]))
+    def all_goes_well(self, seconds: int) -> None:
+        self.cluster.faults = []
+        settle(self.process, seconds)
+
+    def under_way(self) -> list[str]:
+        """Tasks that have an attempt under way, as the API server knows it."""
+        found = []
+        for task in self.cluster.all("tasks"):
+            known, meta = task.get("status") or {}, task["metadata"]
+            if any(c["type"] == "Finished" and c["status"] == "True" for c in known.get("conditions", ())):
+                continue
+            number = known.get("attemptCount", 0) + 1
+            begun = self.cluster.get("jobs", job_name(meta["name"], meta["uid"], number)) is not None
+            recorded = any("finishTime" not in attempt for attempt in known.get("attempts", ()))
+            found += [meta["name"]] if begun or recorded else []
+        return found
+
+    @invariant()
+    def no_limit_is_exceeded(self) -> None:
+        holders = self.under_way()
+        assert len(holders) <= LIMIT, f"{holders} at once"
+        tasks = [self.cluster.get("tasks", name) for name in holders]
+        keys = [task["spec"]["concurrencyKey"] for task in tasks if task and "concurrencyKey" in task["spec"]]
+        assert len(keys) == len(set(keys)), f"{keys} at once"
+
+    def teardown(self) -> None:
+        """Once all goes well, every Task gets its turn and ends."""
+        self.cluster.faults = []
+        for name in TASKS:
+            self.cluster.edit("tasks", name, suspend=False)
+        for _ in range(12):
+            settle(self.process, 30)
+            self.no_limit_is_exceeded()
+            for pod in self.cluster.all("pods"):
+                self.cluster.kubelet(pod, "exits", 0)
+                self.cluster.kubelet(pod, "stops", 0)
+            settle(self.process, 30)
+        phases = {task["metadata"]["name"]: task.get("status", {}).get("phase") for task in self.cluster.all("tasks")}
+        assert set(phases.values()) <= {"Succeeded", "Failed", "Cancelled"}, f"not all have ended: {phases}"
+
+
+TestAnyLoad = AnyLoad.TestCase
+TestAnyLoad.settings = examples(40)

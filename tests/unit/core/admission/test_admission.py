@@ -73,6 +73,14 @@ def test_what_a_task_is_answered_follows_it() -> None:
     assert (made.position(A), made.position(B)) == (None, 1)
 
 
+def test_in_a_stopped_queue_a_slot_starts_nothing() -> None:
+    """Such as the slot of a Task whose Job a quota has refused."""
+    made = admission(stopPolicy="Hold")
+    made.set(A, Holds(QUEUE))
+
+    assert made.slot(A, QUEUE, None) == Waits("QueueHeld", "Waiting: queue default is held, stopPolicy Hold")
+
+
 def test_a_task_that_moves_to_another_queue_leaves_the_first() -> None:
     made = admission(maxConcurrency=1)
     made.set(A, Holds(QUEUE))

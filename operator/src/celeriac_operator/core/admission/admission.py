@@ -36,7 +36,7 @@ class Admission:
     """
 
     def __init__(self, defaults: TaskQueueSpec) -> None:
-        self._defaults = defaults
+        self.defaults = defaults
         self._queues: dict[QueueKey, QueueAdmission] = {}
         self._queue_of: dict[Key, QueueKey] = {}
         self._unseen: dict[str, set[str]] = {}
@@ -45,7 +45,7 @@ class Admission:
 
     def configure(self, queue: QueueKey, spec: TaskQueueSpec | None) -> bool:
         """Have the queue follow this spec; None: nobody declares it, so the defaults count. Whether that is news."""
-        return self._queue(queue).configure(spec or self._defaults)
+        return self._queue(queue).configure(spec or self.defaults)
 
     def set(self, task: Key, standing: Standing | None) -> tuple[QueueKey, ...]:
         """Say where a Task stands; the queues that this may have made room in or filled."""
@@ -128,7 +128,7 @@ class Admission:
     def spec(self, queue: QueueKey) -> TaskQueueSpec:
         """The spec that the queue follows."""
         found = self._queues.get(queue)
-        return found.spec if found is not None else self._defaults
+        return found.spec if found is not None else self.defaults
 
     def standing_in(self, queue: QueueKey) -> list[Key]:
         """The Tasks that hold a slot of the queue or wait for one."""
@@ -147,7 +147,7 @@ class Admission:
     def _queue(self, queue: QueueKey) -> QueueAdmission:
         found = self._queues.get(queue)
         if found is None:
-            found = self._queues[queue] = QueueAdmission(self._defaults)
+            found = self._queues[queue] = QueueAdmission(self.defaults)
         return found
 
     def _waits(self, queue: QueueAdmission, standing: Standing) -> Waits:

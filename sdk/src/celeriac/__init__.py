@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from celeriac._client import Client, SyncSubmission, TaskHandle
     from celeriac._explain import Explanation
     from celeriac._policy import Backoff, Deadlines, Resources, Retry, RetryRule
+    from celeriac._queue import Queue
     from celeriac._request import TaskOptions, TaskRequest
     from celeriac._task import Task
     from celeriac.api.v1alpha1 import Attempt, ExitCodes, Failure, Phase, TaskSpec, TaskStatus
@@ -61,6 +62,7 @@ __all__ = [
     "LogsUnavailable",
     "NotInstalled",
     "Phase",
+    "Queue",
     "QueueFull",
     "RequestRejected",
     "Resources",
@@ -90,6 +92,7 @@ _HOMES = {
     "celeriac._client": ("Client", "SyncSubmission", "TaskHandle"),
     "celeriac._explain": ("Explanation",),
     "celeriac._policy": ("Backoff", "Deadlines", "Resources", "Retry", "RetryRule"),
+    "celeriac._queue": ("Queue",),
     "celeriac._request": ("TaskOptions", "TaskRequest"),
     "celeriac._task": ("Task",),
     "celeriac.api.v1alpha1": ("Attempt", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),

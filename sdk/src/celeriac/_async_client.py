@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from celeriac import _evidence, _logs, _outcome, _tasks, errors
+from celeriac import _evidence, _logs, _outcome, _queues, _tasks, errors
 from celeriac._api import Api
 from celeriac._explain import Explanation, explain
+from celeriac._queue import Queue
 from celeriac._request import Submission, TaskOptions, TaskRequest, request_of
 from celeriac._task import Task
 from celeriac._wire import Transport
-from celeriac.api.v1alpha1 import Phase
+from celeriac.api.v1alpha1 import Phase, StopPolicy
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,24 @@ class AsyncClient:
         """Why the task is where it is: print it. Raises TaskNotFound."""
         evidence = await _evidence.collect(self._api, await self._in(namespace), name)
         return explain(evidence, datetime.now(UTC))
+
+    async def queues(self, *, namespace: str | None = None, all_namespaces: bool = False) -> tuple[Queue, ...]:
+        """The TaskQueues that are declared, by name, each with how full it is."""
+        return await _queues.find(self._api, None if all_namespaces else await self._in(namespace))
+
+    async def pause(self, queue: str, reason: str = "", *, drain: bool = False, namespace: str | None = None) -> Queue:
+        """Have a queue start no attempts until it is resumed. What runs goes on.
+
+        reason: why, for people: waiting tasks say it.
+        drain: stop what runs, too. That counts as a disruption (Preempted), and is not waited for.
+        Raises UnknownQueue: nobody declared it.
+        """
+        policy: StopPolicy = "HoldAndDrain" if drain else "Hold"
+        return await _queues.stop(self._api, await self._in(namespace), queue, policy, reason)
+
+    async def resume(self, queue: str, *, namespace: str | None = None) -> Queue:
+        """Have a queue that was paused or drained go on. Raises UnknownQueue."""
+        return await _queues.resume(self._api, await self._in(namespace), queue)
 
     async def _in(self, namespace: str | None) -> str:
         return namespace or await self.namespace()

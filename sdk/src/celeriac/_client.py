@@ -13,6 +13,7 @@ from typing import Any, Self, Unpack
 from celeriac._async_client import AsyncClient, AsyncTaskHandle
 from celeriac._explain import Explanation
 from celeriac._loop import LoopThread
+from celeriac._queue import Queue
 from celeriac._request import Submission, TaskOptions, TaskRequest
 from celeriac._task import Task
 from celeriac._wire import Transport
@@ -157,6 +158,18 @@ class Client:
     def why(self, name: str, *, namespace: str | None = None) -> Explanation:
         """Why the task is where it is: print it. Raises TaskNotFound."""
         return self._loop.run(self._async.why(name, namespace=namespace))
+
+    def queues(self, *, namespace: str | None = None, all_namespaces: bool = False) -> tuple[Queue, ...]:
+        """The TaskQueues that are declared, by name, each with how full it is."""
+        return self._loop.run(self._async.queues(namespace=namespace, all_namespaces=all_namespaces))
+
+    def pause(self, queue: str, reason: str = "", *, drain: bool = False, namespace: str | None = None) -> Queue:
+        """Have a queue start no attempts until it is resumed; drain: stop what runs, too. Raises UnknownQueue."""
+        return self._loop.run(self._async.pause(queue, reason, drain=drain, namespace=namespace))
+
+    def resume(self, queue: str, *, namespace: str | None = None) -> Queue:
+        """Have a queue that was paused or drained go on. Raises UnknownQueue."""
+        return self._loop.run(self._async.resume(queue, namespace=namespace))
 
 
 class TaskHandle:

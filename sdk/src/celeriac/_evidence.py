@@ -8,7 +8,8 @@ from typing import Any
 
 from celeriac import _tasks, errors
 from celeriac._api import Api
-from celeriac._explain import Evidence, count_ahead
+from celeriac._explain import UNASKED, Answer, Evidence, count_ahead
+from celeriac._operator import ask_why
 from celeriac._pods import JOB_NAME
 from celeriac._task import Task
 from celeriac._wire import pods_path, resource_path
@@ -18,8 +19,8 @@ from celeriac.api.v1alpha1 import Phase
 async def collect(api: Api, namespace: str, name: str) -> Evidence:
     """The evidence. What may not be read is left out: the task's own status explains the most."""
     task = await _tasks.get(api, namespace, name)
-    pod, ahead = await asyncio.gather(_pod(api, task), _ahead(api, task))
-    return Evidence(task, pod, await _events(api, task, pod), ahead)
+    pod, ahead, answer = await asyncio.gather(_pod(api, task), _ahead(api, task), _operator(api, task))
+    return Evidence(task, pod, await _events(api, task, pod), ahead, answer)
 
 
 async def _pod(api: Api, task: Task) -> Mapping[str, Any] | None:
@@ -41,6 +42,13 @@ async def _ahead(api: Api, task: Task) -> int | None:
     except errors.CeleriacError:
         return None
     return count_ahead(task, waiting)
+
+
+async def _operator(api: Api, task: Task) -> Answer:
+    """What the operator says, where the task may be waiting for a slot."""
+    if task.finished or task.phase not in (Phase.PENDING, Phase.QUEUED, Phase.RETRYING):
+        return UNASKED
+    return await ask_why(api, task.namespace, task.name)
 
 
 async def _events(api: Api, task: Task, pod: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:

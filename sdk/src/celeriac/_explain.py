@@ -16,6 +16,18 @@ EVENTS_SHOWN = 8
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What the operator said, or why it could not be asked."""
+
+    said: Mapping[str, Any] | None = None
+    silence: str = ""
+    """Part of a sentence."""
+
+
+UNASKED = Answer()
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What there is to explain a task with."""
 
@@ -23,7 +35,9 @@ class Evidence:
     pod: Mapping[str, Any] | None = None
     events: Sequence[Mapping[str, Any]] = ()
     ahead: int | None = None
-    """Tasks of the same queue that come before it, where it waits for a slot."""
+    """Tasks of the same queue that come before it, where it waits for a slot: counted here, by priority and age."""
+    operator: Answer = UNASKED
+    """What the operator says, which knows keys and tenants too."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +107,18 @@ def _ahead_of(moment: datetime, now: datetime) -> str:
 
 
 def _place(evidence: Evidence) -> list[tuple[str, str]]:
-    if evidence.ahead is None:
-        return []
-    return [("Position", f"{evidence.ahead + 1} in queue {evidence.task.queue}, at priority {priority(evidence.task)}")]
+    """Where it stands in its queue: as the operator says, else as the waiting tasks were counted."""
+    where = f"in queue {evidence.task.queue}, at priority {priority(evidence.task)}"
+    said, silence = evidence.operator.said or {}, evidence.operator.silence
+    facts = []
+    if said.get("position") is not None:
+        facts.append(("Position", f"{said['position']} {where}"))
+    elif evidence.ahead is not None:
+        hint = f" (by priority and age only: {silence})" if silence else ""
+        facts.append(("Position", f"{evidence.ahead + 1} {where}{hint}"))
+    if said.get("position") is not None and said.get("message") not in (None, evidence.task.status.message):
+        facts.append(("Now", str(said["message"])))
+    return facts
 
 
 def priority(task: Task) -> int:
@@ -138,7 +161,7 @@ def _deadlines(task: Task, now: datetime) -> list[tuple[str, str]]:
 
 def _deadline(name: str, seconds: int, begun: datetime, now: datetime) -> str:
     left = seconds - (now - begun).total_seconds()
-    return f"{name} {seconds}: " + (f"{_duration(left)} left" if left > 0 else f"over since {_duration(-left)}")
+    return f"{name} {seconds}: " + (f"{duration(left)} left" if left > 0 else f"over since {duration(-left)}")
 
 
 def _attempt(attempt: Attempt) -> str:
@@ -196,10 +219,11 @@ def _clock(moment: datetime) -> str:
 
 def span(later: datetime, earlier: datetime) -> str:
     """The time between two moments, as people say it."""
-    return _duration((later - earlier).total_seconds())
+    return duration((later - earlier).total_seconds())
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time, as people say it."""
     whole = max(0, round(seconds))
     for unit, size, part, small in (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1)):
         if whole >= size:

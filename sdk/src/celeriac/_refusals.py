@@ -54,6 +54,11 @@ def _not_found(call: Call, reply: Reply) -> errors.CeleriacError:
             f"There is no task {name} in {_where(call)}: 'celeriac list' shows which there are. "
             "A finished task is deleted after its ttlSecondsAfterFinished."
         )
+    if name and kind == "taskqueues":
+        return errors.UnknownQueue(
+            f"There is no TaskQueue {name} in {_where(call)}: 'celeriac queues' shows which there are. A queue that "
+            "nobody declares cannot be paused: apply a TaskQueue of that name first, then try again."
+        )
     if name and kind == "namespaces":
         return errors.RequestRejected(
             f"There is no namespace {name}: create it (kubectl create namespace {name}) or name another.", 404
@@ -77,10 +82,12 @@ def _conflict(call: Call, reply: Reply) -> errors.CeleriacError:
     return errors.RequestRejected(f"{_message(reply)}. Try again.", reply.status)
 
 
-def _invalid(_call: Call, reply: Reply) -> errors.CeleriacError:
+def _invalid(call: Call, reply: Reply) -> errors.CeleriacError:
     causes = _details(reply).get("causes") or []
     fields = [(str(c.get("field", "")), str(c.get("message", ""))) for c in causes if isinstance(c, dict)]
     text = "; ".join(f"{field}: {message}" if field else message for field, message in fields) or _message(reply)
+    if "/taskqueues/" in call.path:
+        return errors.RequestRejected(f"The API server refuses the queue: {text}. Correct it and try again.", 422)
     return errors.InvalidTask(f"The API server refuses the task: {text}. Correct it and try again.", fields)
 
 

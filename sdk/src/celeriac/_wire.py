@@ -82,6 +82,13 @@ def tasks_path(namespace: str | None, name: str | None = None) -> str:
     return resource_path(f"/apis/{API_VERSION}", "tasks", namespace, name)
 
 
+def queues_path(namespace: str | None, name: str | None = None) -> str:
+    """The path of a TaskQueue, of the TaskQueues of a namespace, or of all."""
+    if name == "":
+        raise errors.UnknownQueue("The name is empty: give the name of a queue, such as `celeriac queues` shows.")
+    return resource_path(f"/apis/{API_VERSION}", "taskqueues", namespace, name)
+
+
 def pods_path(namespace: str, name: str | None = None) -> str:
     """The path of a pod, or of the pods of a namespace."""
     return resource_path("/api/v1", "pods", namespace, name)

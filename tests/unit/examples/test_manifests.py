@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from celeriac.api.v1alpha1 import Failure, Phase, TaskDefinitionSpec, TaskSpec
+from celeriac.api.v1alpha1 import Failure, Phase, TaskDefinitionSpec, TaskQueueSpec, TaskSpec
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = sorted(EXAMPLES.glob("*.yaml"))
 EXPECT = "celeriac.dev/expect"
-REASONS = {*Failure, "InvalidParams", "Suspended"}
+REASONS = {*Failure, "InvalidParams", "QueueHeld", "Suspended"}
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -52,6 +52,11 @@ def test_a_task_is_valid_and_says_what_it_comes_to(manifest: dict[str, Any]) -> 
 @pytest.mark.parametrize("manifest", of_kind("TaskDefinition"))
 def test_a_definition_is_valid(manifest: dict[str, Any]) -> None:
     TaskDefinitionSpec.model_validate(manifest["spec"])
+
+
+@pytest.mark.parametrize("manifest", of_kind("TaskQueue"))
+def test_a_queue_is_valid_and_all_of_it_is_understood(manifest: dict[str, Any]) -> None:
+    assert manifest["spec"] == TaskQueueSpec.model_validate(manifest["spec"]).to_wire()
 
 
 def test_names_are_used_once_so_that_all_examples_fit_into_one_namespace() -> None:

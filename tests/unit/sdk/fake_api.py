@@ -13,6 +13,7 @@ from celeriac._wire import Call, ErrorReply, Reply, Unreachable
 
 Manifest = dict[str, Any]
 TASKS = "/apis/celeriac.dev/v1alpha1/namespaces/team/tasks"
+QUEUES = "/apis/celeriac.dev/v1alpha1/namespaces/team/taskqueues"
 PODS = "/api/v1/namespaces/team/pods"
 
 
@@ -97,6 +98,12 @@ class FakeApi:
         }
         return await self.put(path, manifest | {"status": status or {}})
 
+    async def queue(self, name: str, status: Manifest | None = None, **spec: Any) -> Manifest:
+        """Create a TaskQueue, or change its status."""
+        path = f"{QUEUES}/{name}"
+        manifest = self.objects.get(path) or {"metadata": {"name": name, "namespace": "team"}, "spec": spec}
+        return await self.put(path, manifest | {"status": status or {}})
+
     async def delete(self, path: str, *, unseen: bool = False) -> None:
         """Delete an object; unseen: no watch tells."""
         manifest = self.objects.pop(path)
@@ -121,7 +128,7 @@ class FakeApi:
         if call.path in self.objects:
             return Reply(200, json.dumps(self.objects[call.path]).encode())
         *_, plural, name = call.path.split("/")
-        if plural in {"tasks", "pods", "taskdefinitions", "namespaces"}:
+        if plural in {"tasks", "pods", "taskdefinitions", "taskqueues", "namespaces"}:
             return status(404, "NotFound", f'{plural} "{name}" not found', kind=plural, name=name)
         return self._list(call)
 
@@ -147,6 +154,9 @@ class FakeApi:
         return Reply(201, json.dumps(await self.put(path, call.body)).encode())
 
     async def _patch(self, call: Call) -> Reply:
+        if call.path not in self.objects:
+            *_, plural, name = call.path.split("/")
+            return status(404, "NotFound", f'{plural} "{name}" not found', kind=plural, name=name)
         merged = merge(copy.deepcopy(self.objects[call.path]), call.body)
         return Reply(200, json.dumps(await self.put(call.path, merged)).encode())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.unit.sdk.fake_api import PODS, FakeApi, finished, status
 from tests.unit.sdk.test_logs import attempt, pod
 
@@ -33,6 +35,38 @@ async def test_the_place_in_the_queue(client: AsyncClient, fake: FakeApi) -> Non
     await fake.task("running", {"phase": "Running"}, priority=9)
 
     assert "2 in queue default" in str(await client.why("second"))
+
+
+async def test_the_operator_knows_the_place_better(client: AsyncClient, fake: FakeApi) -> None:
+    await fake.task("n", {"phase": "Queued", "message": "Waiting: old"})
+    meta = {"name": "m", "namespace": "sys", "labels": {"app.kubernetes.io/name": "celeriac"}}
+    await fake.put("/api/v1/namespaces/sys/services/m", {"metadata": meta})
+    said = {"position": 7, "message": "Waiting: queue default is at its limit of 2"}
+    get = fake._get
+
+    async def answer(call: Call) -> Reply:
+        return Reply(200, json.dumps(said).encode()) if "/proxy/" in call.path else await get(call)
+
+    fake._get = answer  # type: ignore[method-assign]
+    text = str(await client.why("n"))
+
+    assert "7 in queue default, at priority 0" in text
+    assert "Now" in text
+    assert "at its limit of 2" in text
+
+
+async def test_where_the_operator_may_not_be_asked_that_is_said(client: AsyncClient, fake: FakeApi) -> None:
+    await fake.task("n", {"phase": "Queued"})
+    get = fake._get
+
+    async def refuse(call: Call) -> Reply:
+        return status(403, "Forbidden") if call.path == "/api/v1/services" else await get(call)
+
+    fake._get = refuse  # type: ignore[method-assign]
+
+    assert "1 in queue default, at priority 0 (by priority and age only: you may not list Services" in str(
+        await client.why("n")
+    )
 
 
 async def test_a_finished_task_has_no_place(client: AsyncClient, fake: FakeApi) -> None:

@@ -122,6 +122,16 @@ class Cluster:
         """In the background: the Job goes at once, its pods when the garbage collector comes by."""
         self.remove("jobs", name)
 
+    def suspend_job(self, name: str, suspend: bool) -> None:
+        """As Kueue does; the pods of a Job that is suspended go, and it begins anew."""
+        job = self.get("jobs", name)
+        if job is None or job["spec"].get("suspend", False) == suspend or _conditions(job):
+            return
+        status = {} if suspend else job["status"]
+        self.put("jobs", {**job, "spec": {**job["spec"], "suspend": suspend}, "status": status})
+        for pod in self.owned("pods", job["metadata"]["uid"]) if suspend else ():
+            self.delete_pod(pod["metadata"]["name"])
+
     def delete_in_foreground(self, name: str) -> None:
         """The Job stays until the garbage collector has removed its pods."""
         job = self.get("jobs", name)

@@ -70,6 +70,16 @@ specs = st.fixed_dictionaries(
 outputs = st.sampled_from(
     ["", "7", '{"a": null}', "text", "1e999", "[" * 500, "\x1b[2J" * 1000, "x" * 4096, '"\\ud800"']
 )
+QUEUES: list[Raw | None] = [
+    None,
+    {},
+    {"maxConcurrency": 1},
+    {"stopPolicy": "Hold", "stopReason": "upgrade"},
+    {"stopPolicy": "HoldAndDrain"},
+    {"rateLimit": {"tasks": 1, "periodSeconds": 30}},
+    {"kueueQueueName": "team-a"},
+    {"inlineContainers": "Deny"},
+]
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -226,6 +236,19 @@ class AnyOrder(RuleBasedStateMachine):
         if sure:
             self.cluster.remove("tasks", TASK)
 
+    @rule(spec=st.sampled_from(QUEUES))
+    def admin_changes_the_queue(self, spec: Raw | None) -> None:
+        self.cluster.remove("taskqueues", "default")
+        if spec is not None:
+            self.cluster.add("taskqueues", {"metadata": {"name": "default"}, "spec": spec})
+
+    @precondition(lambda self: any("suspend" in job["spec"] for job in self.cluster.all("jobs")))
+    @rule(suspend=st.sampled_from([False, False, True]))
+    def kueue_acts(self, suspend: bool) -> None:
+        for job in self.cluster.all("jobs"):
+            if "suspend" in job["spec"]:
+                self.cluster.suspend_job(job["metadata"]["name"], suspend)
+
     # --- what holds ---
 
     @property
@@ -260,7 +283,10 @@ class AnyOrder(RuleBasedStateMachine):
         """When faults stop, the Task ends, and then nothing is written any more."""
         self.cluster.quota_on_pods = self.cluster.quota_on_jobs = self.cluster.policy_on_pods = False
         self.cluster.edit("tasks", TASK, suspend=False)
+        self.cluster.remove("taskqueues", "default")
         for _ in range(60):
+            for job in self.cluster.all("jobs"):
+                self.cluster.suspend_job(job["metadata"]["name"], False)
             self.settle_once()
             for pod in self.pods():
                 self.cluster.kubelet(pod, "exits", 0, "7")

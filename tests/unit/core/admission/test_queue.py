@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.support.clock import T0, at
@@ -336,6 +337,30 @@ POSITIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str, int | None]] = {
 @pytest.mark.parametrize(("fields", "standings", "task", "expected"), POSITIONS.values(), ids=list(POSITIONS))
 def test_positions(fields: dict[str, Any], standings: dict[str, Any], task: str, expected: int | None) -> None:
     assert expected == filled(spec(**fields), standings).position(task)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(TASKS), st.builds(Asks, st.just(QUEUE), st.integers(-1, 1), st.just(T0), keys, labels)
+    ),
+    st.dictionaries(st.sampled_from(["h0", "h1", "h2", "h3"]), holding),
+    st.lists(st.sampled_from("abc"), max_size=4),
+)
+@examples(200)
+def test_positions_are_the_order_in_which_slots_would_be_given_out(
+    waiting: dict[str, Asks], holders: dict[str, Holds], earlier: list[str]
+) -> None:
+    queue = QueueAdmission(spec(fairness={"byLabel": "tenant"}))
+    for tenant in earlier:  # they have had their turn
+        queue.set("x", asks(tenant=tenant))
+        queue.grants(T0)
+        queue.set("x", None)
+    for task, standing in {**waiting, **holders}.items():
+        queue.set(task, standing)
+    positions = {task: queue.position(task) for task in waiting}
+
+    assert sorted(positions, key=lambda task: positions[task] or 0) == list(queue.grants(T0).tasks)
+    assert sorted(position or 0 for position in positions.values()) == list(range(1, len(waiting) + 1))
 
 
 def test_the_turns_that_are_remembered_are_bounded() -> None:

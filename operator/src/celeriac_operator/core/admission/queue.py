@@ -125,9 +125,13 @@ class QueueAdmission:
         level = len(mine.held) + ahead
         for other in self._tenants.values():
             if other is not mine:
-                first = (self._turns.get(other.name, 0), other.name) < (self._turns.get(mine.name, 0), mine.name)
+                first = self._before_at_a_level(other) < self._before_at_a_level(mine)
                 ahead += min(max(level - len(other.held) + first, 0), other.competing)
         return ahead + 1
+
+    def _before_at_a_level(self, tenant: Tenant) -> tuple[int, int, str]:
+        """Who is first of the tenants that hold equally many, once they do: whoever held more had its turn before."""
+        return (-len(tenant.held), self._turns.get(tenant.name, 0), tenant.name)
 
     @property
     def idle(self) -> bool:

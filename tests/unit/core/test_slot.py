@@ -85,6 +85,11 @@ STANDINGS: dict[str, tuple[World, float, str]] = {
         2,
         HOLDS,
     ),
+    "a Job that may be tried again waits for its queue, where that was held meanwhile": (
+        make_world(refusal=quota(5), slot=FULL),
+        6,
+        ASKS,
+    ),
     "a pod that a full quota keeps out keeps the slot": (make_world(job=make_job(), refusal=quota(5)), 2, HOLDS),
     "a Job that can never fit gives the slot back": (make_world(refusal=NEVER, slot=Granted()), 2, NOTHING),
     "a pod that can never fit gives the slot back": (make_world(job=make_job(), refusal=NEVER), 2, NOTHING),
@@ -109,6 +114,10 @@ ASKED: dict[str, tuple[World, Asks]] = {
     "with its own priority, which may be new": (
         make_world(make_task(priority=7, concurrency_key="user-17"), slot=NotAsked()),
         Asks(QUEUE, 7, at(0), "user-17"),
+    ),
+    "with its new priority after it was accepted": (
+        make_world(make_task(status=make_status(), priority=7), slot=NotAsked()),
+        Asks(QUEUE, 7, at(0)),
     ),
     "since its startTime, where that is later": (
         make_world(make_task(start_time=at(20)), slot=NotAsked()),

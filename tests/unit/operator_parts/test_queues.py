@@ -330,6 +330,20 @@ def test_a_task_that_waits_for_a_quota_does_not_start_in_a_queue_that_is_held(cl
     assert ([], "Queued/QueueHeld") == (running(cluster), said(cluster, "a"))
 
 
+def test_a_task_that_cannot_be_read_any_more_gives_its_slot_back(cluster: Cluster) -> None:
+    queue(cluster, maxConcurrency=1)
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process)
+    task = cluster.get("tasks", "a")
+    assert task is not None
+    cluster.put("tasks", {**task, "spec": {"container": 5}})
+    process.hear("tasks")
+    process.work()
+
+    assert process.queues.admission.counts(DEFAULT).running == 0
+
+
 # --- restarts ---
 
 
@@ -475,6 +489,16 @@ def test_the_status_is_written_at_most_every_five_seconds_and_only_when_it_chang
     assert before == cluster.writes["status taskqueues"]
 
 
+def test_a_queue_that_is_changed_all_the_time_is_not_written_all_the_time(cluster: Cluster) -> None:
+    queue(cluster)
+    process = Process(cluster)
+    for second in range(20):
+        cluster.edit("taskqueues", "default", maxConcurrency=second + 1)
+        settle(process, 1)
+
+    assert 3 <= cluster.writes["status taskqueues"] <= 5
+
+
 def test_a_long_wait_is_written_ever_more_rarely(cluster: Cluster) -> None:
     queue(cluster, stopPolicy="Hold")
     process = Process(cluster)
@@ -515,6 +539,25 @@ def test_kueue_admits_a_job_by_unsuspending_it(cluster: Cluster) -> None:
     assert ["a"] == running(cluster)
     end(process, "a")
     assert said(cluster, "a") == "Succeeded/Succeeded"
+
+
+def test_a_job_whose_pod_is_seen_before_it_is_asked_is_known_to_be_admitted(cluster: Cluster) -> None:
+    """Otherwise it would be taken for one that Kueue has suspended, and removed."""
+    queue(cluster, kueueQueueName="team-a")
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process)
+    (job,) = cluster.all("jobs")
+    cluster.edit("jobs", job["metadata"]["name"], suspend=False)
+    cluster.run_controllers()
+    (pod,) = cluster.all("pods")
+    cluster.kubelet(pod, "starts")
+    process.hear("pods")
+    process.work_off()
+    end(process, "a")
+
+    assert said(cluster, "a") == "Succeeded/Succeeded"
+    assert "deletionTimestamp" not in cluster.all("jobs")[0]["metadata"]
 
 
 # --- whatever happens ---

@@ -37,7 +37,7 @@ async def observe(
         pods = _pods(task, job, cache)
         pod = _pod_of(pods, bound, job)
     if job is not None and pod is None and not job.finished:
-        silent = bound is None and now - job.created > POD_PATIENCE
+        silent = bound is None and now - job.created > POD_PATIENCE and not job.suspended
         refusal = await _why_no_pod(task.key, job, kube, now) if silent else None
     return World(
         task=task,
@@ -86,6 +86,8 @@ def _pod_is_missing(pod: PodFacts | None, bound: str | None, job: JobFacts | Non
     """The pod is gone or going, or has not come in the usual time: what its Job says matters now."""
     if pod is not None:
         return pod.deleted_at is not None
+    if job is not None and job.suspended and bound is None:
+        return False  # it has none to miss, and the Job was asked just now
     return bound is not None or (job is not None and (job.finished or now - job.created > POD_PATIENCE))
 
 

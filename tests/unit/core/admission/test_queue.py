@@ -15,6 +15,7 @@ from tests.support.naive_admission import NaiveQueue
 from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
+from celeriac_operator.core.admission import queue as module
 from celeriac_operator.core.admission.queue import MOST_TURNS, QueueAdmission
 from celeriac_operator.core.admission.standing import Asks, Counts, Grants, Holds, QueueKey
 
@@ -372,6 +373,17 @@ def test_the_turns_that_are_remembered_are_bounded() -> None:
 
     assert len(queue._turns) == MOST_TURNS
     assert queue.idle
+
+
+def test_of_the_turns_the_one_that_is_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_TURNS", 2)
+    queue = QueueAdmission(spec(maxConcurrency=1, fairness={"byLabel": "tenant"}))
+    for tenant in "abac":
+        queue.set("t", asks(tenant=tenant))
+        queue.grants(T0)
+        queue.set("t", None)
+
+    assert ["a", "c"] == list(queue._turns)
 
 
 # --- cost ---

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from celeriac.api.v1alpha1 import Defaults, TaskQueueSpec
+from celeriac.api.v1alpha1 import Defaults, TaskQueueSpec, TaskQueueStatus
 from celeriac_operator.core.acceptance import queue_name
 from celeriac_operator.core.admission.admission import Admission
 from celeriac_operator.core.admission.rate import replayed
@@ -89,8 +89,11 @@ class Queues:
         facts = self._declared(queue)
         if facts is None:
             self._written.pop(queue, None)
-            return
-        now = self._clock()
+        else:
+            await self._keep_status(facts)
+
+    async def _keep_status(self, facts: QueueFacts) -> None:
+        queue, now = facts.key, self._clock()
         status = queue_status(facts, self.admission.counts(queue), self.admission.arrival(queue), now)
         if status.oldest_queued_seconds is not None:
             self._work.add_at(queue, now + timedelta(seconds=next_growth(status.oldest_queued_seconds)))
@@ -101,8 +104,12 @@ class Queues:
             self._work.add_at(queue, due)
             return
         self._written[queue] = now
+        await self._write_status(facts, status)
+
+    async def _write_status(self, facts: QueueFacts, status: TaskQueueStatus) -> None:
+        namespace, name, _ = facts.key
         try:
-            raw = await self._kube.write_status(api.QUEUES, *queue[:2], facts.version, status.to_wire())
+            raw = await self._kube.write_status(api.QUEUES, namespace, name, facts.version, status.to_wire())
         except ApiError as error:
             if error.status not in (404, 409):
                 raise

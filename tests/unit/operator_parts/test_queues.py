@@ -15,7 +15,8 @@ from tests.support.process import Process
 from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
-from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.admission.standing import Holds, QueueKey
+from celeriac_operator.core.facts import Key
 from celeriac_operator.core.names import job_name
 from celeriac_operator.watch import WATCHED
 
@@ -397,6 +398,20 @@ def test_a_job_that_nobody_recorded_holds_a_slot_after_a_crash(cluster: Cluster)
     settle(process)
 
     assert ["b"] == running(cluster)
+
+
+def test_taking_up_one_namespace_leaves_the_others_as_they_are(cluster: Cluster) -> None:
+    """As when a replica takes over a shard: what it knew of it before is forgotten, nothing else."""
+    process = Process(cluster)
+    submit(cluster, "a")
+    settle(process)
+    elsewhere = QueueKey("other", "default")
+    process.queues.admission.set(Key("other", "x"), Holds(elsewhere))
+    process.queues.admission.set(Key(NAMESPACE, "gone"), Holds(DEFAULT))
+    process.queues.begin(lambda namespace: namespace == NAMESPACE)
+
+    assert process.queues.admission.counts(DEFAULT).running == 1, "the Task that runs, and not the one that is gone"
+    assert process.queues.admission.counts(elsewhere).running == 1
 
 
 # --- the rate limit ---

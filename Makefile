@@ -71,4 +71,7 @@ demo: cluster-up images ## a hyper-parameter sweep on a real cluster, start to f
 bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/benchmarks.md
 	@$(PYTHON) -m e2e.bench
 
-.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench
+bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
+	@$(PYTHON) -m e2e.bench.scale
+
+.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-scale

@@ -50,6 +50,7 @@ CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps")
 QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
 CLAIMS = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 VOLUMES = Kind("v1", "PersistentVolume", "persistentvolumes", namespaced=False)
+NODES = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACES = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments")
@@ -60,7 +61,7 @@ KINDS = {
     (each.api_version, each.kind): each
     for each in (
         *(TASKS, DEFINITIONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
-        *(DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS),
+        *(NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS),
     )
 }
 
@@ -138,6 +139,24 @@ class Kube:
         except Refused as error:
             if error.status != 404:
                 raise
+
+    def delete_all(self, kind: Kind, namespace: str | None, *, labels: str = "", limit: int = 500) -> bool:
+        """Delete some of a collection, in the background.
+
+        Args:
+            limit: at most so many, since one call has a minute.
+
+        Returns:
+            whether any are left, on their way out or not.
+        """
+        query = {"labelSelector": labels, "limit": str(limit)}
+        self._call("DELETE", kind.path(namespace), query, {"propagationPolicy": "Background"})
+        return self.any(kind, namespace, labels=labels)
+
+    def any(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> bool:
+        """Whether there is an object of that kind; costs the same however many there are."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": "1"}
+        return bool(self._call("GET", kind.path(namespace), query)["items"])
 
     def evict(self, namespace: str, pod: str) -> None:
         """Ask for a pod's eviction, as a drain does."""

@@ -55,13 +55,14 @@ NAMESPACES = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments")
 REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
+ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 CRDS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 
 KINDS = {
     (each.api_version, each.kind): each
     for each in (
         *(TASKS, DEFINITIONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
-        *(NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS),
+        *(NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLE_BINDINGS),
     )
 }
 
@@ -157,6 +158,13 @@ class Kube:
         """Whether there is an object of that kind; costs the same however many there are."""
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": "1"}
         return bool(self._call("GET", kind.path(namespace), query)["items"])
+
+    def token(self, namespace: str, service_account: str, *, seconds: int = 7200) -> str:
+        """A token of a service account."""
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        path = SERVICE_ACCOUNTS.path(namespace, service_account, "token")
+        answer = self._call("POST", path, body={**asked, "spec": {"expirationSeconds": seconds}})
+        return str(answer["status"]["token"])
 
     def evict(self, namespace: str, pod: str) -> None:
         """Ask for a pod's eviction, as a drain does."""

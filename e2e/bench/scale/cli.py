@@ -15,7 +15,7 @@ import typer
 from e2e.bench import document as plain
 from e2e.bench import machine
 from e2e.bench.progress import progress
-from e2e.bench.scale import figures
+from e2e.bench.scale import figures, identity
 from e2e.bench.scale.document import Run, as_json, document, split_table
 from e2e.bench.scale.fake_nodes import COUNT, MARK, fake_nodes
 from e2e.bench.scale.figures import Round, Sample
@@ -122,13 +122,14 @@ def _operator(kube: Kube, settings: Settings, namespace: str, plan: Plan) -> Ite
     log = settings.layout.logs / "bench-scale-operator.log"
     log.unlink(missing_ok=True)
     bound = str(max(plan.tasks, plan.live) + 1)
-    operator = LocalOperator(kube.kubeconfig, [namespace], log, CELERIAC_MAX_FINISHED_TASKS=bound)
-    operator.start()
-    try:
-        operator.wait_ready()
-        yield operator
-    finally:
-        operator.stop()
+    with identity.kubeconfig_of_operator(kube, namespace) as kubeconfig:
+        operator = LocalOperator(kubeconfig, [namespace], log, CELERIAC_MAX_FINISHED_TASKS=bound)
+        operator.start()
+        try:
+            operator.wait_ready()
+            yield operator
+        finally:
+            operator.stop()
 
 
 def _control_plane(settings: Settings) -> dict[str, int]:

@@ -128,10 +128,9 @@ Milliseconds of CPU for each object, the median of the rounds:
   Job was complete, so that idle work of that time is in them; the deletion of a burst is not.
 - API writes are the API server's own count of creates, patches, updates and deletes of Tasks, Jobs, pods and
   Events, by whomever. The operator's writes and CPU are its metrics.
-- The operator is a process on the machine, not in a pod, with the chart's settings and the administrator's
-  certificate: that gives its CPU and memory without a container's overhead. One setting differs:
-  `CELERIAC_MAX_FINISHED_TASKS` is above the size of the largest burst, because by default the operator would begin
-  to delete beyond 5,000.
+- The operator is a process on the machine, not in a pod, with the chart's settings and, as in a pod, the token of a
+  service account: a certificate would be verified at each call. One setting differs: `CELERIAC_MAX_FINISHED_TASKS` is
+  above the size of the largest burst, because by default the operator would begin to delete beyond 5,000.
 - Memory of {tasks} Tasks is VmRSS while all of them are there still, with Jobs and pods; that of {live} is VmHWM,
   the most that the process ever had.
 

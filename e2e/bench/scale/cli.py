@@ -74,15 +74,12 @@ def main() -> None:
     """Run, and tell what went wrong in words; a SIGTERM is as a Ctrl-C, so that it cleans up, too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app(standalone_mode=False)
+        app()
     except (ClusterError, LookupError, BenchError, Refused, AssertionError) as error:
         console.print(str(error), style="bold red", markup=False, soft_wrap=True)
         hint = getattr(error, "hint", "") or "`make cluster-up` brings up what is needed."
         console.print(hint, markup=False, soft_wrap=True)
         sys.exit(1)
-    except (KeyboardInterrupt, typer.Abort):
-        console.print("Stopped. Fake nodes and all that was on them are gone.")
-        sys.exit(130)
 
 
 @contextmanager

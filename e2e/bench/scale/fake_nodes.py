@@ -34,7 +34,8 @@ def fake_nodes(kube: Kube, layout: Layout, count: int = COUNT) -> Iterator[int]:
             _add(kube, count)
             yield pid
         finally:
-            sweep(kube)
+            with step("Removing the fake nodes and all that was on them"):
+                sweep(kube)
 
 
 def node(number: int) -> Obj:
@@ -52,7 +53,7 @@ def sweep(kube: Kube) -> None:
     need the nodes to end."""
     for namespace in kube.list(NAMESPACES, None, labels=SELECTOR):
         kube.delete(NAMESPACES, None, namespace["metadata"]["name"])
-    until(lambda: not kube.any(NAMESPACES, None, labels=SELECTOR), "The benchmark's namespace is still there")
+    until(lambda: not kube.any(NAMESPACES, None, labels=SELECTOR), "The benchmark's namespace is still there", 900)
     for each in kube.list(NODES, None, labels=SELECTOR):
         kube.delete(NODES, None, each["metadata"]["name"])
     until(lambda: not kube.any(NODES, None, labels=SELECTOR), "Fake nodes are still there")

@@ -23,6 +23,10 @@ class Told:
             self._bar.console.print(what)
         self._last = what
 
+    def found(self, what: str) -> None:
+        """Something that is worth knowing even if the rest is stopped."""
+        self._bar.console.print(what)
+
     def ended(self, count: int, size: int) -> None:
         """So many of a burst have ended."""
         self._bar.update(self._part, completed=count, total=size, description="ended", visible=True)

@@ -85,6 +85,7 @@ class Bench:
         names = [self._name() for _ in range(size)]
         endings = stopwatch.Endings(self.kube, self.namespace, subject)
         found.burst[subject.name] = stopwatch.burst(endings, names, then).seconds
+        stopwatch.empty(self.kube, self.namespace)
 
     def _cost(self, before: Samples, size: int) -> Cost:
         after = self.metrics()

@@ -96,13 +96,15 @@ class Endings:
 
 def alone(kube: Kube, namespace: str, subject: Subject, name: str) -> float:
     """Seconds from submission to the end, of one object with nothing beside it."""
-    return burst(Endings(kube, namespace, subject), [name]).seconds
+    seconds = burst(Endings(kube, namespace, subject), [name]).seconds
+    empty(kube, namespace)
+    return seconds
 
 
 def burst(endings: Endings, names: list[str], then: Callable[[], None] = lambda: None) -> Burst:
-    """Submit objects at once, wait for their ends, and delete them, so that the next sample starts in quiet.
+    """Submit objects at once and wait for their ends; `empty` deletes them, so that the next sample starts in quiet.
 
-    then: called while they are all there still.
+    then: called right after the last end.
     """
     kube, namespace, subject = endings.kube, endings.namespace, endings.subject
     endings.start(newest_version(kube, subject.kind, namespace))
@@ -111,7 +113,6 @@ def burst(endings: Endings, names: list[str], then: Callable[[], None] = lambda:
     unfinished = len(names) - endings.count
     seconds = max(endings.wait(names).values()) - began
     then()
-    empty(kube, namespace)
     return Burst(seconds, unfinished)
 
 

@@ -62,7 +62,7 @@ class Scale:
         rounds = []
         for number in range(1, plan.rounds + 1):
             order = subjects if number % 2 else subjects[::-1]
-            rounds.append({each.name: self._burst(each, plan.tasks, f"round {number}") for each in order})
+            rounds.append({each.name: self._tidied(each, plan.tasks, f"round {number}") for each in order})
         return rounds, self._burst(subjects[0], plan.live, "at last") if plan.live else None
 
     def _subjects(self) -> tuple[Subject, Subject]:
@@ -79,6 +79,12 @@ class Scale:
         both = ways, workload.jobs(made[0])
         stopwatch.alone(kube, space.name, both[1], "warm-up")
         return both
+
+    def _tidied(self, subject: Subject, size: int, when: str) -> Sample:
+        """A burst that leaves nothing behind; the last one goes with its namespace."""
+        found = self._burst(subject, size, when)
+        stopwatch.empty(self.namespace.kube, self.namespace.name)
+        return found
 
     def _burst(self, subject: Subject, size: int, when: str) -> Sample:
         self.told(f"{when}: {size} {subject.name}s at once")
@@ -97,7 +103,9 @@ class Scale:
         burst = stopwatch.burst(endings, names, then)
         before, after = looks
         costs = cost(before.operator, after.operator, size)
-        return Sample(size, burst, complete[0], spent(before.all, after.all, size), costs, after.memory)
+        sample = Sample(size, burst, complete[0], spent(before.all, after.all, size), costs, after.memory)
+        self.told.found(f"  {sample.rate:.1f} {subject.name}s/s, {sample.spent.total_ms:.0f} ms of CPU each")
+        return sample
 
     def _wait_for_jobs(self, patience: float) -> None:
         kube, name = self.namespace.kube, self.namespace.name

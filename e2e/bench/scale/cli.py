@@ -28,7 +28,7 @@ from e2e.cluster.locking import exclusive
 from e2e.cluster.settings import Settings, from_environ
 from e2e.support.connection import REPOSITORY, apply_crds, connect, is_local, kubeconfig_path
 from e2e.support.kube import DEPLOYMENTS, Kube, Refused
-from e2e.support.namespaces import RESTRICTED, fresh_namespace
+from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.operator import LocalOperator
 from rich.console import Console
 
@@ -65,9 +65,11 @@ def scale(
         console.print(f"[yellow]The load average is {load:.1f}: the figures will be poor, and scatter.[/yellow]")
     with exclusive(settings.layout.cache / "bench-scale.lock"), connected() as kube:
         what = machine.describe(kube)
-        measured, large = _measure(kube, settings, plan)
-    run = Run(_command(), datetime.now(UTC), what, load, plan, COUNT, binaries.version_of(binaries.KWOK))
-    _tell(run, measured, large, output, write if write is not None else plan == FULL)
+        with _ready(kube, settings, plan) as parts:
+            with progress(console, plan.steps) as told:
+                measured, large = Scale(*parts, told).run(plan)
+            run = Run(_command(), datetime.now(UTC), what, load, plan, COUNT, binaries.version_of(binaries.KWOK))
+            _tell(run, measured, large, output, write if write is not None else plan == FULL)
 
 
 def main() -> None:
@@ -103,14 +105,15 @@ def connected() -> Iterator[Kube]:
         yield kube
 
 
-def _measure(kube: Kube, settings: Settings, plan: Plan) -> tuple[list[Round], Sample | None]:
+@contextmanager
+def _ready(kube: Kube, settings: Settings, plan: Plan) -> Iterator[tuple[Namespace, LocalOperator, dict[str, int]]]:
+    """A namespace on fake nodes, its operator, and the pids of all that is measured; they go afterwards."""
     with ExitStack() as held:
         kwok = held.enter_context(fake_nodes(kube, settings.layout))
         namespace = held.enter_context(fresh_namespace(kube, "scale", {**RESTRICTED, **MARK}))
         operator = held.enter_context(_operator(kube, settings, namespace.name, plan))
         pids = {**_control_plane(settings), "kwok": kwok, "operator": operator.pid, "load generator": os.getpid()}
-        told = held.enter_context(progress(console, plan.steps))
-        return Scale(namespace, operator, pids, told).run(plan)
+        yield namespace, operator, pids
 
 
 @contextmanager

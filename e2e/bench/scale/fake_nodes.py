@@ -1,5 +1,6 @@
 """Nodes that KWOK fakes: they run pods in words only, and go afterwards with all that was on them."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +35,19 @@ def fake_nodes(kube: Kube, layout: Layout, count: int = COUNT) -> Iterator[int]:
             _add(kube, count)
             yield pid
         finally:
-            with step("Removing the fake nodes and all that was on them"):
+            with step("Removing the fake nodes and all that was on them"), deaf():
                 sweep(kube)
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Nobody interrupts: a second Ctrl-C would leave behind what the first was to take away."""
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def node(number: int) -> Obj:

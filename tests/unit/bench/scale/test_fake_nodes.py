@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
-from e2e.bench.scale.fake_nodes import STAGES, TAINT, command, node
+from e2e.bench.scale.fake_nodes import STAGES, TAINT, command, deaf, node
 from e2e.bench.scale.workload import definition, task, tasks
 
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec
@@ -68,3 +71,17 @@ def test_kwok_manages_marked_nodes_only_and_gets_every_stage() -> None:
     assert "--manage-all-nodes=false" in words
     assert "--manage-nodes-with-label-selector=celeriac.dev/bench=scale" in words
     assert [f"--config={path}" for path in PATHS] == [word for word in words if word.startswith("--config=")]
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_clearing_up_is_not_interrupted_and_what_comes_after_is(sig: signal.Signals) -> None:
+    heard: list[int] = []
+    before = signal.signal(sig, lambda number, _: heard.append(number))
+    try:
+        with deaf():
+            os.kill(os.getpid(), sig)
+        assert [] == heard
+        os.kill(os.getpid(), sig)
+        assert [sig] == heard
+    finally:
+        signal.signal(sig, before)

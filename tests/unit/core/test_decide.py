@@ -199,11 +199,6 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         5,
         {"status": "Running/Running"},
     ),
-    "a container that may have run for less than a second is not said to run": (
-        world_of(None, make_job(), make_pod(running(2))),
-        3.5,
-        {"again": 4},
-    ),
     "a running attempt has its next deadline as timer": (
         world_of(
             make_status(BOUND, start_time=at(2), effective=effective(deadlines={"run_seconds": 50})),

@@ -19,8 +19,6 @@ from celeriac_operator.core.view import View
 SAY_AFTER_SECONDS = 1
 ASK_JOB_SECONDS = 2
 """How often a Job is asked what became of its pod, when the pod is gone."""
-SAY_RUNNING_AFTER_SECONDS = 2
-"""Start times have whole seconds: after this, one has surely passed. Sooner, a quick task would be said to run, too."""
 SAY_STARTING_AFTER_SECONDS = 3
 """A container that starts as it should says nothing for so long: one write less for almost every task."""
 
@@ -103,7 +101,7 @@ def attempt_under_way(view: View) -> Plan | None:
     if isinstance(found, Running):
         where = f" on node {attempt.node_name}" if attempt.node_name else ""
         saying = Saying(Phase.RUNNING, names.RUNNING, f"Attempt {attempt.number} is running{where}")
-        return waits(view, saying, since=found.start, after_seconds=SAY_RUNNING_AFTER_SECONDS)
+        return waits(view, saying, since=found.start)
     if isinstance(found, Unclear):
         saying = Saying(
             Phase.RUNNING, names.COMPLETING, f"Attempt {attempt.number}: its pod is gone; waiting for what its Job says"

@@ -2,8 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 import typer
 from e2e.bench import figures, machine
 from e2e.bench.document import Run, document, table
+from e2e.bench.progress import progress
 from e2e.bench.rounds import Bench, Plan
 from e2e.bench.stopwatch import BenchError
 from e2e.cluster.errors import ClusterError
@@ -20,10 +19,8 @@ from e2e.support.kube import DEPLOYMENTS, Kube, Refused
 from e2e.support.namespaces import RESTRICTED, fresh_namespace
 from e2e.support.release import Release
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 FULL = Plan(rounds=5, alone=10, burst=60)
-QUIET_LOAD = 1.0
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 
 console = Console(highlight=False)
@@ -41,7 +38,7 @@ def bench(
 ) -> None:
     """Measure Tasks against raw Jobs of the same pod, in turn, on a machine that does nothing else."""
     plan, load = Plan(rounds, alone, burst), machine.load()
-    if load > QUIET_LOAD:
+    if load > machine.QUIET_LOAD:
         console.print(f"[yellow]The load average is {load:.1f}: the figures will be poor, and scatter.[/yellow]")
     with connect(kubeconfig_path()) as kube:
         release = _release(kube)
@@ -81,33 +78,10 @@ def _release(kube: Kube) -> Release:
 
 
 def _measure(kube: Kube, release: Release, plan: Plan) -> list[figures.Round]:
-    with fresh_namespace(kube, "bench", RESTRICTED) as namespace, _progress(plan) as told:
+    with fresh_namespace(kube, "bench", RESTRICTED) as namespace, progress(console, plan.steps) as told:
         run = Bench(kube, namespace.name, release.metrics, told)
         subjects = run.subjects()
         return [run.round(number, subjects, plan) for number in range(1, plan.rounds + 1)]
-
-
-@contextmanager
-def _progress(plan: Plan) -> Iterator["Told"]:
-    """A bar on a terminal; elsewhere a line for each part of a round."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-    with bar:
-        yield Told(bar, plan.steps)
-
-
-class Told:
-    """What is being done now."""
-
-    def __init__(self, bar: Progress, steps: int) -> None:
-        self._bar, self._task = bar, bar.add_task("", total=steps, completed=-1)
-        self._last = ""
-
-    def __call__(self, what: str) -> None:
-        self._bar.update(self._task, advance=1, description=what)
-        if self._bar.disable and what != self._last:
-            console.print(what)
-        self._last = what
 
 
 def _command() -> str:

@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.support.kube import Kind, Kube
+from e2e.support.kube import NODES, Kube
 
-NODES = Kind("v1", "Node", "nodes", namespaced=False)
+QUIET_LOAD = 1.0
+"""A load average beyond this disturbs what is measured."""
 
 
 @dataclass(frozen=True)

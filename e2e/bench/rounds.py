@@ -50,8 +50,7 @@ class Bench:
         made = self.kube.list(JOBS, self.namespace)
         if len(made) != 1:
             raise BenchError(f"The operator made {len(made)} Jobs of one Task in {self.namespace}")
-        self.kube.delete(TASKS, self.namespace, name)
-        stopwatch.wait_for_no_pods(self.kube, self.namespace)
+        stopwatch.empty(self.kube, self.namespace)
         both = workload.tasks(), workload.jobs(made[0])
         stopwatch.alone(self.kube, self.namespace, both[1], self._name())
         return both
@@ -84,7 +83,9 @@ class Bench:
                 found.burst_cost = self._cost(before, size)
 
         names = [self._name() for _ in range(size)]
-        found.burst[subject.name] = stopwatch.burst(self.kube, self.namespace, subject, names, then)
+        endings = stopwatch.Endings(self.kube, self.namespace, subject)
+        found.burst[subject.name] = stopwatch.burst(endings, names, then).seconds
+        stopwatch.empty(self.kube, self.namespace)
 
     def _cost(self, before: Samples, size: int) -> Cost:
         after = self.metrics()

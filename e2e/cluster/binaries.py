@@ -40,16 +40,23 @@ TOOLS = (
         345,
     ),
 )
+KWOK = Tool("kwok", "sigs.k8s.io/kwok", ("kwok",), 70)
+"""Not a part of the cluster: built only for those who ask for fake nodes."""
 
 
 def missing(layout: Layout) -> list[Tool]:
-    """The tools that still have to be built."""
-    return [tool for tool in TOOLS if not _directory(layout, tool).exists()]
+    """The cluster's tools that still have to be built."""
+    return [tool for tool in TOOLS if not is_built(layout, tool)]
+
+
+def is_built(layout: Layout, tool: Tool) -> bool:
+    """Whether the tool is in the cache, at its pinned version."""
+    return _directory(layout, tool).exists()
 
 
 def path_of(layout: Layout, program: str) -> Path:
     """Where a program is, or will be once its tool is built."""
-    tool = next(tool for tool in TOOLS if program in tool.programs)
+    tool = next(tool for tool in (*TOOLS, KWOK) if program in tool.programs)
     return _directory(layout, tool) / program
 
 

@@ -16,7 +16,10 @@ from pydantic import BaseModel, ValidationError
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_START_TIME_FIELD = 22  # of /proc/PID/stat, counted from 1 as in proc(5)
+# Fields of /proc/PID/stat, counted from 1 as in proc(5).
+_USER_TIME_FIELD = 14
+_SYSTEM_TIME_FIELD = 15
+_START_TIME_FIELD = 22
 
 
 class Pidfile(BaseModel):
@@ -34,12 +37,15 @@ class Stat:
 
     state: str
     start_ticks: int
+    cpu_ticks: int = 0
+    """User and system time of all its threads, those that have ended included."""
 
 
 def parse_stat(text: str) -> Stat:
     """Parse /proc/PID/stat, whose second field may itself have spaces and brackets."""
     fields = text[text.rindex(")") + 2 :].split()
-    return Stat(state=fields[0], start_ticks=int(fields[_START_TIME_FIELD - 3]))
+    cpu = int(fields[_USER_TIME_FIELD - 3]) + int(fields[_SYSTEM_TIME_FIELD - 3])
+    return Stat(state=fields[0], start_ticks=int(fields[_START_TIME_FIELD - 3]), cpu_ticks=cpu)
 
 
 def read_stat(pid: int) -> Stat | None:

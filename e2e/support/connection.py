@@ -26,13 +26,16 @@ def kubeconfig_path() -> Path:
     return path
 
 
-def connect(path: Path) -> Kube:
+def connect(path: Path, *, connections: int = 4) -> Kube:
     """Connect, and make sure that somebody answers.
+
+    Args:
+        connections: kept open; a thread more than that pays a TLS handshake for each call.
 
     Raises:
         LookupError: nobody does.
     """
-    kube = Kube(path)
+    kube = Kube(path, connections=connections)
     try:
         kube.text("/readyz")
     except Exception as error:  # whatever it is, the sentence is the same

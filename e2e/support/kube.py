@@ -51,17 +51,19 @@ CONFIG_MAPS = Kind("v1", "ConfigMap", "configmaps")
 QUOTAS = Kind("v1", "ResourceQuota", "resourcequotas")
 CLAIMS = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 VOLUMES = Kind("v1", "PersistentVolume", "persistentvolumes", namespaced=False)
+NODES = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACES = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments")
 REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
+ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 CRDS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 
 KINDS = {
     (each.api_version, each.kind): each
     for each in (
         *(TASKS, DEFINITIONS, QUEUES, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
-        *(DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS),
+        *(NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLE_BINDINGS),
     )
 }
 
@@ -139,6 +141,31 @@ class Kube:
         except Refused as error:
             if error.status != 404:
                 raise
+
+    def delete_all(self, kind: Kind, namespace: str | None, *, labels: str = "", limit: int = 500) -> bool:
+        """Delete some of a collection, in the background.
+
+        Args:
+            limit: at most so many, since one call has a minute.
+
+        Returns:
+            whether any are left, on their way out or not.
+        """
+        query = {"labelSelector": labels, "limit": str(limit)}
+        self._call("DELETE", kind.path(namespace), query, {"propagationPolicy": "Background"})
+        return self.any(kind, namespace, labels=labels)
+
+    def any(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> bool:
+        """Whether there is an object of that kind; costs the same however many there are."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": "1"}
+        return bool(self._call("GET", kind.path(namespace), query)["items"])
+
+    def token(self, namespace: str, service_account: str, *, seconds: int = 7200) -> str:
+        """A token of a service account."""
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        path = SERVICE_ACCOUNTS.path(namespace, service_account, "token")
+        answer = self._call("POST", path, body={**asked, "spec": {"expirationSeconds": seconds}})
+        return str(answer["status"]["token"])
 
     def evict(self, namespace: str, pod: str) -> None:
         """Ask for a pod's eviction, as a drain does."""

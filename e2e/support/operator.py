@@ -17,10 +17,10 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 
 class LocalOperator:
-    """One operator process at a time, for some namespaces."""
+    """One operator process at a time, for some namespaces; `settings` are environment variables."""
 
-    def __init__(self, kubeconfig: Path, namespaces: list[str], log: Path) -> None:
-        self._kubeconfig, self._namespaces, self.log = kubeconfig, namespaces, log
+    def __init__(self, kubeconfig: Path, namespaces: list[str], log: Path, **settings: str) -> None:
+        self._kubeconfig, self._namespaces, self.log, self._settings = kubeconfig, namespaces, log, settings
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
@@ -29,6 +29,7 @@ class LocalOperator:
         """Start it; `wait_ready` waits until it works."""
         self._port = _free_port()
         settings = {
+            **self._settings,
             "KUBECONFIG": str(self._kubeconfig),
             "CELERIAC_NAMESPACES": ",".join(self._namespaces),
             "CELERIAC_HTTP_PORT": str(self._port),
@@ -40,6 +41,12 @@ class LocalOperator:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
 
     @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.1), reraise=True)
     def wait_ready(self) -> None:

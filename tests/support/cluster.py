@@ -161,6 +161,8 @@ class Cluster:
     def _control(self, job: Raw, second_pod: bool) -> None:
         if _conditions(job) or job["spec"].get("suspend"):
             return
+        if "startTime" not in job["status"]:
+            job = self.put("jobs", {**job, "status": {**job["status"], "startTime": wire(self.clock.now)}})
         pods = self.owned("pods", job["metadata"]["uid"])
         phases = [pod["status"]["phase"] for pod in pods]
         gone = job["status"].get("pods", 0) > len(pods)
@@ -263,13 +265,17 @@ class FakeKube:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.gets: Counter[str] = Counter()
+        self.lists: Counter[str] = Counter()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
+        self.gets[resource.plural] += 1
         return copy.deepcopy(self.cluster.get(resource.plural, name))
 
     async def list(
         self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Raw]:
+        self.lists[resource.plural] += 1
         wanted = dict(part.split("=", 1) for part in fields.split(",") if part)
         selected = dict(part.split("=", 1) for part in labels.split(",") if part)
         for raw in self.cluster.all(resource.plural):

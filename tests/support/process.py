@@ -68,7 +68,8 @@ class Process:
         """A new process: it lists everything before it decides anything."""
         self.starts += 1
         self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
-        kube = cast(KubeApi, FakeKube(self.cluster))
+        self.kube = FakeKube(self.cluster)
+        kube = cast(KubeApi, self.kube)
         applier = Applier(kube, self.cache, Resources(), self._changed)
         queue = cast("WorkQueue[WorkKey]", self.queue)
         clock = self.cluster.clock

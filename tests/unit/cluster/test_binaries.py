@@ -19,7 +19,7 @@ def test_the_digest_follows_go_mod_and_go_sum(tmp_path: Path) -> None:
     assert len(seen) == 3
 
 
-@pytest.mark.parametrize("tool", binaries.TOOLS, ids=lambda tool: tool.module)
+@pytest.mark.parametrize("tool", (*binaries.TOOLS, binaries.KWOK), ids=lambda tool: tool.module)
 def test_every_tool_is_pinned_and_has_its_place(tool: binaries.Tool) -> None:
     layout = from_environ({"XDG_CACHE_HOME": "/c"}).layout
 
@@ -27,6 +27,13 @@ def test_every_tool_is_pinned_and_has_its_place(tool: binaries.Tool) -> None:
     assert binaries.needed_version(binaries.MODULES / tool.module / "go.mod") >= (1, 24)
     for program in tool.programs:
         assert binaries.path_of(layout, program).parent.name.startswith(f"{tool.module}-")
+
+
+def test_a_cluster_does_not_wait_for_kwok(tmp_path: Path) -> None:
+    layout = from_environ({"XDG_CACHE_HOME": str(tmp_path)}).layout
+
+    assert binaries.KWOK not in binaries.missing(layout)
+    assert not binaries.is_built(layout, binaries.KWOK)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from e2e.cluster.processes import Pidfile, Stat
 def test_stat_of_a_name_with_brackets_and_spaces_is_parsed() -> None:
     fields = " ".join(["S", *(str(number) for number in range(4, 53))])
 
-    assert processes.parse_stat(f"17 (kube) (a b)) {fields}") == Stat(state="S", start_ticks=22)
+    assert processes.parse_stat(f"17 (kube) (a b)) {fields}") == Stat(state="S", start_ticks=22, cpu_ticks=14 + 15)
 
 
 @pytest.fixture

@@ -223,6 +223,11 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         5,
         {"status": "Running/Running", "again": 52},
     ),
+    "why there is no pod is asked again after as long as was waited: nobody tells": (
+        world_of(None, make_job()),
+        9,
+        {"status": "Starting/Starting", "again": 18},
+    ),
     "a pod that no node takes is said while it is tried": (
         world_of(None, make_job(), make_pod(unschedulable="0/3 nodes are available")),
         5,

@@ -52,6 +52,8 @@ def test_a_definition_and_its_revision() -> None:
 
 def test_a_jobs_conditions() -> None:
     assert not job_of(raw_job()).finished
+    assert not job_of(raw_job()).taken_up
+    assert job_of({**raw_job(), "status": {"startTime": "2026-01-01T00:00:00Z"}}).taken_up
     assert job_of(raw_job(conditions=[{"type": "Complete", "status": "True"}])).complete
     assert not job_of(raw_job(conditions=[{"type": "Failed", "status": "False"}])).failed
     assert job_of(raw_job(conditions=[{"type": "Failed", "status": "True", "message": "limit"}])).message == "limit"

@@ -108,6 +108,29 @@ def test_a_task_that_makes_the_operator_raise_is_marked_and_its_pod_stopped(clus
     assert "deletionTimestamp" in pod(cluster)["metadata"]
 
 
+def test_in_a_backlog_of_the_job_controller_nothing_is_listed_and_its_job_is_asked_ever_less_often(
+    cluster: Cluster,
+) -> None:
+    """A list costs the API server as much as there is; of each of thousands of waiting Tasks, that is their square."""
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    process.kube.lists.clear()
+    for _ in range(100):
+        cluster.clock.advance(1)
+        hear_all(process)
+
+    assert status(cluster)["phase"] == "Starting"
+    assert process.kube.lists == {}
+    assert process.kube.gets["jobs"] <= 6
+
+    cluster.quota_on_pods = True
+    cluster.run_controllers()
+    cluster.clock.advance(100)
+    hear_all(process)
+    assert (status(cluster)["phase"], status(cluster)["reason"]) == ("Queued", "QuotaExceeded")
+
+
 def test_a_quota_is_waited_for_and_then_the_pod_has_all_of_its_time(cluster: Cluster) -> None:
     process = Process(cluster)
     submit(cluster)

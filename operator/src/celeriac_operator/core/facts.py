@@ -69,6 +69,8 @@ class JobFacts:
     attempt: int
     created: datetime
     deleting: bool = False
+    taken_up: bool = False
+    """The Job controller has come to it: it has made the pod, or has said in an Event why not."""
     complete: bool = False
     failed: bool = False
     message: str = ""

@@ -138,7 +138,14 @@ def _starting(view: View, found: NotStarted) -> Plan:
         saying = Saying(Phase.STARTING, problem, f"Attempt {attempt.number} cannot start yet: {message}", stuck=True)
         return waits(view, saying, since=since, until=refusal.retry_at if refusal else None)
     saying = Saying(Phase.STARTING, names.STARTING, f"Attempt {attempt.number} is starting")
-    return waits(view, saying, since=since, after_seconds=SAY_STARTING_AFTER_SECONDS)
+    return waits(view, saying, since=since, until=_ask_again(view, since), after_seconds=SAY_STARTING_AFTER_SECONDS)
+
+
+def _ask_again(view: View, since: datetime) -> datetime | None:
+    """When to ask once more why there is no pod: nobody tells. Each time after twice as long: a backlog is long."""
+    if view.world.pod is not None:
+        return None
+    return view.soon(max((view.now - since).total_seconds(), SAY_STARTING_AFTER_SECONDS))
 
 
 def trouble(view: View, found: NotStarted) -> tuple[Failure | None, str]:

@@ -37,7 +37,8 @@ async def observe(
         pods = _pods(task, job, cache)
         pod = _pod_of(pods, bound, job)
     if job is not None and pod is None and not job.finished:
-        silent = bound is None and now - job.created > POD_PATIENCE and not job.suspended
+        waited = now - job.created > POD_PATIENCE
+        silent = bound is None and job.taken_up and not job.suspended and waited
         refusal = await _why_no_pod(task.key, job, kube, now) if silent else None
     return World(
         task=task,
@@ -97,6 +98,9 @@ async def _ask_for(task: TaskFacts, job: JobFacts | None, cache: Cache, kube: Ku
     The Job is asked first: if it is over, its pod was so before, and the list of pods shows how.
     """
     fresh = await _job_now(Key(task.key.namespace, job.name), cache, kube) if job is not None else None
+    if fresh is not None and not fresh.finished and not fresh.taken_up and _bound(task) is None:
+        # There can be no pod yet. To search for it in a backlog of thousands costs the API server thousands each time.
+        return fresh
     async for raw in kube.list(api.PODS, task.key.namespace, labels=f"{names.TASK_LABEL}={task.key.name}"):
         cache.put("pods", raw)
     return fresh

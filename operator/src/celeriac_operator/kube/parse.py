@@ -134,6 +134,7 @@ def job_of(raw: Raw) -> JobFacts:
         attempt=names.attempt_of(meta["name"]),
         created=time_of(meta["creationTimestamp"]),
         deleting="deletionTimestamp" in meta,
+        taken_up="startTime" in status,
         complete="Complete" in conditions,
         failed=failed is not None,
         message=failed.get("message", "") if failed else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from celeriac.api.v1alpha1 import DefinitionRevision, Phase
 from celeriac_operator.core.facts import Key, TaskFacts
@@ -40,8 +41,10 @@ def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
     return [pin for pin in pins if pin is not None]
 
 
-async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int, seen_unused: frozenset[Key]) -> frozenset[Key]:
-    """Delete what is surplus.
+async def keep_in_bounds(
+    cache: Cache, kube: KubeApi, limit: int, seen_unused: frozenset[Key], ours: Callable[[str], bool]
+) -> frozenset[Key]:
+    """Delete what is surplus, of all namespaces together, in those that are ours.
 
     Args:
         seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
@@ -49,9 +52,9 @@ async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int, seen_unused: f
     Returns:
         The revisions that are unused now.
     """
-    for task in surplus(cache, limit):
+    for task in [task for task in surplus(cache, limit) if ours(task.key.namespace)]:
         await kube.delete(api.TASKS, *task.key, task.uid)
-    unused = frozenset(unused_revisions(cache))
+    unused = frozenset(key for key in unused_revisions(cache) if ours(key.namespace))
     for key in unused & seen_unused:
         raw = await kube.get(api.REVISIONS, *key)
         if raw is not None:
@@ -60,10 +63,10 @@ async def keep_in_bounds(cache: Cache, kube: KubeApi, limit: int, seen_unused: f
     return unused
 
 
-def count_phases(cache: Cache) -> None:
-    """Refresh the gauge of Tasks by phase."""
+def count_phases(cache: Cache, ours: Callable[[str], bool]) -> None:
+    """Refresh the gauge of Tasks by phase: each Task at one replica, so that their sum is right."""
     counts: Counter[str] = Counter()
-    for entry in cache.tasks.entries.values():
+    for entry in (entry for key, entry in cache.tasks.entries.items() if ours(key.namespace)):
         task = entry.facts
         counts[(task.status.phase or Phase.PENDING) if isinstance(task, TaskFacts) else "Unreadable"] += 1
     for phase in (*Phase, "Unreadable"):

@@ -53,6 +53,7 @@ VOLUMES = Kind("v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 NAMESPACES = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_ACCOUNTS = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENTS = Kind("apps/v1", "Deployment", "deployments")
+LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases")
 REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 CRDS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 

@@ -29,11 +29,15 @@ class LeaseServer:
 
     def __init__(self) -> None:
         self.stored: dict[int, LeaseFacts] = {}
-        self.writes: list[Step] = []
         self._version = 0
+        self._history: list[tuple[float, dict[int, LeaseFacts]]] = []
 
-    def list(self) -> list[LeaseFacts]:
-        return list(self.stored.values())
+    def list(self, stale: float) -> list[LeaseFacts]:
+        """As they were so many seconds ago."""
+        if not stale:
+            return list(self.stored.values())
+        past = [stored for when, stored in self._history if when <= loop_time() - stale]
+        return list(past[-1].values()) if past else []
 
     def write(self, step: Step) -> None:
         shard = step.lease.shard
@@ -41,9 +45,9 @@ class LeaseServer:
         if (known.version if known else "") != step.lease.version:
             raise ApiError(409, "Conflict", "the object has been modified")
         self._version += 1
-        self.writes.append(step)
         renewed = f"time {self._version}" if step.deed in (Deed.TAKE, Deed.RENEW) else step.lease.renewed
         self.stored[shard] = replace(step.lease, version=str(self._version), renewed=renewed)
+        self._history.append((loop_time(), dict(self.stored)))
 
     def holder(self, shard: int) -> str:
         return self.stored[shard].holder if shard in self.stored else ""
@@ -59,6 +63,8 @@ class Mishap:
     """Seconds until its answer is looked at."""
     lost: bool = False
     """The answer never comes, and the client gives up in time, whatever the API server still does."""
+    stale: float = 0.0
+    """So old is what a list tells. Kubernetes promises 0; less than the lease beyond the renew deadline must do."""
 
 
 class Unreliable:
@@ -70,29 +76,29 @@ class Unreliable:
         self._late: set[asyncio.Task[object]] = set()
 
     async def list(self) -> list[LeaseFacts]:
-        return await self._call(self.server.list)
+        return await self._call(lambda mishap: self.server.list(mishap.stale))
 
     async def write(self, step: Step, now: datetime) -> None:
-        await self._call(lambda: self.server.write(step))
+        await self._call(lambda _: self.server.write(step))
 
-    async def _call(self, do: Callable[[], T]) -> T:
+    async def _call(self, do: Callable[[Mishap], T]) -> T:
         if self.cut:
             raise ConnectionError
         mishap = next(self.mishaps)
         if mishap.lost:
-            late = asyncio.create_task(self._later(mishap.before, do))
+            late = asyncio.create_task(self._later(mishap, do))
             self._late.add(late)
             await asyncio.sleep(PATIENCE)
             raise TimeoutError
         await asyncio.sleep(mishap.before)
-        answer = do()
+        answer = do(mishap)
         await asyncio.sleep(mishap.after)
         return answer
 
-    async def _later(self, seconds: float, do: Callable[[], object]) -> None:
-        await asyncio.sleep(seconds)
+    async def _later(self, mishap: Mishap, do: Callable[[Mishap], object]) -> None:
+        await asyncio.sleep(mishap.before)
         with contextlib.suppress(ApiError):
-            do()
+            do(mishap)
 
 
 class Died(BaseException):

@@ -241,7 +241,13 @@ QUIET, LAST = 90.0, 200.0
 """From then on nothing goes wrong any more; until then it is looked at what came of it."""
 
 delays = st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 1.7, 3.9, 7.5, 9.0, 13.0, 40.0])
-mishaps = st.builds(Mishap, before=delays, after=delays, lost=st.sampled_from([False, False, False, True]))
+mishaps = st.builds(
+    Mishap,
+    before=delays,
+    after=delays,
+    lost=st.sampled_from([False, False, False, True]),
+    stale=st.sampled_from([0.0, 0.0, 0.0, 0.5, 3.0]),
+)
 lives = st.builds(
     Life,
     shards=st.sampled_from([1, 2, 2, 3]),

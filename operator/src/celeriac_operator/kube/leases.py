@@ -24,7 +24,7 @@ class Leases:
         self._kube, self._namespace, self._name, self._patience = kube, namespace, name, patience
 
     async def list(self) -> list[LeaseFacts]:
-        """All of them, as they are now.
+        """All of them, as they are now: a list without a resourceVersion is never an old one.
 
         Raises:
             ApiError, OSError, TimeoutError: the API server does not answer, or refuses.

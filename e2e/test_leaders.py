@@ -19,6 +19,7 @@ from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.operator import DEPOSED, LocalOperator, local_replicas
 from e2e.support.predicates import Predicate, attempt_runs, available
 from e2e.support.release import Release
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 ROUNDS = 4
 TASKS_PER_ROUND = 6
@@ -125,17 +126,20 @@ def holder(lease: Obj | None) -> str:
 
 
 def take_over(namespace: Namespace, leader: LocalOperator, number: int) -> float:
-    """Seconds until another holds the Lease and has started what was submitted meanwhile."""
+    """Seconds until another holds the Lease and has made the Job of a Task that was submitted meanwhile."""
     begin = time.monotonic()
     namespace.submit(task(f"probe-{number}"))
     another = Predicate("held by another", lambda lease: holder(lease) not in ("", leader.identity))
     namespace.kube.wait(LEASES, namespace.name, "celeriac-0", another)
-    namespace.wait(f"probe-{number}", Predicate("started", lambda obj: bool(_attempts(obj))))
+    wait_for_job(namespace, f"probe-{number}")
     return time.monotonic() - begin
 
 
-def _attempts(obj: Obj | None) -> int:
-    return int(((obj or {}).get("status") or {}).get("attemptCount") or 0)
+@retry(retry=retry_if_exception_type(LookupError), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True)
+def wait_for_job(namespace: Namespace, name: str) -> None:
+    """Wait until a Task has a Job: its status says so only later, where nothing has started yet."""
+    if not namespace.jobs_of(name):
+        raise LookupError(f"no Job of Task {name}")
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])

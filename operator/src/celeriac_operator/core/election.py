@@ -229,7 +229,8 @@ def pause(view: View) -> float:
     if not others and len(view.held) == view.shards:
         return view.timing.retry
     ends = [seen.since + max(seen.lease.seconds, view.timing.lease) - view.now for seen in others]
-    return min([view.timing.retry / LOOKS, *(end for end in ends if end > 0)])
+    look = view.timing.retry / LOOKS
+    return min([look, *(max(end, look / 10) for end in ends if end > 0)])
 
 
 def _ask(view: View, counts: Counter[str]) -> Step | None:

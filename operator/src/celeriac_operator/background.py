@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import structlog
 
 from celeriac_operator.fence import NotLeading
+from celeriac_operator.metrics import RECONCILE_ERRORS
 from celeriac_operator.reconcile import TROUBLE
 
 log = structlog.get_logger()
@@ -41,10 +42,14 @@ class Background:
             self._die(f"background work raised {type(error).__name__}: {error}")
 
     async def every(self, seconds: float, name: str, do: Callable[[], Awaitable[None]]) -> None:
-        """Do it again and again, for ever."""
+        """Do it again and again, for ever. A bug in it must not stop what else the operator does."""
         while True:
             await asyncio.sleep(seconds)
-            await self.until_done(name, do)
+            try:
+                await self.until_done(name, do)
+            except Exception as error:
+                RECONCILE_ERRORS.labels("bug").inc()
+                log.error("background work raised, trying again later", doing=name, exc_info=error)
 
     async def until_done(self, name: str, do: Callable[[], Awaitable[None]]) -> None:
         """Try again while the API server does not answer: starting before it does is no reason to crash."""

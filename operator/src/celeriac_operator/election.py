@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn, Protocol
 
@@ -113,11 +113,18 @@ class Elector:
         sent = self._clock()
         leases = await self._store.list()
         now = self._clock()
-        self._seen = see(self._seen, leases, now)
+        before, self._seen = self._seen, see(self._seen, leases, now)
+        self._tell_of_others(before)
         guard = self._seen[GUARD].lease if GUARD in self._seen else None
         if guard is None or not guard.settling or guard.holder != self._candidate.me:
             self._settling_since = None  # what began then is over: another settling needs its own time
         return self._view(now), sent
+
+    def _tell_of_others(self, before: Mapping[int, Sighting]) -> None:
+        for shard, seen in self._seen.items():
+            known = before[shard].lease.holder if shard in before else ""
+            if seen.lease.holder not in ("", known, self._candidate.me):
+                log.info("another replica leads", shard=shard, holder=seen.lease.holder)
 
     def _view(self, now: float) -> View:
         return View(self._candidate, self._seen, self._fence.held, self._settling_since, now)

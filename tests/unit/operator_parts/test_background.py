@@ -93,3 +93,18 @@ async def test_what_is_done_every_so_often_is_done_so_often() -> None:
     await background.stop()
 
     assert [10, 20, 30] == done
+
+
+@virtual
+async def test_what_is_done_every_so_often_goes_on_after_a_bug_and_ends_nothing() -> None:
+    background, done = Background(nobody_dies), []
+
+    async def do() -> None:
+        done.append(loop_time())
+        raise KeyError("x")
+
+    background.spawn(background.every(10, "it", do))
+    await asyncio.sleep(25)
+    await background.stop()
+
+    assert [10, 20] == done

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 import pytest
 from e2e.support.kube import NAMESPACES, TASKS, Kube, Refused
 from e2e.support.manifests import task
+from e2e.support.metrics import parse
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.predicates import exists, gone, status
 from e2e.support.release import Release
 
 METRICS = {
+    "celeriac_leader",
     "celeriac_tasks",
     "celeriac_task_queue_wait_seconds_bucket",
     "celeriac_attempt_start_latency_seconds_bucket",
@@ -45,6 +47,7 @@ def test_the_service_offers_the_metrics(release: Release, namespace: Namespace) 
     metrics = release.metrics()
 
     assert METRICS - metrics.names == set()
+    assert "celeriac_leader" in parse(release.http("/metrics")).names  # of either pod
     assert metrics.total("celeriac_tasks_finished_total", phase="Failed") > before
     assert metrics.total("celeriac_attempts_total", failure="AppError") >= 1
 
@@ -57,11 +60,19 @@ def test_the_operator_runs_under_the_restricted_standard(release: Release) -> No
     labelled = {"metadata": {"labels": RESTRICTED}}
     release.kube.patch(NAMESPACES, None, release.namespace, labelled)
 
-    spec = release.pod()["spec"]
+    spec = release.leader()["spec"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "same-as-the-operator"}, "spec": spec}
     pod["spec"].pop("nodeName")
 
     assert release.kube.create(pod, release.namespace, dry_run=True)["metadata"]["name"] == "same-as-the-operator"
+
+
+def test_two_operators_are_ready_and_one_leads(release: Release) -> None:
+    leader = release.leader()["metadata"]["name"]
+    ready = [all(each["ready"] for each in pod["status"]["containerStatuses"]) for pod in release.pods()]
+
+    assert ready == [True, True]
+    assert leader in {pod["metadata"]["name"] for pod in release.pods()}
 
 
 def test_params_cannot_be_changed_after_creation(release: Release, namespace: Namespace) -> None:

@@ -4,7 +4,6 @@ The release is at rest meanwhile, and the operator runs as a process of this mac
 likes, where a pod would be restarted later and later.
 """
 
-import os
 import random
 import signal
 import time
@@ -14,17 +13,17 @@ from pathlib import Path
 
 import pytest
 from e2e.cluster import local
-from e2e.support.audit import DEFINITION, audit
+from e2e.support.audit import audit
 from e2e.support.connection import is_local
 from e2e.support.kube import Kube, Obj
-from e2e.support.manifests import backoff, task, task_of
+from e2e.support.load import SEED, audited, load
+from e2e.support.manifests import backoff, task
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.operator import LocalOperator, local_operator
 from e2e.support.predicates import attempt_ended, attempt_runs, attempts, status
 from e2e.support.proxy import api_proxy
-from e2e.support.release import Release
+from e2e.support.release import Release, signal_process
 
-SEED = int(os.environ.get("CELERIAC_E2E_SEED", "20261123"))
 KILLS = 12
 TASKS_PER_KILL = 4
 KILLS_AT_WRITES = 12
@@ -54,23 +53,6 @@ def local_only(kube: Kube) -> None:
         pytest.skip("needs the local cluster (CELERIAC_CLUSTER=local): it kills processes of the node")
 
 
-def audited(name: str, seconds: int, failures: int, pause: int = 0) -> Obj:
-    params = {"seconds": str(seconds), "failures": str(failures)}
-    retry = {"maxAttempts": 3, "backoff": backoff(pause)}
-    return task_of(DEFINITION, name, params=params, retry=retry)
-
-
-def load(prefix: str, count: int) -> dict[str, tuple[Obj, str]]:
-    """Tasks of all sorts, each with the phase in which it must end."""
-    sorts = ((0, 0, "Succeeded"), (1, 1, "Succeeded"), (2, 0, "Succeeded"), (0, 5, "Failed"), (0, 2, "Succeeded"))
-    found = {}
-    for number in range(count):
-        seconds, failures, phase = sorts[number % len(sorts)]
-        name = f"{prefix}-{number}"
-        found[name] = (audited(name, seconds, failures), phase)
-    return found
-
-
 def test_an_operator_killed_in_its_pod_comes_back_and_goes_on(
     local_only: None, release: Release, namespace: Namespace
 ) -> None:
@@ -79,12 +61,13 @@ def test_an_operator_killed_in_its_pod_comes_back_and_goes_on(
     )
     namespace.wait("survives", attempt_runs(1))
 
-    restarts = release.kill_process()
+    leader = release.leader()
+    signal_process(leader, signal.SIGKILL)
 
     ended = namespace.wait("survives")
     assert status(ended)["phase"] == "Succeeded"
     assert [each.get("failure") for each in attempts(ended)] == ["AppError", None]
-    assert release.restarted_since(restarts)
+    assert release.restarted_since(leader)
 
 
 def test_an_operator_killed_again_and_again_starts_nothing_twice_and_loses_nothing(
@@ -160,7 +143,7 @@ def test_an_operator_that_was_cut_off_for_long_goes_on_by_itself(
         tasks["due"] = (audited("due", 0, 1, pause=5), "Succeeded")  # its next attempt is due while nobody answers
         unwatched.submit(*(manifest for manifest, _ in tasks.values()))
         unwatched.wait("due", attempt_ended(1))
-        proxy.cut()
+        proxy.cut()  # without its lease it ends, and is started again, before it can do anything
         late = load("meanwhile", 5)
         unwatched.submit(*(manifest for manifest, _ in late.values()))
         time.sleep(CUT_OFF_SECONDS)

@@ -1,6 +1,7 @@
 """The operator as a process of this machine, to be killed at will: in a pod the kubelet would wait longer each time."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,12 +16,24 @@ from pathlib import Path
 from e2e.support.metrics import Samples, parse
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+DEPOSED = 3
+"""Exit code of an operator that could not renew its lease."""
+
 
 class LocalOperator:
-    """One operator process at a time, for some namespaces; `settings` are environment variables."""
+    """One operator process at a time, for some namespaces; all of them are one replica to the others.
 
-    def __init__(self, kubeconfig: Path, namespaces: list[str], log: Path, **settings: str) -> None:
-        self._kubeconfig, self._namespaces, self.log, self._settings = kubeconfig, namespaces, log, settings
+    Args:
+        name: of its pod, so to say: processes started one after the other share it, as those of one pod do.
+        settings: further environment variables.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, namespaces: list[str], log: Path, *, name: str = "local", **settings: str
+    ) -> None:
+        self._kubeconfig, self._namespaces, self.log = kubeconfig, namespaces, log
+        self.identity = f"{name}_{secrets.token_hex(4)}"
+        self._settings = settings
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
@@ -28,11 +41,15 @@ class LocalOperator:
     def start(self) -> None:
         """Start it; `wait_ready` waits until it works."""
         self._port = _free_port()
+        name, uid = self.identity.split("_")
         settings = {
-            **self._settings,
             "KUBECONFIG": str(self._kubeconfig),
             "CELERIAC_NAMESPACES": ",".join(self._namespaces),
+            "CELERIAC_OPERATOR_NAMESPACE": self._namespaces[0],
+            "CELERIAC_POD_NAME": name,
+            "CELERIAC_POD_UID": uid,
             "CELERIAC_HTTP_PORT": str(self._port),
+            **self._settings,
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -48,10 +65,29 @@ class LocalOperator:
         assert self._process is not None, "it was not started"
         return self._process.pid
 
+    def restart_where_deposed(self) -> None:
+        """As the kubelet does. An end of any other kind stays, for a test to fail by."""
+        with self._lock:
+            if self._process is not None and self._process.poll() == DEPOSED:
+                self.start()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing at all, and does not know."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it was."""
+        self._signal(signal.SIGCONT)
+
+    def exit_code(self, timeout: float = 60) -> int:
+        """Wait for its end."""
+        assert self._process is not None
+        return self._process.wait(timeout=timeout)
+
     @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.1), reraise=True)
     def wait_ready(self) -> None:
         """Wait until its cache is filled."""
-        assert self._process is not None and self._process.poll() is None, f"It ended: see {self.log}"
+        assert self._process is not None and self._process.poll() in (None, DEPOSED), f"It ended: see {self.log}"
         self._read("/readyz")
 
     def kill(self) -> None:
@@ -64,6 +100,10 @@ class LocalOperator:
             self.kill()
             self.start()
 
+    def terminate(self) -> None:
+        """SIGTERM, without waiting for its end."""
+        self._signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """SIGTERM, as Kubernetes stops it."""
         self._end(signal.SIGTERM)
@@ -71,6 +111,11 @@ class LocalOperator:
     def metrics(self) -> Samples:
         """Its metrics as they are now."""
         return parse(self._read("/metrics"))
+
+    def _signal(self, sig: signal.Signals) -> None:
+        with self._lock:
+            assert self._process is not None
+            self._process.send_signal(sig)
 
     def _end(self, sig: signal.Signals) -> None:
         with self._lock:
@@ -86,16 +131,56 @@ class LocalOperator:
 
 @contextmanager
 def local_operator(kubeconfig: Path, *namespaces: str) -> Iterator[LocalOperator]:
-    """A running operator for these namespaces."""
+    """A running operator for these namespaces, restarted where it lost its lease, as it is in a pod."""
     with tempfile.TemporaryDirectory(prefix="celeriac-e2e-") as directory:
         operator = LocalOperator(kubeconfig, list(namespaces), Path(directory, "operator.log"))
         operator.start()
         try:
-            operator.wait_ready()
-            yield operator
+            with _kept_up(operator):
+                operator.wait_ready()
+                yield operator
         finally:
             operator.stop()
             print(operator.log.read_text(errors="replace")[-20_000:])  # pytest shows it where the test failed
+
+
+@contextmanager
+def local_replicas(
+    kubeconfig: Path, namespaces: list[str], count: int, **settings: str
+) -> Iterator[list[LocalOperator]]:
+    """So many replicas, all ready. The first was started first; nobody restarts them."""
+    with tempfile.TemporaryDirectory(prefix="celeriac-e2e-") as directory:
+        logs = [Path(directory, f"operator-{number}.log") for number in range(count)]
+        replicas = [
+            LocalOperator(kubeconfig, namespaces, log, name=f"local-{number}", **settings)
+            for number, log in enumerate(logs)
+        ]
+        try:
+            for replica in replicas:
+                replica.start()
+                replica.wait_ready()
+            yield replicas
+        finally:
+            for replica in replicas:
+                replica.kill()
+                print(f"--- {replica.identity}", replica.log.read_text(errors="replace")[-20_000:], sep="\n")
+
+
+@contextmanager
+def _kept_up(operator: LocalOperator) -> Iterator[None]:
+    over = threading.Event()
+
+    def keep_up() -> None:
+        while not over.wait(0.2):
+            operator.restart_where_deposed()
+
+    thread = threading.Thread(target=keep_up, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _free_port() -> int:

@@ -144,7 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.proxy.is_cut:
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
-        number = self.proxy.write_begins(f"{self.command} {self.path}") if self.command in _WRITES else 0
+        # Renewals of the operator's lease come whatever it does; they are not what a test wants to hit.
+        counted = self.command in _WRITES and "/leases" not in self.path
+        number = self.proxy.write_begins(f"{self.command} {self.path}") if counted else 0
         if number:
             self.proxy.before(number)
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}

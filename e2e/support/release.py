@@ -11,9 +11,10 @@ from pathlib import Path
 from e2e.cluster import binaries, commands, providers
 from e2e.cluster.settings import from_environ
 from e2e.support.connection import REPOSITORY
-from e2e.support.kube import DEPLOYMENTS, NAMESPACES, PODS, Kube, Refused
+from e2e.support.kube import DEPLOYMENTS, LEASES, NAMESPACES, PODS, Kube, Obj, Refused
 from e2e.support.metrics import Samples, parse
-from e2e.support.predicates import available
+from e2e.support.predicates import Predicate, available
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 CHART = REPOSITORY / "charts" / "celeriac"
 IMAGE = "localhost/celeriac-operator:dev"
@@ -52,36 +53,54 @@ class Release:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """No operator of this release runs meanwhile."""
+        deployment = self.kube.get(DEPLOYMENTS, self.namespace, "celeriac")
+        assert deployment is not None
         self.scale(0)
         try:
             yield
         finally:
-            self.scale(1)
+            self.scale(deployment["spec"]["replicas"])
 
-    def pod(self) -> dict:  # type: ignore[type-arg]
-        """The operator's pod."""
+    def pods(self) -> list[Obj]:
+        """The operators' pods."""
         labels = "app.kubernetes.io/component=operator,app.kubernetes.io/instance=" + self.name
-        running = [
-            pod
-            for pod in self.kube.list(PODS, self.namespace, labels=labels)
-            if "deletionTimestamp" not in pod["metadata"]
-        ]
-        assert len(running) == 1, f"one operator pod was expected: {[pod['metadata']['name'] for pod in running]}"
-        return running[0]
+        found = self.kube.list(PODS, self.namespace, labels=labels)
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def lease(self) -> Obj:
+        """The Lease, as soon as somebody holds it."""
+        held = Predicate("held by somebody", lambda lease: bool((lease or {}).get("spec", {}).get("holderIdentity")))
+        return self.kube.wait(LEASES, self.namespace, "celeriac-0", held)
+
+    @retry(retry=retry_if_exception_type(LookupError), stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+    def leader(self) -> Obj:
+        """The pod that leads.
+
+        Raises:
+            LookupError: none did for a minute.
+        """
+        holder = self.lease()["spec"]["holderIdentity"]
+        for pod in self.pods():
+            if holder == identity(pod):
+                return pod
+        raise LookupError(f"the lease's holder {holder} is none of {[identity(pod) for pod in self.pods()]}")
 
     def http(self, path: str) -> str:
-        """What the operator answers, asked through the chart's Service."""
+        """What an operator answers, asked through the chart's Service."""
         return self.kube.text(f"/api/v1/namespaces/{self.namespace}/services/celeriac-metrics:http/proxy{path}")
 
     def metrics(self) -> Samples:
-        """The operator's metrics as they are now."""
-        return parse(self.http("/metrics"))
+        """The leader's metrics as they are now."""
+        name = self.leader()["metadata"]["name"]
+        return parse(self.kube.text(f"/api/v1/namespaces/{self.namespace}/pods/{name}:8080/proxy/metrics"))
 
     def log(self, tail_lines: int = 200) -> str:
-        """The end of the operator's log, and of that before its last restart."""
-        pod = self.pod()
+        """The end of each operator's log, and of that before its last restart."""
+        return "\n".join(self._log(pod, tail_lines) for pod in self.pods())
+
+    def _log(self, pod: Obj, tail_lines: int) -> str:
         name, restarts = pod["metadata"]["name"], _restarts(pod)
-        found = []
+        found = [f"--- {name}"]
         for previous in (True, False)[0 if restarts else 1 :]:
             try:
                 found.append(self.kube.log(self.namespace, name, tail_lines=tail_lines, previous=previous))
@@ -89,21 +108,11 @@ class Release:
                 found.append(str(error))
         return "\n--- restarted ---\n".join(found)
 
-    def kill_process(self) -> int:
-        """SIGKILL the operator's process from outside its pod; only where its node is this machine.
-
-        Returns:
-            how often its container had been restarted before.
-        """
-        pod = self.pod()
-        for pid in _processes_of_pod(pod["metadata"]["uid"]):
-            os.kill(pid, signal.SIGKILL)
-        return _restarts(pod)
-
-    def restarted_since(self, restarts: int) -> bool:
-        """Whether the container has come back since."""
-        pod = self.pod()
-        return _restarts(pod) > restarts and all(each["ready"] for each in pod["status"]["containerStatuses"])
+    def restarted_since(self, pod: Obj) -> bool:
+        """Whether the container of that pod has come back since."""
+        now = self.kube.get(PODS, self.namespace, pod["metadata"]["name"])
+        assert now is not None
+        return _restarts(now) > _restarts(pod) and all(each["ready"] for each in now["status"]["containerStatuses"])
 
     def _helm(self, *words: str) -> str:
         helm = binaries.path_of(from_environ().layout, "helm")
@@ -111,7 +120,20 @@ class Release:
         return commands.run(program, *words, env={"KUBECONFIG": str(self.kube.kubeconfig)})
 
 
-def _restarts(pod: dict) -> int:  # type: ignore[type-arg]
+def identity(pod: Obj) -> str:
+    """Who a pod's operator is, in Leases."""
+    return f"{pod['metadata']['name']}_{pod['metadata']['uid']}"
+
+
+def signal_process(pod: Obj, sig: signal.Signals) -> None:
+    """Send a signal to the operator's process from outside of its pod; only where its node is this machine."""
+    pids = _processes_of_pod(pod["metadata"]["uid"])
+    assert pids, f"no process of pod {pod['metadata']['name']} was found"
+    for pid in pids:
+        os.kill(pid, sig)
+
+
+def _restarts(pod: Obj) -> int:
     return sum(each["restartCount"] for each in pod["status"].get("containerStatuses", ()))
 
 

@@ -111,6 +111,13 @@ capabilities:
   verbs: [create, get, list, delete]
 {{- end -}}
 
+{{- /* In the release's namespace only. No delete: a Lease that is gone is taken up while its holder may still write. */ -}}
+{{- define "celeriac.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create, list, update]
+{{- end -}}
+
 {{- define "celeriac.viewRules" -}}
 - apiGroups: [celeriac.dev]
   resources: [tasks, taskdefinitions, taskqueues]

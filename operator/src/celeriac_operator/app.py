@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+import os
+import signal
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import kopf
 import structlog
 from kopf._core.engines.peering import Identity
 
+from celeriac_operator.background import Background
+from celeriac_operator.core.election import Candidate
 from celeriac_operator.core.facts import Key
+from celeriac_operator.duties import Duties
+from celeriac_operator.election import Elector
+from celeriac_operator.fence import Fence, boot_time
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
 from celeriac_operator.housekeeping import count_phases, keep_in_bounds
@@ -20,9 +27,10 @@ from celeriac_operator.http_queues import queue_routes
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.kube.leases import Leases
 from celeriac_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST
 from celeriac_operator.queues import Queues
-from celeriac_operator.reconcile import TROUBLE, Reconciler
+from celeriac_operator.reconcile import Reconciler
 from celeriac_operator.settings import Settings
 from celeriac_operator.watch import Watch
 from celeriac_operator.workqueue import WorkQueue
@@ -30,6 +38,8 @@ from celeriac_operator.workqueue import WorkQueue
 log = structlog.get_logger()
 
 HOUSEKEEPING_SECONDS = 30.0
+DEPOSED = 3
+"""Exit code of a process that must not go on."""
 
 
 def clock() -> datetime:
@@ -37,10 +47,22 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-class App:
-    """The operator's parts."""
+def die(reason: str) -> NoReturn:
+    """End the process at once: no clean-up, no handler, nothing that could still write."""
+    log.critical("exiting at once", reason=reason)
+    logging.shutdown()
+    os._exit(DEPOSED)
 
-    def __init__(self, settings: Settings, kube: KubeApi) -> None:
+
+class App:
+    """The operator's parts.
+
+    Args:
+        kube: the connection for everything but the Leases; its writes pass the fence.
+        lease_kube: the connection for the Leases.
+    """
+
+    def __init__(self, settings: Settings, kube: KubeApi, lease_kube: KubeApi, fence: Fence) -> None:
         self.settings, self.kube = settings, kube
         self.cache = Cache()
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
@@ -48,13 +70,25 @@ class App:
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
         self.reconciler = Reconciler(self.cache, kube, self.queue, applier, self.queues, settings.defaults, clock=clock)
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
+        self.background = Background(die)
+        self.duties = Duties(
+            settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin
+        )
+        self.elector = _elector(settings, lease_kube, fence, self.duties)
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()
-        self._background: list[asyncio.Task[None]] = []
+        self._stop_asked, self._stop_now = asyncio.Event(), asyncio.Event()
+        self._election: asyncio.Task[None] | None = None
 
     def _changed(self, keys: set[WorkKey]) -> None:
         for key in keys:
-            self.queue.add(key)
+            if self.duties.ours(key.namespace):
+                self.queue.add(key)
+
+    async def _work_on(self, key: WorkKey) -> None:
+        """What is not ours is dropped: whoever takes it up looks at everything there."""
+        if self.duties.ours(key.namespace):
+            await self.reconciler.reconcile(key)
 
     async def run(self) -> None:
         """Run until a signal asks for the end."""
@@ -71,59 +105,62 @@ class App:
             namespaces=namespaces,
             standalone=True,
             identity=Identity(self.settings.pod_name),  # kopf's own guess needs a user name, and our uid has none
+            stop_flag=self._stop_now,
         )
 
     async def _start(self, **_: Any) -> None:
-        """Serve probes first, decide nothing before everything was listed."""
+        """Serve probes first, take part in the election once everything was listed."""
         self._server = await serve(
             self.settings.http_port,
             problems=self.problems,
             ready=lambda: self.ready,
             refresh=self._refresh,
-            routes=queue_routes(self.queues, self.cache),
+            routes=queue_routes(self.queues, self.cache, self.duties.ours),
         )
-        await self._until_done("filling the cache", self.watch.fill)
-        self.queues.begin()
+        await self.background.until_done("filling the cache", self.watch.fill)
         self.ready = True
         log.info("started", tasks=len(self.cache.tasks.entries), namespaces=self.settings.namespaces or "all")
         for _worker in range(self.settings.concurrency):
-            self._spawn(self.queue.work(self.reconciler.reconcile, self.reconciler.failed))
-        self._spawn(self._every(self.settings.relist_seconds, "relist", self.watch.relist))
-        self._spawn(self._every(HOUSEKEEPING_SECONDS, "housekeeping", self._keep_house))
+            self.background.spawn(self.queue.work(self._work_on, self.reconciler.failed))
+        self.background.spawn(self.background.every(self.settings.relist_seconds, "relist", self.watch.relist))
+        self.background.spawn(self.background.every(HOUSEKEEPING_SECONDS, "housekeeping", self._keep_house))
+        self._election = self.background.spawn(self.elector.run())
+        self._give_leases_back_first()
 
-    def _spawn(self, work: Any) -> None:
-        self._background.append(asyncio.create_task(work))
+    def _give_leases_back_first(self) -> None:
+        """Before kopf ends its watches, which takes seconds: another replica shall go on at once."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop_asked.set)
+        self.background.spawn(self._resign_when_asked())
+
+    async def _resign_when_asked(self) -> None:
+        await self._stop_asked.wait()
+        await self._resign()
+        self._stop_now.set()
+
+    async def _resign(self) -> None:
+        if self._election is not None:
+            self._election.cancel()
+            await asyncio.wait([self._election])
+            self._election = None
+            await self.elector.resign()
 
     async def _stop(self, **_: Any) -> None:
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._resign()
+        await self.background.stop()
         await self._server.cleanup()
 
     async def _keep_house(self) -> None:
         limit, history = self.settings.max_finished_tasks, self.queues.history
         self.queues.forget_idle()
-        self._unused_revisions = await keep_in_bounds(self.cache, self.kube, limit, history, self._unused_revisions)
-
-    async def _every(self, seconds: float, name: str, do: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            await self._until_done(name, do)
-
-    async def _until_done(self, name: str, do: Callable[[], Awaitable[None]]) -> None:
-        """Try again while the API server does not answer: starting before it does is no reason to crash."""
-        while True:
-            try:
-                return await do()
-            except TROUBLE as error:
-                log.warning("the API server does not answer as it should", doing=name, error=str(error))
-                await asyncio.sleep(2)
+        self._unused_revisions = await keep_in_bounds(
+            self.cache, self.kube, limit, history, self._unused_revisions, self.duties.ours
+        )
 
     def _refresh(self) -> None:
         QUEUE_DEPTH.set(self.queue.depth)
         QUEUE_OLDEST.set(self.queue.oldest_seconds)
-        count_phases(self.cache)
-        self.queues.count()
+        count_phases(self.cache, self.duties.ours)
+        self.queues.count(self.duties.ours)
 
     def problems(self) -> list[str]:
         """What is wrong with this process, so that a restart would help."""
@@ -131,6 +168,13 @@ class App:
         if self.queue.oldest_seconds > self.settings.stuck_seconds:
             found.append(f"the work queue is stuck: a key waits since {self.queue.oldest_seconds:.0f} s")
         return found
+
+
+def _elector(settings: Settings, kube: KubeApi, fence: Fence, duties: Duties) -> Elector:
+    patience = settings.renew_deadline_seconds / 3  # a call that hangs leaves time for another look and renewal
+    leases = Leases(kube, settings.operator_namespace, settings.lease_name, patience)
+    me = Candidate(settings.identity, settings.shards, settings.timing)
+    return Elector(leases, fence, duties, me, clock=boot_time, wall=clock, die=die)
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

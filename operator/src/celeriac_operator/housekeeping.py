@@ -59,9 +59,14 @@ def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
 
 
 async def keep_in_bounds(
-    cache: Cache, kube: KubeApi, limit: int, history: HistoryLimit, seen_unused: frozenset[Key]
+    cache: Cache,
+    kube: KubeApi,
+    limit: int,
+    history: HistoryLimit,
+    seen_unused: frozenset[Key],
+    ours: Callable[[str], bool],
 ) -> frozenset[Key]:
-    """Delete what is surplus.
+    """Delete what is surplus, of all namespaces together, in those that are ours.
 
     Args:
         limit: how many finished Tasks are kept in all.
@@ -71,9 +76,9 @@ async def keep_in_bounds(
     Returns:
         The revisions that are unused now.
     """
-    for task in surplus(cache, limit, history):
+    for task in [task for task in surplus(cache, limit, history) if ours(task.key.namespace)]:
         await kube.delete(api.TASKS, *task.key, task.uid)
-    unused = frozenset(unused_revisions(cache))
+    unused = frozenset(key for key in unused_revisions(cache) if ours(key.namespace))
     for key in unused & seen_unused:
         raw = await kube.get(api.REVISIONS, *key)
         if raw is not None:
@@ -82,10 +87,10 @@ async def keep_in_bounds(
     return unused
 
 
-def count_phases(cache: Cache) -> None:
-    """Refresh the gauge of Tasks by phase."""
+def count_phases(cache: Cache, ours: Callable[[str], bool]) -> None:
+    """Refresh the gauge of Tasks by phase: each Task at one replica, so that their sum is right."""
     counts: Counter[str] = Counter()
-    for entry in cache.tasks.entries.values():
+    for entry in (entry for key, entry in cache.tasks.entries.items() if ours(key.namespace)):
         task = entry.facts
         counts[(task.status.phase or Phase.PENDING) if isinstance(task, TaskFacts) else "Unreadable"] += 1
     for phase in (*Phase, "Unreadable"):

@@ -10,7 +10,10 @@ ProcessCollector(registry=REGISTRY)  # CPU, memory and file descriptors of the o
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, float("inf"))
 _QUICK = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, float("inf"))
 
-TASKS = Gauge("celeriac_tasks", "Tasks by phase.", ["phase"], registry=REGISTRY)
+LEADER = Gauge("celeriac_leader", "1 where this replica holds the shard's Lease.", ["shard"], registry=REGISTRY)
+TASKS = Gauge(
+    "celeriac_tasks", "Tasks by phase, in the namespaces that this replica works on.", ["phase"], registry=REGISTRY
+)
 QUEUE_TASKS = Gauge(
     "celeriac_queue_tasks",
     "Tasks that stand in a queue, by state: queued or running. Beyond 500 queues the rest is one of no name.",

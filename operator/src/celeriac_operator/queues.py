@@ -188,9 +188,9 @@ class Queues:
         facts = self._declared(queue)
         return queue, (facts.spec if facts is not None else self.admission.defaults).history_limit
 
-    def count(self) -> None:
+    def count(self, ours: Callable[[str], bool] = lambda _: True) -> None:
         """Refresh the gauge of Tasks by queue: a bounded number of series, however many queues users think of."""
-        counts = {queue: self.admission.counts(queue) for queue in self.admission}
+        counts = {queue: self.admission.counts(queue) for queue in self.admission if ours(queue.namespace)}
         largest = sorted(counts, key=lambda queue: (-counts[queue].queued - counts[queue].running, queue))
         QUEUE_TASKS.clear()
         for place, queue in enumerate(largest):

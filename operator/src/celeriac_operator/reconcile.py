@@ -13,6 +13,7 @@ from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts
 from celeriac_operator.core.poison import TRIES, poisoned
+from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.apply import Applier
@@ -153,6 +154,9 @@ class Reconciler:
 
     def failed(self, key: WorkKey, error: Exception, count: int) -> None:
         """Take note of an error; a Task that keeps making the operator fail is marked, so that it ends."""
+        if isinstance(error, NotLeading):
+            log.info("reconcile abandoned: another replica goes on", key=str(key), error=str(error))
+            return
         trouble = isinstance(error, TROUBLE) and not (isinstance(error, ApiError) and error.status in OUR_FAULT)
         RECONCILE_ERRORS.labels("api" if trouble else "bug").inc()
         if trouble:

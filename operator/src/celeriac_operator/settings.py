@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import uuid
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
+from celeriac_operator.core.election import Timing
 
 
 class Settings(BaseSettings):
@@ -18,7 +20,22 @@ class Settings(BaseSettings):
     namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """Namespaces to watch, separated by commas; empty: the whole cluster."""
     pod_name: str = "celeriac-operator"
-    """Name of the pod, for logs."""
+    """Name of the pod, for logs and as the first half of the identity in Leases."""
+    pod_uid: Annotated[str, Field(default_factory=lambda: uuid.uuid4().hex, min_length=1)]
+    """Uid of the pod, the other half: a restarted container goes on with its Leases, and another pod of that name does
+    not. Two processes must never have both in common."""
+    operator_namespace: str = "default"
+    """Namespace of the Leases; in a pod its own."""
+    lease_name: str = "celeriac"
+    """The Leases are called so, with the number of the shard after it."""
+    lease_seconds: Annotated[int, Field(ge=1)] = 12
+    """A Lease that was not renewed for so long is another replica's to take."""
+    renew_deadline_seconds: Annotated[float, Field(gt=0)] = 8.0
+    """A replica whose last renewal is so old writes nothing and exits."""
+    lease_retry_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How often Leases are looked at and renewed."""
+    shards: Annotated[int, Field(ge=1, le=64)] = 1
+    """Over how many Leases the namespaces are spread; with more than one, several replicas work at once."""
     http_port: int = 8080
     """Port of /metrics, /healthz and /readyz; 0 takes a free one."""
     log_level: str = "info"
@@ -42,6 +59,26 @@ class Settings(BaseSettings):
     """How often everything is listed and compared with what the watches told."""
     stuck_seconds: Annotated[float, Field(gt=0)] = 120.0
     """/healthz fails when a key has waited or been worked on for so long."""
+
+    @property
+    def identity(self) -> str:
+        """Who this process is, in Leases."""
+        return f"{self.pod_name}_{self.pod_uid}"
+
+    @property
+    def timing(self) -> Timing:
+        """The Leases' times."""
+        return Timing(self.lease_seconds, self.renew_deadline_seconds, self.lease_retry_seconds)
+
+    @model_validator(mode="after")
+    def _lease_outlives_its_holder(self) -> Self:
+        """There must be time to try a renewal again, and time for the last write before another takes over."""
+        if not 2 * self.lease_retry_seconds <= self.renew_deadline_seconds < self.lease_seconds:
+            raise ValueError(
+                "CELERIAC_RENEW_DEADLINE_SECONDS must be less than CELERIAC_LEASE_SECONDS, and at least twice "
+                "CELERIAC_LEASE_RETRY_SECONDS"
+            )
+        return self
 
     @field_validator("namespaces", mode="before")
     @classmethod

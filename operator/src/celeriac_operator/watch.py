@@ -35,7 +35,7 @@ Jobs are not: the operator made them and knows them, their pods tell what happen
 asked (``kube/observe.py``). That is a third of all events, and none that a decision waited for.
 """
 LISTED = {**WATCHED, "jobs": (api.JOBS, MANAGED)}
-"""What is listed at the start."""
+"""What is listed: what is watched, at the start; Jobs, when a shard is taken up."""
 
 SETTLE_SECONDS = 10.0
 """How long a watch may lag behind a list before that counts as missed."""
@@ -74,14 +74,34 @@ class Watch:
             self._changed(self._cache.put(kind, raw))
 
     async def fill(self) -> None:
-        """List everything, before the first decision is made."""
-        for kind in LISTED:
+        """List what is watched, before the first decision is made."""
+        for kind in WATCHED:
             async for raw in self._listed(kind):
                 self._changed(self._cache.put(kind, raw))
+
+    async def refresh(self, ours: Callable[[str], bool]) -> None:
+        """List what is not watched: it has changed while another replica worked on these namespaces.
+
+        Args:
+            ours: whether a namespace is one of those that are about to be worked on.
+        """
+        listed: set[Key] = set()
+        async for raw in self._listed("jobs"):
+            if ours(key_of(raw).namespace):
+                listed.add(key_of(raw))
+                self._cache.put("jobs", raw)
+        for key in [key for key in self._cache.jobs.entries if ours(key.namespace) and key not in listed]:
+            self._cache.jobs.drop(key)
         self._cache.forget_orphans()
+        await self._refresh_revisions(ours)
+
+    async def _refresh_revisions(self, ours: Callable[[str], bool]) -> None:
+        for key in [key for key in self._cache.revisions if ours(key.namespace)]:
+            del self._cache.revisions[key]
         for scope in self._scopes:
             async for raw in self._kube.list(api.REVISIONS, scope, labels=MANAGED):
-                self._keep_revision(raw)
+                if ours(key_of(raw).namespace):
+                    self._keep_revision(raw)
 
     def _keep_revision(self, raw: Raw) -> None:
         try:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from celeriac_operator.settings import Settings
+
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "celeriac"
 KUBE_VERSION = "1.34.0"  # a helm that was built without its release script says v1.20.0 of itself
@@ -144,6 +146,8 @@ def test_by_default_it_is_exactly_these_objects() -> None:
         "ClusterRoleBinding celeriac",
         "Deployment celeriac",
         "PodDisruptionBudget celeriac",
+        "Role celeriac-leases",
+        "RoleBinding celeriac-leases",
         "Service celeriac-metrics",
         "ServiceAccount celeriac",
         "ValidatingAdmissionPolicy celeriac-task-params",
@@ -181,7 +185,10 @@ def test_the_readme_lists_every_value() -> None:
     [
         pytest.param("replcias=1", "replcias", id="a name that does not exist"),
         pytest.param("log.levle=info", "levle", id="a nested name that does not exist"),
-        pytest.param("replicas=2", "/replicas", id="two replicas, before there is leader election"),
+        pytest.param("replicas=-1", "/replicas", id="less than no replica"),
+        pytest.param("shards=0", "/shards", id="no shard at all"),
+        pytest.param("leaderElection.leaseSeconds=1.5", "/leaderElection/leaseSeconds", id="half seconds in a lease"),
+        pytest.param("extraEnv[0].name=CELERIAC_SHARDS", "/extraEnv/0/name", id="a variable that a value is for"),
         pytest.param("log.level=loud", "/log/level", id="a log level that does not exist"),
         pytest.param("watch.namespaces={Media}", "/watch/namespaces/0", id="a namespace that cannot exist"),
         pytest.param("watch.namespaces={a,a}", "/watch/namespaces", id="a namespace given twice"),
@@ -265,10 +272,24 @@ def test_the_token_is_mounted_into_the_operator_only() -> None:
     assert pod_of_operator()["serviceAccountName"] == "celeriac"
 
 
-def test_two_operators_never_overlap() -> None:
+def test_a_standby_is_ready_before_a_pod_goes() -> None:
     spec = only("Deployment")["spec"]
 
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+
+
+def test_the_pods_prefer_different_nodes() -> None:
+    deployment = only("Deployment")["spec"]
+    (preferred,) = deployment["template"]["spec"]["affinity"]["podAntiAffinity"].pop(
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    )
+
+    assert preferred["podAffinityTerm"] == {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": deployment["selector"],
+    }
+    assert deployment["template"]["spec"]["affinity"] == {"podAntiAffinity": {}}, "one node must do, too"
 
 
 @pytest.mark.parametrize(
@@ -316,6 +337,12 @@ def test_settings_by_default() -> None:
         "CELERIAC_NAMESPACES": "",
         "CELERIAC_OPERATOR_NAMESPACE": {"fieldRef": {"fieldPath": "metadata.namespace"}},
         "CELERIAC_POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "CELERIAC_POD_UID": {"fieldRef": {"fieldPath": "metadata.uid"}},
+        "CELERIAC_LEASE_NAME": "celeriac",
+        "CELERIAC_LEASE_SECONDS": "12",
+        "CELERIAC_RENEW_DEADLINE_SECONDS": "8",
+        "CELERIAC_LEASE_RETRY_SECONDS": "2",
+        "CELERIAC_SHARDS": "1",
         "CELERIAC_HTTP_PORT": "8080",
         "CELERIAC_LOG_LEVEL": "info",
         "CELERIAC_LOG_FORMAT": "json",
@@ -337,7 +364,8 @@ def test_settings_are_passed_on_as_they_were_given() -> None:
             "--set=watch.namespaces={media,reports},defaultResources.limits.memory=null",
             f"--set-json=defaults={json.dumps(given)}",
             f"--set-json=queueDefaults={json.dumps(queue)}",
-            "--set=extraEnv[0].name=TZ,extraEnv[0].value=UTC",
+            "--set=extraEnv[0].name=TZ,extraEnv[0].value=UTC,shards=3,leaderElection.leaseSeconds=15",
+            "--set=leaderElection.renewDeadlineSeconds=9,leaderElection.retrySeconds=3",
         )
     )
 
@@ -351,6 +379,16 @@ def test_settings_are_passed_on_as_they_were_given() -> None:
     assert variables["CELERIAC_CONCURRENCY"] == "4"
     assert variables["CELERIAC_RELIST_SECONDS"] == "60"
     assert variables["TZ"] == "UTC"
+    assert variables["CELERIAC_SHARDS"] == "3"
+    assert variables["CELERIAC_LEASE_SECONDS"] == "15"
+    assert variables["CELERIAC_RENEW_DEADLINE_SECONDS"] == "9"
+    assert variables["CELERIAC_LEASE_RETRY_SECONDS"] == "3"
+
+
+def test_the_chart_sets_only_what_the_operator_knows() -> None:
+    known = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields}
+
+    assert set() == set(environment(pod_of_operator())) - known
 
 
 def test_scheduling_options_reach_the_pod() -> None:
@@ -392,6 +430,7 @@ OPERATOR_RULES = {
     ":events": "create list",
     "apps:controllerrevisions": "create get list delete",
 }
+LEASE_RULES = {"coordination.k8s.io:leases": "create list update"}
 USER_RULES = {
     "view": {
         "celeriac.dev:tasks": "get list watch",
@@ -417,7 +456,17 @@ def test_the_operator_may_do_exactly_this_in_the_cluster() -> None:
     assert rules(named("ClusterRole", "celeriac")) == OPERATOR_RULES
     assert binding["roleRef"]["name"] == "celeriac"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "celeriac", "namespace": "celeriac-system"}]
-    assert not of_kind("Role") + of_kind("RoleBinding")
+    assert [m["metadata"]["name"] for m in of_kind("Role") + of_kind("RoleBinding")] == ["celeriac-leases"] * 2
+
+
+@pytest.mark.parametrize("values", [(), NAMESPACED], ids=["for the whole cluster", "for some namespaces only"])
+def test_the_operator_may_handle_leases_in_the_namespace_of_its_release_only(values: tuple[str, ...]) -> None:
+    role, binding = named("Role", "celeriac-leases", *values), named("RoleBinding", "celeriac-leases", *values)
+
+    assert rules(role) == LEASE_RULES
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "celeriac-leases"}
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "celeriac", "namespace": "celeriac-system"}]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "celeriac-system"
 
 
 @pytest.mark.parametrize("namespace", ["media", "reports"])
@@ -438,7 +487,10 @@ def test_with_watched_namespaces_there_is_no_cluster_role_and_nothing_in_other_n
     roles = [m for m in template(*NAMESPACED) if m["kind"] in ("Role", "RoleBinding") and not is_test(m)]
 
     assert not of_kind("ClusterRole", *NAMESPACED) + of_kind("ClusterRoleBinding", *NAMESPACED)
-    assert {m["metadata"]["namespace"] for m in roles} == {"media", "reports"}
+    assert {m["metadata"]["namespace"] for m in roles if not m["metadata"]["name"].endswith("-leases")} == {
+        "media",
+        "reports",
+    }
 
 
 def test_with_watched_namespaces_and_no_admission_policy_nothing_is_cluster_scoped() -> None:
@@ -553,11 +605,17 @@ def test_optional_object(kind: str, switch: str, default: bool) -> None:
     assert len(of_kind(kind, f"--set={switch}={str(not default).lower()}")) == int(not default)
 
 
-def test_the_disruption_budget_never_blocks_a_drain() -> None:
-    spec = only("PodDisruptionBudget")["spec"]
+@pytest.mark.parametrize(
+    ("replicas", "budget"),
+    [
+        pytest.param(2, {"minAvailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}, id="of two, one stays"),
+        pytest.param(1, {"maxUnavailable": 1}, id="a single one may go, or no node could be drained"),
+    ],
+)
+def test_the_disruption_budget_never_blocks_a_drain(replicas: int, budget: dict[str, Any]) -> None:
+    spec = dict(only("PodDisruptionBudget", f"--set=replicas={replicas}")["spec"])
 
-    assert spec["maxUnavailable"] == 1
-    assert "minAvailable" not in spec
+    assert {key: value for key, value in spec.items() if key != "selector"} == budget
 
 
 def test_metrics_are_scraped_from_the_port_named_http() -> None:
@@ -618,7 +676,7 @@ def test_helm_test_leaves_no_rights_behind_but_the_pod_whose_logs_people_ask_for
 
 
 def test_helm_test_may_only_handle_tasks() -> None:
-    (role,) = (m for m in template() if m["kind"] == "Role")
+    (role,) = (m for m in template() if m["kind"] == "Role" and is_test(m))
 
     assert rules(role) == {"celeriac.dev:tasks": "create get delete"}
 

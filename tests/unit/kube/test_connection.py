@@ -1,35 +1,46 @@
-"""An API server that breaks a connection is trouble with the way to it, never with the object that was asked for."""
+"""The connection: broken ones are trouble with the way to the API server, and every write passes the fence."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 from kubernetes.aio import client
 
+from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
-from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.kube.api import KubeApi, Permit, unfenced
 from celeriac_operator.reconcile import TROUBLE
 
 
 @asynccontextmanager
-async def served(answer: bytes) -> AsyncIterator[KubeApi]:
-    """A connection to a server that answers just that and hangs up."""
+async def served(
+    answer: bytes | None, heard: list[bytes] | None = None, permit: Permit = unfenced
+) -> AsyncIterator[KubeApi]:
+    """A connection to a server that answers just that and hangs up; or never, where there is no answer."""
+    over = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
+        head = await reader.readuntil(b"\r\n\r\n")
+        if heard is not None:
+            heard.append(head.partition(b"\r\n")[0])
+        if answer is None:
+            await over.wait()
+        else:
+            writer.write(answer)
+            await writer.drain()
         writer.close()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         configuration = client.Configuration()
         configuration.host = f"http://{host}:{port}"
-        kube = KubeApi(client.ApiClient(configuration))
+        kube = KubeApi(client.ApiClient(configuration), permit)
         try:
             yield kube
         finally:
+            over.set()
             await kube.close()
 
 
@@ -45,3 +56,62 @@ async def test_a_broken_connection_is_trouble(answer: bytes) -> None:
     async with served(answer) as kube:
         with pytest.raises(TROUBLE):
             await kube.get(api.TASKS, "media", "resize-42")
+
+
+class Refuses:
+    """A fence that is closed."""
+
+    @contextmanager
+    def permit(self, namespace: str) -> Iterator[float]:
+        raise NotLeading(namespace)
+        yield 0.0
+
+
+WRITES = [
+    pytest.param(lambda kube: kube.create(api.JOBS, "media", {}), id="a create"),
+    pytest.param(lambda kube: kube.create(api.EVENTS, "media", {}), id="an Event"),
+    pytest.param(lambda kube: kube.replace(api.JOBS, "media", "x", {}), id="a replacement"),
+    pytest.param(lambda kube: kube.write_status(api.TASKS, "media", "x", "1", {}), id="a status"),
+    pytest.param(lambda kube: kube.delete(api.PODS, "media", "x", "uid"), id="a delete"),
+]
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_a_closed_fence_lets_no_write_out(write: Callable[[KubeApi], Awaitable[Any]]) -> None:
+    heard: list[bytes] = []
+    async with served(OK, heard, Refuses().permit) as kube:
+        with pytest.raises(NotLeading):
+            await write(kube)
+
+    assert [] == heard
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_the_api_server_is_told_how_long_a_write_may_take(write: Callable[[KubeApi], Awaitable[Any]]) -> None:
+    @contextmanager
+    def permit(namespace: str) -> Iterator[float]:
+        assert "media" == namespace
+        yield 2.5
+
+    heard: list[bytes] = []
+    async with served(OK, heard, permit) as kube:
+        await write(kube)
+
+    assert [True] == [b"timeout=2.500s" in each for each in heard]
+
+
+async def test_a_closed_fence_lets_reads_out() -> None:
+    async with served(OK, [], Refuses().permit) as kube:
+        assert {} == await kube.get(api.TASKS, "media", "resize-42")
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_a_write_that_hangs_is_given_up_at_the_fence(write: Callable[[KubeApi], Awaitable[Any]]) -> None:
+    @contextmanager
+    def permit(_: str) -> Iterator[float]:
+        yield 0.05
+
+    async with served(None, [], permit) as kube:
+        with pytest.raises(TROUBLE):
+            await write(kube)

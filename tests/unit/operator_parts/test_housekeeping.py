@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
 from tests.support.clock import Clock
 from tests.support.cluster import Cluster, FakeKube
 from tests.support.process import Process, run
@@ -36,10 +38,19 @@ def settle(process: Process) -> None:
     process.work_off()
 
 
-def keep(process: Process, limit: int, seen: frozenset[Key] = frozenset()) -> frozenset[Key]:
-    return run(
-        keep_in_bounds(process.cache, cast(KubeApi, FakeKube(process.cluster)), limit, process.queues.history, seen)
-    )
+def everywhere(_namespace: str) -> bool:
+    return True
+
+
+def nowhere(_namespace: str) -> bool:
+    return False
+
+
+def keep(
+    process: Process, limit: int, seen: frozenset[Key] = frozenset(), ours: Callable[[str], bool] = everywhere
+) -> frozenset[Key]:
+    kube = cast(KubeApi, FakeKube(process.cluster))
+    return run(keep_in_bounds(process.cache, kube, limit, process.queues.history, seen, ours))
 
 
 def test_the_oldest_finished_tasks_beyond_the_limit_go() -> None:
@@ -101,7 +112,16 @@ def test_a_revision_goes_when_it_was_unused_twice() -> None:
     assert not process.cache.revisions
 
 
-def test_tasks_are_counted_by_phase() -> None:
-    count_phases(finished_tasks(3).cache)
+def test_nothing_goes_where_another_replica_works() -> None:
+    process = finished_tasks(4)
+    process.cluster.add("taskdefinitions", {"metadata": {"name": "resize"}, "spec": {"container": CONTAINER}})
 
-    assert REGISTRY.get_sample_value("celeriac_tasks", {"phase": "Cancelled"}) == 3
+    assert frozenset() == keep(process, limit=2, ours=nowhere)
+    assert 4 == len(process.cluster.all("tasks"))
+
+
+@pytest.mark.parametrize(("ours", "count"), [(everywhere, 3), (nowhere, 0)], ids=["as leader", "as standby"])
+def test_tasks_are_counted_by_phase(ours: Callable[[str], bool], count: int) -> None:
+    count_phases(finished_tasks(3).cache, ours)
+
+    assert REGISTRY.get_sample_value("celeriac_tasks", {"phase": "Cancelled"}) == count

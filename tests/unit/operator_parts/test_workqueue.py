@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
+from tests.support.virtual import virtual
 
 from celeriac_operator.workqueue import LONGEST_PAUSE_SECONDS, WorkQueue
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time jumps to the next timer whenever there is nothing else to do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passed = 0.0
-
-    def time(self) -> float:
-        return self.passed
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.passed = max(self.passed, self._scheduled[0]._when)  # type: ignore[attr-defined]
-        super()._run_once()  # type: ignore[misc]
-
-
 def now() -> datetime:
     return EPOCH + timedelta(seconds=asyncio.get_running_loop().time())
-
-
-def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run the test on a virtual loop."""
-
-    def run() -> None:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(test())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
 
 
 class Worker:

@@ -16,6 +16,15 @@ KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 ACCEPTED_ANNOTATION = "celeriac.dev/accepted"
 """On a Job: the policy and revision its Task was accepted with, for the time before the first status write."""
 
+LEASE_LABEL = "celeriac.dev/lease"
+"""On a Lease: the name that the Leases of one installation have in common."""
+SHARDS_ANNOTATION = "celeriac.dev/shards"
+"""On Lease 0: into how many shards the namespaces are spread."""
+SETTLING_ANNOTATION = "celeriac.dev/shards-settling"
+"""On Lease 0: that number is new, and nobody works yet."""
+WANTED_BY_ANNOTATION = "celeriac.dev/wanted-by"
+"""On a Lease: the replica that asks for it, to have its share."""
+
 CONTAINER_NAME = "task"
 FIELD_MANAGER = "celeriac-operator"
 

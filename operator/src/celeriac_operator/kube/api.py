@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import aiohttp
@@ -15,13 +17,15 @@ from celeriac_operator.core.names import FIELD_MANAGER
 from celeriac_operator.metrics import API_CALLS
 
 Raw = dict[str, Any]
-Verb = Literal["get", "list", "create", "patch", "delete"]
+Verb = Literal["get", "list", "create", "update", "patch", "delete"]
+Permit = Callable[[str], AbstractContextManager[float]]
+"""Lets a write to a namespace begin, or raises; gives the seconds that it may take."""
 
 PAGE = 500
 CONNECTIONS = 8
 KEEPALIVE_SECONDS = 75
 """The API server closes idle connections after 90 s."""
-_METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
+_METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 _TIMEOUT_SECONDS = 30
 
 
@@ -68,14 +72,24 @@ class LastingConnections(rest.RESTClientObject):
         return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, keepalive_timeout=KEEPALIVE_SECONDS)
 
 
-class KubeApi:
-    """A connection to the API server."""
+@contextmanager
+def unfenced(_namespace: str) -> Iterator[float]:
+    """Any write may be made, in the usual time."""
+    yield _TIMEOUT_SECONDS
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
+
+class KubeApi:
+    """A connection to the API server.
+
+    Args:
+        permit: is asked before each write; see ``fence.py``.
+    """
+
+    def __init__(self, api: client.ApiClient, permit: Permit = unfenced) -> None:
+        self._api, self._permit = api, permit
 
     @classmethod
-    async def connect(cls) -> KubeApi:
+    async def connect(cls, permit: Permit = unfenced) -> KubeApi:
         """Connect with the pod's service account, or with the kubeconfig where there is none."""
         configuration = client.Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
@@ -87,7 +101,7 @@ class KubeApi:
         configuration.client_session_kwargs = {"trust_env": False}
         connection = client.ApiClient(configuration)
         connection.rest_client = LastingConnections(configuration)
-        return cls(connection)
+        return cls(connection, permit)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -103,24 +117,43 @@ class KubeApi:
             raise
 
     async def list(
-        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        patience: float = _TIMEOUT_SECONDS,
     ) -> AsyncIterator[Raw]:
-        """All objects of a kind, page by page. Without a namespace: of the whole cluster."""
+        """All objects of a kind, page by page. Without a namespace: of the whole cluster.
+
+        Args:
+            patience: seconds that a page may take.
+        """
         query = [("limit", str(PAGE)), ("labelSelector", labels), ("fieldSelector", fields)]
         token = ""
         while True:
             asked = [(name, value) for name, value in [*query, ("continue", token)] if value]
-            page = await self._call("list", resource, resource.path(namespace), query=asked)
+            page = await self._call("list", resource, resource.path(namespace), query=asked, patience=patience)
             for item in page["items"]:
                 yield item
             token = page["metadata"].get("continue", "")
             if not token:
                 return
 
-    async def create(self, resource: Resource, namespace: str, manifest: Raw) -> Raw:
-        """Create an object."""
-        query = [("fieldManager", FIELD_MANAGER)]
-        return await self._call("create", resource, resource.path(namespace), query=query, body=manifest)
+    async def create(
+        self, resource: Resource, namespace: str, manifest: Raw, *, patience: float = _TIMEOUT_SECONDS
+    ) -> Raw:
+        """Create an object, in so many seconds at most."""
+        path = resource.path(namespace)
+        return await self._write("create", resource, namespace, path, manifest, patience=patience)
+
+    async def replace(
+        self, resource: Resource, namespace: str, name: str, manifest: Raw, *, patience: float = _TIMEOUT_SECONDS
+    ) -> Raw:
+        """Replace an object, in so many seconds at most, if it still has the manifest's resourceVersion."""
+        path = resource.path(namespace, name)
+        return await self._write("update", resource, namespace, path, manifest, patience=patience)
 
     async def write_status(self, resource: Resource, namespace: str, name: str, version: str, status: Raw) -> Raw:
         """Replace an object's status, if it still has that resourceVersion.
@@ -131,14 +164,8 @@ class KubeApi:
             {"op": "add", "path": "/metadata/resourceVersion", "value": version},
             {"op": "add", "path": "/status", "value": status},
         ]
-        return await self._call(
-            "patch",
-            resource,
-            resource.path(namespace, name, "status"),
-            query=[("fieldManager", FIELD_MANAGER)],
-            body=patch,
-            content_type="application/json-patch+json",
-        )
+        path = resource.path(namespace, name, "status")
+        return await self._write("patch", resource, namespace, path, patch, content_type="application/json-patch+json")
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
@@ -146,10 +173,34 @@ class KubeApi:
         """Delete just that object; it is fine if it is gone or another one has its name."""
         options = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
         try:
-            await self._call("delete", resource, resource.path(namespace, name), body=options)
+            await self._write("delete", resource, namespace, resource.path(namespace, name), options)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
+
+    async def _write(
+        self,
+        verb: Verb,
+        resource: Resource,
+        namespace: str,
+        path: str,
+        body: object,
+        *,
+        content_type: str = "application/json",
+        patience: float = _TIMEOUT_SECONDS,
+    ) -> Raw:
+        """The one way to change anything. The API server is told, too, when to give the write up.
+
+        Raises:
+            NotLeading: the fence forbids it; nothing was sent.
+        """
+        with self._permit(namespace) as allowed:
+            seconds = min(allowed, patience)
+            query = [("timeout", f"{max(seconds, 0.001):.3f}s")]
+            query += [] if verb == "delete" else [("fieldManager", FIELD_MANAGER)]
+            return await self._call(
+                verb, resource, path, query=query, body=body, content_type=content_type, patience=seconds
+            )
 
     async def _call(
         self,
@@ -160,6 +211,7 @@ class KubeApi:
         query: Sequence[tuple[str, str]] = (),
         body: object = None,
         content_type: str = "application/json",
+        patience: float = _TIMEOUT_SECONDS,
     ) -> Raw:
         request = await self._api.param_serialize(
             method=_METHODS[verb],
@@ -168,23 +220,27 @@ class KubeApi:
             header_params={"Accept": "application/json", "Content-Type": content_type},
             auth_settings=["BearerToken"],
         )
-        status, text = await self._send(request[0], request[1], request[2], body)
+        status, text = await self._send(request[0], request[1], request[2], body, patience)
         API_CALLS.labels(verb, resource.plural, str(status)).inc()
         if status >= 400:
             raise _error(status, text)
         return json.loads(text)  # type: ignore[no-any-return]
 
-    async def _send(self, method: str, url: str, headers: dict[str, str], body: object) -> tuple[int, bytes]:
+    async def _send(
+        self, method: str, url: str, headers: dict[str, str], body: object, patience: float
+    ) -> tuple[int, bytes]:
         """Status code and body of the answer.
 
         Raises:
+            TimeoutError: it did not come in so many seconds.
             ConnectionError: there was none, or not all of it. aiohttp has errors for that which are no OSError.
         """
         try:
-            response = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
-                method, url, headers=headers, body=body, _request_timeout=_TIMEOUT_SECONDS
-            )
-            return response.status, await response.read()
+            async with asyncio.timeout(patience):  # aiohttp rounds its own up to whole seconds
+                response = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
+                    method, url, headers=headers, body=body, _request_timeout=patience
+                )
+                return response.status, await response.read()
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
 

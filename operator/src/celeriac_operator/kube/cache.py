@@ -179,6 +179,12 @@ class Cache:
                 self.jobs.drop(Key(key.namespace, job.name))
         return self._affected(kind, key, dropped)
 
+    def work_keys(self, ours: Callable[[str], bool]) -> set[WorkKey]:
+        """All keys that there are to work on in these namespaces."""
+        keys: set[WorkKey] = {key for key in self.tasks.entries if ours(key.namespace)}
+        keys |= {DefinitionKey(*key) for key in self.definitions.entries if ours(key.namespace)}
+        return keys | {QueueKey(*key) for key in self.queues.entries if ours(key.namespace)}
+
     def forget_orphans(self) -> None:
         """Forget Jobs whose Task is gone: Kubernetes collects them."""
         uids = {entry.facts.uid for entry in self.tasks.entries.values() if entry.facts is not None}

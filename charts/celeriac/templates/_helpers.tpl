@@ -81,7 +81,7 @@ capabilities:
 {{- define "celeriac.operatorRules" -}}
 - apiGroups: [celeriac.dev]
   resources: [tasks]
-  verbs: [get, list, watch, delete]
+  verbs: [create, get, list, watch, patch, delete]
 - apiGroups: [celeriac.dev]
   resources: [tasks/status]
   verbs: [patch]
@@ -90,6 +90,12 @@ capabilities:
   verbs: [get, list, watch]
 - apiGroups: [celeriac.dev]
   resources: [taskdefinitions/status]
+  verbs: [patch]
+- apiGroups: [celeriac.dev]
+  resources: [crontasks]
+  verbs: [get, list, watch]
+- apiGroups: [celeriac.dev]
+  resources: [crontasks/status]
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]
@@ -107,7 +113,7 @@ capabilities:
 
 {{- define "celeriac.viewRules" -}}
 - apiGroups: [celeriac.dev]
-  resources: [tasks, taskdefinitions]
+  resources: [tasks, taskdefinitions, crontasks]
   verbs: [get, list, watch]
 {{- end -}}
 
@@ -115,7 +121,7 @@ capabilities:
 {{- define "celeriac.editRules" -}}
 {{ include "celeriac.viewRules" . }}
 - apiGroups: [celeriac.dev]
-  resources: [tasks]
+  resources: [tasks, crontasks]
   verbs: [create, update, patch, delete]
 {{- end -}}
 

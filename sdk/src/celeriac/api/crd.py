@@ -16,9 +16,11 @@ from celeriac.api.rules import (
     exactly_one,
     immutable,
     name_rule,
+    never_set,
     stays_set,
 )
 from celeriac.api.schema import Schema, structural_schema
+from celeriac.api.v1alpha1.cron import LONGEST_CRON_NAME, CronTaskSpec, CronTaskStatus
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec, TaskDefinitionStatus
 from celeriac.api.v1alpha1.model import GROUP, VERSION
 from celeriac.api.v1alpha1.task import TaskSpec, TaskStatus
@@ -84,6 +86,26 @@ RESOURCES = (
             AGE,
         ),
     ),
+    Resource(
+        kind="CronTask",
+        plural="crontasks",
+        description="A calendar, and the Task that each of its slots creates.",
+        spec=CronTaskSpec,
+        status=CronTaskStatus,
+        columns=(
+            Column("Schedule", ".spec.schedule"),
+            Column("Zone", ".spec.timeZone"),
+            Column("Suspend", ".spec.suspend", "boolean"),
+            Column("Active", ".status.activeCount", "integer"),
+            Column("Missed", ".status.missedRuns", "integer"),
+            Column("Last", ".status.lastScheduleTime", "date"),
+            Column("Next", ".status.nextScheduleTime"),
+            Column("Accepted", ".status.conditions[?(@.type=='Accepted')].status", priority=1),
+            Column("Message", ".status.conditions[?(@.type=='Accepted')].message", priority=1),
+            AGE,
+        ),
+        longest_name=LONGEST_CRON_NAME,
+    ),
 )
 
 _LABELS = {"app.kubernetes.io/part-of": "celeriac", "app.kubernetes.io/version": version("celeriac")}
@@ -92,6 +114,7 @@ _LABELS = {"app.kubernetes.io/part-of": "celeriac", "app.kubernetes.io/version":
 _LISTS_BY_KEY = {
     ("status", "conditions"): ["type"],
     ("status", "attempts"): ["number"],
+    ("status", "active"): ["uid"],
 }
 
 
@@ -156,7 +179,8 @@ def _root_schema(resource: Resource) -> Schema:
 
 
 def _add_rules(kind: str, spec: Schema) -> None:
-    for path, rules in (_task_rules(spec) if kind == "Task" else _definition_rules()).items():
+    rules_of = {"Task": _task_rules, "TaskDefinition": _definition_rules, "CronTask": _cron_rules}
+    for path, rules in rules_of[kind](spec).items():
         _at(spec, path).setdefault("x-kubernetes-validations", []).extend(rules)
 
 
@@ -170,7 +194,18 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
     }
 
 
-def _definition_rules() -> dict[str, list[Rule]]:
+def _cron_rules(_: Schema) -> dict[str, list[Rule]]:
+    return {
+        "taskTemplate.spec": [
+            exactly_one("definitionName", "container"),
+            never_set("cancel", "a run is cancelled by its own Task"),
+            never_set("startTime", "the schedule says when"),
+        ],
+        "taskTemplate.spec.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+    }
+
+
+def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
     sources = ("configMap", "secret", "emptyDir", "persistentVolumeClaim")
     count = " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in sources)
     one_source = {"rule": f"{count} == 1", "message": f"exactly one of {', '.join(sources)} must be set"}

@@ -1,4 +1,4 @@
-"""Slots by brute force: every minute of UTC and every minute of the wall clock is looked at. Shares no code with ours."""
+"""Slots by brute force: every minute of UTC, and every minute of the clock on the wall, is looked at."""
 
 from __future__ import annotations
 

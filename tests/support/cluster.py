@@ -23,8 +23,10 @@ from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, Resource
 
 NAMESPACE = "media"
-PLURALS = {"definitions": "taskdefinitions", "jobs": "jobs", "pods": "pods", "tasks": "tasks"}
+PLURALS = {"crons": "crontasks", "definitions": "taskdefinitions", "jobs": "jobs", "pods": "pods", "tasks": "tasks"}
 """The kinds of the operator's cache, in the order in which it lists them."""
+
+KINDS = {"tasks": "Task", "taskdefinitions": "TaskDefinition", "crontasks": "CronTask"}
 
 
 class Cluster:
@@ -279,8 +281,7 @@ class FakeKube:
             raw = self.cluster.get(resource.plural, name)
             if raw is None:
                 raise ApiError(404, "NotFound", name)
-            kind = "Task" if resource is api.TASKS else "TaskDefinition"
-            refused = problems(status, kind)
+            refused = problems(status, KINDS[resource.plural])
             assert not refused, f"the API server would refuse this status: {refused}"
             if raw["metadata"]["resourceVersion"] != version:
                 raise ApiError(409, "Conflict", "the object has been modified")
@@ -289,6 +290,16 @@ class FakeKube:
             return self.cluster.put(resource.plural, {**raw, "status": copy.deepcopy(status)})
 
         return self._write(f"status {resource.plural}", do)
+
+    async def merge(self, resource: Resource, namespace: str, name: str, uid: str, patch: Raw) -> Raw:
+        def do() -> Raw:
+            raw = self.cluster.get(resource.plural, name)
+            if raw is None or raw["metadata"]["uid"] != uid:
+                raise ApiError(404 if raw is None else 409, "NotFound", name)
+            self.cluster.edit(resource.plural, name, **patch["spec"])
+            return self.cluster.objects[resource.plural, name]
+
+        return self._write(f"merge {resource.plural}", do)
 
     def _check(self, raw: Raw, status: Raw) -> None:
         """The invariants of every status write."""

@@ -18,9 +18,11 @@ from celeriac_operator.housekeeping import count_phases, keep_in_bounds
 from celeriac_operator.http import serve
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
+from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST
 from celeriac_operator.reconcile import TROUBLE, Reconciler
+from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.settings import Settings
 from celeriac_operator.watch import Watch
 from celeriac_operator.workqueue import WorkQueue
@@ -43,7 +45,9 @@ class App:
         self.cache = Cache()
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
         applier = Applier(kube, self.cache, settings.default_resources, self._changed)
-        self.reconciler = Reconciler(self.cache, kube, self.queue, applier, settings.defaults, clock=clock)
+        cron_applier = CronApplier(kube, self.cache, self._changed)
+        crons = CronReconciler(self.cache, kube, self.queue, cron_applier, clock=clock)
+        self.reconciler = Reconciler(self.cache, kube, self.queue, applier, settings.defaults, crons, clock=clock)
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()

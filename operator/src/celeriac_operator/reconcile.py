@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from celeriac.api.v1alpha1 import Defaults, TaskStatus
+from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts
@@ -18,6 +19,7 @@ from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Broken, Cache, WorkKey
 from celeriac_operator.kube.observe import observe
 from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
+from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
@@ -43,11 +45,12 @@ class Reconciler:
         queue: WorkQueue[WorkKey],
         applier: Applier,
         defaults: Defaults,
+        crons: CronReconciler,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache, self._kube, self._queue, self._applier = cache, kube, queue, applier
-        self._defaults, self._clock = defaults, clock
+        self._defaults, self._crons, self._clock = defaults, crons, clock
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
         self._uids: dict[Key, str] = {}
@@ -62,6 +65,8 @@ class Reconciler:
         with RECONCILE_TIME.time():
             if isinstance(key, DefinitionKey):
                 await self._definition(key)
+            elif isinstance(key, CronKey):
+                await self._crons.reconcile(key)
             else:
                 await self._task(key)
 
@@ -143,5 +148,7 @@ class Reconciler:
             )
             return
         log.error("reconcile raised", key=str(key), tries=count, exc_info=error)
-        if count >= TRIES and isinstance(key, Key):
+        if count >= TRIES and isinstance(key, CronKey):
+            self._crons.failed(key, error)
+        elif count >= TRIES and isinstance(key, Key):
             self._poison[key] = f"{type(error).__name__}: {error}"

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 MANAGED = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WATCHED: dict[str, tuple[Resource, str]] = {
+    "crons": (api.CRONS, ""),
     "definitions": (api.DEFINITIONS, ""),
     "pods": (api.PODS, MANAGED),
     "tasks": (api.TASKS, ""),

@@ -1,4 +1,4 @@
-"""Real changes of the clock, and other days that are not like the rest, for every policy. Times are local, with offset."""
+"""Real changes of the clock, and other odd days, for every policy. Times are local, with their offset."""
 
 from __future__ import annotations
 

@@ -32,6 +32,8 @@ class TaskFacts:
     spec: TaskSpec
     status: TaskStatus = field(default_factory=TaskStatus)
     deleting: bool = False
+    backfill: bool = False
+    """It is a CronTask's run that a person asked for afterwards."""
 
     @property
     def finished(self) -> bool:

@@ -11,7 +11,7 @@ from celeriac_operator.watch import Watch
 
 
 def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
-    """Have kopf tell of every event of the three kinds."""
+    """Have kopf tell of every event of the four kinds."""
 
     @kopf.on.event(GROUP, VERSION, "tasks", registry=registry)
     async def task_seen(event: Any, **_: Any) -> None:
@@ -20,6 +20,10 @@ def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     @kopf.on.event(GROUP, VERSION, "taskdefinitions", registry=registry)
     async def definition_seen(event: Any, **_: Any) -> None:
         watch.saw("definitions", event["type"], event["object"])
+
+    @kopf.on.event(GROUP, VERSION, "crontasks", registry=registry)
+    async def cron_seen(event: Any, **_: Any) -> None:
+        watch.saw("crons", event["type"], event["object"])
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod_seen(event: Any, **_: Any) -> None:

@@ -54,6 +54,7 @@ class Resource:
 
 TASKS = Resource("/apis/celeriac.dev/v1alpha1", "tasks")
 DEFINITIONS = Resource("/apis/celeriac.dev/v1alpha1", "taskdefinitions")
+CRONS = Resource("/apis/celeriac.dev/v1alpha1", "crontasks")
 JOBS = Resource("/apis/batch/v1", "jobs")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/api/v1", "events")
@@ -137,6 +138,17 @@ class KubeApi:
             query=[("fieldManager", FIELD_MANAGER)],
             body=patch,
             content_type="application/json-patch+json",
+        )
+
+    async def merge(self, resource: Resource, namespace: str, name: str, uid: str, patch: Raw) -> Raw:
+        """Change fields of just that object by a merge patch; 409 where another one has its name."""
+        return await self._call(
+            "patch",
+            resource,
+            resource.path(namespace, name),
+            query=[("fieldManager", FIELD_MANAGER)],
+            body={**patch, "metadata": {"uid": uid}},
+            content_type="application/merge-patch+json",
         )
 
     async def delete(

@@ -54,6 +54,10 @@ def _not_found(call: Call, reply: Reply) -> errors.CeleriacError:
             f"There is no task {name} in {_where(call)}: 'celeriac list' shows which there are. "
             "A finished task is deleted after its ttlSecondsAfterFinished."
         )
+    if name and kind == "crontasks":
+        return errors.CronTaskNotFound(
+            f"There is no CronTask {name} in {_where(call)}: 'celeriac cron list' shows which there are."
+        )
     if name and kind == "namespaces":
         return errors.RequestRejected(
             f"There is no namespace {name}: create it (kubectl create namespace {name}) or name another.", 404

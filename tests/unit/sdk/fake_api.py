@@ -13,6 +13,7 @@ from celeriac._wire import Call, ErrorReply, Reply, Unreachable
 
 Manifest = dict[str, Any]
 TASKS = "/apis/celeriac.dev/v1alpha1/namespaces/team/tasks"
+CRONS = "/apis/celeriac.dev/v1alpha1/namespaces/team/crontasks"
 PODS = "/api/v1/namespaces/team/pods"
 
 
@@ -97,6 +98,16 @@ class FakeApi:
         }
         return await self.put(path, manifest | {"status": status or {}})
 
+    async def cron(self, name: str, status: Manifest | None = None, **spec: Any) -> Manifest:
+        """Create a CronTask."""
+        template = {"spec": {"container": {"image": "busybox"}}}
+        manifest = {
+            "metadata": {"name": name, "namespace": "team"},
+            "spec": {"schedule": "30 2 * * *", "taskTemplate": template} | spec,
+            "status": status or {},
+        }
+        return await self.put(f"{CRONS}/{name}", manifest)
+
     async def delete(self, path: str, *, unseen: bool = False) -> None:
         """Delete an object; unseen: no watch tells."""
         manifest = self.objects.pop(path)
@@ -121,7 +132,7 @@ class FakeApi:
         if call.path in self.objects:
             return Reply(200, json.dumps(self.objects[call.path]).encode())
         *_, plural, name = call.path.split("/")
-        if plural in {"tasks", "pods", "taskdefinitions", "namespaces"}:
+        if plural in {"tasks", "pods", "taskdefinitions", "crontasks", "namespaces"}:
             return status(404, "NotFound", f'{plural} "{name}" not found', kind=plural, name=name)
         return self._list(call)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from celeriac.cli import _deeds, _doctor, _exit, _list, _run, _submit
+from celeriac.cli import _cron, _deeds, _doctor, _exit, _list, _run, _submit
 from celeriac.cli._flags import Common, ContextOption, NamespaceOption, Output, OutputOption
 
 app = typer.Typer(
@@ -37,5 +37,6 @@ app.command("wait")(_deeds.wait)
 app.command("cancel")(_deeds.cancel)
 app.command("retry")(_deeds.retry)
 app.command("why")(_deeds.why)
+app.add_typer(_cron.app, name="cron")
 app.command("doctor")(_doctor.doctor)
 app.command("version")(_doctor.version)

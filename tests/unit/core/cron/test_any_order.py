@@ -1,6 +1,6 @@
 """Two operators, of which either may act, die, lose replies and lag, while the clock jumps: no slot twice, none lost.
 
-The one thing that is kept in order: a watch is never more than half a minute late. What is later than that is repaired by
+The one thing kept in order: a watch is never more than half a minute late. What is later than that is repaired by
 a relist, or the process is not alive.
 """
 

@@ -42,6 +42,7 @@ class Kind:
 
 TASKS = Kind("celeriac.dev/v1alpha1", "Task", "tasks")
 DEFINITIONS = Kind("celeriac.dev/v1alpha1", "TaskDefinition", "taskdefinitions")
+CRONS = Kind("celeriac.dev/v1alpha1", "CronTask", "crontasks")
 JOBS = Kind("batch/v1", "Job", "jobs")
 PODS = Kind("v1", "Pod", "pods")
 EVENTS = Kind("v1", "Event", "events")
@@ -60,7 +61,7 @@ KINDS = {
     (each.api_version, each.kind): each
     for each in (
         *(TASKS, DEFINITIONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
-        *(DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS),
+        *(DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, CRONS),
     )
 }
 

@@ -35,11 +35,13 @@ def missed(view: CronView) -> CronPlan | None:
     backlog = view.backlog
     if backlog.missed_until is None:
         return None
-    status = compose(view, lasting_trouble(view), decided_time=backlog.missed_until, missed=backlog.missed)
+    trouble = lasting_trouble(view)
+    status = compose(view, trouble, decided_time=backlog.missed_until, missed=backlog.missed)
     count = f"{backlog.missed:,}{' or more' if backlog.missed == MOST_COUNTED else ''}"
+    why = f"the API server refused them ({trouble.reason})" if trouble else "nothing could start them at their time"
     message = (
-        f"Missed {count} run(s) up to {_text(backlog.missed_until)}: nothing could start them at their time, "
-        f"and catchUp ({view.policy.catch_up}) does not make up for them"
+        f"Missed {count} run(s) up to {_text(backlog.missed_until)}: {why}, "
+        f"and catchUp {view.policy.catch_up} does not make up for them"
     )
     event = Event("Warning", names.MISSED_RUNS_EVENT, message)
     return CronPlan(status=status, events=(event,), passed=(Outcome.MISSED, backlog.missed))

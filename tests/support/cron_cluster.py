@@ -14,6 +14,7 @@ from tests.support.process import Process
 
 from celeriac.cron.run import run_name
 from celeriac_operator.core.cron.facts import CronKey
+from celeriac_operator.kube.api import ApiError
 
 
 class CronCluster(Cluster):
@@ -24,11 +25,13 @@ class CronCluster(Cluster):
         self.runs: Counter[str] = Counter()
         """How often each slot's Task was created, also after it was deleted."""
         self.one_at_a_time = False
-        self.refuses = ""
-        """What is said to a Task that is to be created."""
+        self.refusal: ApiError | None = None
+        """What is said to a run that is to be created."""
 
     def add(self, plural: str, raw: Raw) -> Raw:
         if plural == "tasks" and raw["metadata"].get("ownerReferences"):
+            if self.refusal is not None:
+                raise self.refusal
             assert not (self.one_at_a_time and self.unfinished()), "two runs at once"
             self.runs[raw["metadata"]["name"]] += 1
         return super().add(plural, raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,8 @@ import kopf
 import structlog
 from kopf._core.engines.peering import Identity
 
+from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
+from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
@@ -49,6 +52,7 @@ class App:
         crons = CronReconciler(self.cache, kube, self.queue, cron_applier, clock=clock)
         self.reconciler = Reconciler(self.cache, kube, self.queue, applier, settings.defaults, crons, clock=clock)
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
+        self.clock_jumps = ClockJumps(clock, time.monotonic)
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()
         self._background: list[asyncio.Task[None]] = []
@@ -86,6 +90,7 @@ class App:
             self._spawn(self.queue.work(self.reconciler.reconcile, self.reconciler.failed))
         self._spawn(self._every(self.settings.relist_seconds, "relist", self.watch.relist))
         self._spawn(self._every(HOUSEKEEPING_SECONDS, "housekeeping", self._keep_house))
+        self._spawn(self._every(LOOK_SECONDS, "looking at the clock", self._look_at_the_clock))
 
     def _spawn(self, work: Any) -> None:
         self._background.append(asyncio.create_task(work))
@@ -99,6 +104,11 @@ class App:
     async def _keep_house(self) -> None:
         limit = self.settings.max_finished_tasks
         self._unused_revisions = await keep_in_bounds(self.cache, self.kube, limit, self._unused_revisions)
+
+    async def _look_at_the_clock(self) -> None:
+        if jump := self.clock_jumps.look():
+            log.warning("the clock has jumped: all CronTasks are looked at again", seconds=round(jump, 1))
+            self._changed({CronKey(*key) for key in self.cache.crons.entries})
 
     async def _every(self, seconds: float, name: str, do: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -13,6 +13,7 @@ from tests.support.process import Process
 
 from celeriac.cron.run import run_name
 from celeriac_operator.core.cron.facts import CronKey
+from celeriac_operator.kube.api import ApiError
 from celeriac_operator.metrics import REGISTRY
 
 KEY = CronKey("media", CRON)
@@ -113,6 +114,67 @@ def test_replace_cancels_and_starts_when_the_old_run_has_ended(cluster: CronClus
     cluster.end(name("12:05"), "Cancelled")
     to(cluster, process, "12:10:40")
     assert {name("12:05"): 1, name("12:10"): 1} == cluster.runs
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason", "accepted", "again"),
+    [
+        pytest.param(
+            ApiError(422, "Invalid", "metadata.labels: Invalid value"),
+            *("InvalidTemplate", "False", 300),
+            id="a template that is wrong",
+        ),
+        pytest.param(
+            ApiError(403, "Forbidden", "ValidatingAdmissionPolicy 'x' denied request"),
+            *("InvalidTemplate", "False", 300),
+            id="a template that a policy denies",
+        ),
+        pytest.param(
+            ApiError(403, "Forbidden", "exceeded quota: tasks"), *("QuotaExceeded", "True", 10), id="a full quota"
+        ),
+        pytest.param(
+            ApiError(403, "Forbidden", "the namespace is being terminated"), *("Refused", "True", 30), id="a namespace"
+        ),
+    ],
+)
+def test_a_run_that_the_api_server_refuses(
+    cluster: CronCluster, refusal: ApiError, reason: str, accepted: str, again: int
+) -> None:
+    process = Process(cluster)
+    cluster.schedule("0 * * * *", catchUp={"policy": "Latest"})
+    to(cluster, process, "12:00:01")
+    cluster.refusal = refusal
+    cluster.writes.clear()
+    to(cluster, process, "13:00")
+    to(cluster, process, "13:00:01")
+    found = {c["type"]: c for c in cluster.cron_status["conditions"]}
+
+    assert (accepted, "True", reason) == (
+        found["Accepted"]["status"],
+        found["Stalled"]["status"],
+        found["Stalled"]["reason"],
+    )
+    assert refusal.message in found["Stalled"]["message"]
+    assert {"status crontasks": 1} == cluster.writes
+    assert clock("13:00") + timedelta(seconds=again) == process.queue.timers[KEY]
+    cluster.refusal = None
+    cluster.clock.now = clock("13:00") + timedelta(seconds=again)
+    work(process)
+    assert {name("13:00"): 1} == cluster.runs
+    assert ["False"] == [c["status"] for c in cluster.cron_status["conditions"] if c["type"] == "Stalled"]
+
+
+def test_a_template_that_was_corrected_is_tried_at_once(cluster: CronCluster) -> None:
+    process = Process(cluster)
+    cluster.schedule("0 * * * *")
+    to(cluster, process, "12:00:01")
+    cluster.refusal = ApiError(422, "Invalid", "no")
+    to(cluster, process, "13:00")
+    cluster.refusal = None
+    cluster.edit("crontasks", CRON, jitterSeconds=0)
+    to(cluster, process, "13:00:30")
+
+    assert {name("13:00"): 1} == cluster.runs
 
 
 def test_another_task_of_the_runs_name_is_not_adopted(cluster: CronCluster) -> None:

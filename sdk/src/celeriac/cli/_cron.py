@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from celeriac import _backfill
 from celeriac._backfill import BackfillRun
 from celeriac._cron_task import CronTask
 from celeriac._explain import span
-from celeriac.cli._console import complain, say, write
+from celeriac.cli._console import complain, out, say, write
 from celeriac.cli._exit import ExitCode
 from celeriac.cli._flags import Common, Output, command, parse_start
 from celeriac.cli._print import first_line, manifest_of, print_columns, print_data
@@ -41,9 +42,18 @@ def list_crons(
         now = datetime.now(UTC)
         first = ["NAMESPACE"] if all_namespaces else []
         rows = [([cron.namespace] if all_namespaces else []) + _cells(cron, now) for cron in crons]
-        print_columns([[*first, *HEADINGS], *rows])
+        _print_table([[*first, *HEADINGS], *rows])
     else:
         say("No CronTasks.")
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    """Whole for programs; for a terminal the message is cut to the room that is left."""
+    if sys.stdout.isatty():
+        rest = sum(max(len(row[column]) for row in rows) + len("   ") for column in range(len(rows[0]) - 1))
+        room = max(out().width - rest, len("MESSAGE"))
+        rows = [[*row[:-1], row[-1] if len(row[-1]) <= room else f"{row[-1][: room - 1]}…"] for row in rows]
+    print_columns(rows)
 
 
 def _cells(cron: CronTask, now: datetime) -> list[str]:

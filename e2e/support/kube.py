@@ -43,6 +43,7 @@ class Kind:
 TASKS = Kind("celeriac.dev/v1alpha1", "Task", "tasks")
 DEFINITIONS = Kind("celeriac.dev/v1alpha1", "TaskDefinition", "taskdefinitions")
 QUEUES = Kind("celeriac.dev/v1alpha1", "TaskQueue", "taskqueues")
+CRONS = Kind("celeriac.dev/v1alpha1", "CronTask", "crontasks")
 JOBS = Kind("batch/v1", "Job", "jobs")
 PODS = Kind("v1", "Pod", "pods")
 EVENTS = Kind("v1", "Event", "events")
@@ -63,8 +64,8 @@ CRDS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresour
 KINDS = {
     (each.api_version, each.kind): each
     for each in (
-        *(TASKS, DEFINITIONS, QUEUES, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES, NAMESPACES),
-        *(NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLE_BINDINGS),
+        *(TASKS, DEFINITIONS, QUEUES, CRONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES),
+        *(NAMESPACES, NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLE_BINDINGS),
     )
 }
 

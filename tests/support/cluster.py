@@ -24,6 +24,7 @@ from celeriac_operator.kube.api import ApiError, Resource
 
 NAMESPACE = "media"
 PLURALS = {
+    "crons": "crontasks",
     "queues": "taskqueues",
     "definitions": "taskdefinitions",
     "jobs": "jobs",
@@ -31,7 +32,8 @@ PLURALS = {
     "tasks": "tasks",
 }
 """The kinds of the operator's cache, in the order in which it lists them."""
-_KINDS = {"tasks": "Task", "taskdefinitions": "TaskDefinition", "taskqueues": "TaskQueue"}
+
+KINDS = {"tasks": "Task", "taskdefinitions": "TaskDefinition", "taskqueues": "TaskQueue", "crontasks": "CronTask"}
 
 
 class Cluster:
@@ -310,8 +312,7 @@ class FakeKube:
             raw = self.cluster.get(resource.plural, name)
             if raw is None:
                 raise ApiError(404, "NotFound", name)
-            kind = _KINDS[resource.plural]
-            refused = problems(status, kind)
+            refused = problems(status, KINDS[resource.plural])
             assert not refused, f"the API server would refuse this status: {refused}"
             if raw["metadata"]["resourceVersion"] != version:
                 raise ApiError(409, "Conflict", "the object has been modified")
@@ -320,6 +321,16 @@ class FakeKube:
             return self.cluster.put(resource.plural, {**raw, "status": copy.deepcopy(status)})
 
         return self._write(f"status {resource.plural}", do)
+
+    async def merge(self, resource: Resource, namespace: str, name: str, uid: str, patch: Raw) -> Raw:
+        def do() -> Raw:
+            raw = self.cluster.get(resource.plural, name)
+            if raw is None or raw["metadata"]["uid"] != uid:
+                raise ApiError(404 if raw is None else 409, "NotFound", name)
+            self.cluster.edit(resource.plural, name, **patch["spec"])
+            return self.cluster.objects[resource.plural, name]
+
+        return self._write(f"merge {resource.plural}", do)
 
     def _check(self, raw: Raw, status: Raw) -> None:
         """The invariants of every status write."""

@@ -13,9 +13,11 @@ from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.core.facts import Key
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
+from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import TROUBLE, Reconciler
+from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.watch import LISTED, WATCHED
 from celeriac_operator.workqueue import WorkQueue
 
@@ -74,7 +76,8 @@ class Process:
         queue = cast("WorkQueue[WorkKey]", self.queue)
         clock = self.cluster.clock
         self.queues = Queues(self.cache, kube, queue, self.queue_defaults, clock=clock)
-        self.reconciler = Reconciler(self.cache, kube, queue, applier, self.queues, self.defaults, clock=clock)
+        crons = CronReconciler(self.cache, kube, queue, CronApplier(kube, self.cache, self._changed), clock=clock)
+        self.reconciler = Reconciler(self.cache, kube, queue, applier, self.queues, self.defaults, crons, clock=clock)
         self.heard = {}
         for kind in LISTED:
             for raw in self.cluster.all(PLURALS[kind]):

@@ -81,7 +81,7 @@ capabilities:
 {{- define "celeriac.operatorRules" -}}
 - apiGroups: [celeriac.dev]
   resources: [tasks]
-  verbs: [get, list, watch, delete]
+  verbs: [create, get, list, watch, patch, delete]
 - apiGroups: [celeriac.dev]
   resources: [tasks/status]
   verbs: [patch]
@@ -92,10 +92,10 @@ capabilities:
   resources: [taskdefinitions/status]
   verbs: [patch]
 - apiGroups: [celeriac.dev]
-  resources: [taskqueues]
+  resources: [taskqueues, crontasks]
   verbs: [get, list, watch]
 - apiGroups: [celeriac.dev]
-  resources: [taskqueues/status]
+  resources: [taskqueues/status, crontasks/status]
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]
@@ -120,7 +120,7 @@ capabilities:
 
 {{- define "celeriac.viewRules" -}}
 - apiGroups: [celeriac.dev]
-  resources: [tasks, taskdefinitions, taskqueues]
+  resources: [tasks, taskdefinitions, taskqueues, crontasks]
   verbs: [get, list, watch]
 {{- end -}}
 
@@ -128,7 +128,7 @@ capabilities:
 {{- define "celeriac.editRules" -}}
 {{ include "celeriac.viewRules" . }}
 - apiGroups: [celeriac.dev]
-  resources: [tasks]
+  resources: [tasks, crontasks]
   verbs: [create, update, patch, delete]
 {{- end -}}
 

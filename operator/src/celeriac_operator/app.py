@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -14,6 +15,8 @@ import structlog
 from kopf._core.engines.peering import Identity
 
 from celeriac_operator.background import Background
+from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
+from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.election import Candidate
 from celeriac_operator.core.facts import Key
 from celeriac_operator.duties import Duties
@@ -26,11 +29,13 @@ from celeriac_operator.http import serve
 from celeriac_operator.http_queues import queue_routes
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
+from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.kube.leases import Leases
 from celeriac_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import Reconciler
+from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.settings import Settings
 from celeriac_operator.watch import Watch
 from celeriac_operator.workqueue import WorkQueue
@@ -68,8 +73,12 @@ class App:
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
         applier = Applier(kube, self.cache, settings.default_resources, self._changed)
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
-        self.reconciler = Reconciler(self.cache, kube, self.queue, applier, self.queues, settings.defaults, clock=clock)
+        crons = CronReconciler(self.cache, kube, self.queue, CronApplier(kube, self.cache, self._changed), clock=clock)
+        self.reconciler = Reconciler(
+            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, clock=clock
+        )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
+        self.clock_jumps = ClockJumps(clock, time.monotonic)
         self.background = Background(die)
         self.duties = Duties(
             settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin
@@ -124,6 +133,7 @@ class App:
             self.background.spawn(self.queue.work(self._work_on, self.reconciler.failed))
         self.background.spawn(self.background.every(self.settings.relist_seconds, "relist", self.watch.relist))
         self.background.spawn(self.background.every(HOUSEKEEPING_SECONDS, "housekeeping", self._keep_house))
+        self.background.spawn(self.background.every(LOOK_SECONDS, "looking at the clock", self._look_at_the_clock))
         self._election = self.background.spawn(self.elector.run())
         self._give_leases_back_first()
 
@@ -155,6 +165,11 @@ class App:
         self._unused_revisions = await keep_in_bounds(
             self.cache, self.kube, limit, history, self._unused_revisions, self.duties.ours
         )
+
+    async def _look_at_the_clock(self) -> None:
+        if jump := self.clock_jumps.look():
+            log.warning("the clock has jumped: all CronTasks are looked at again", seconds=round(jump, 1))
+            self._changed({CronKey(*key) for key in self.cache.crons.entries})
 
     def _refresh(self) -> None:
         QUEUE_DEPTH.set(self.queue.depth)

@@ -56,4 +56,11 @@ API_CALLS = Counter(
     ["verb", "resource", "code"],
     registry=REGISTRY,
 )
+CRON_RUNS = Counter("celeriac_cron_runs", "Slots of CronTasks by what became of them.", ["outcome"], registry=REGISTRY)
+CRON_LAG = Histogram(
+    "celeriac_cron_lag_seconds",
+    "From when a slot was due to its Task's creation.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
 EVENTS_DROPPED = Counter("celeriac_events_dropped", "Kubernetes Events that could not be posted.", registry=REGISTRY)

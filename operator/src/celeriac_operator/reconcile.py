@@ -9,6 +9,7 @@ import structlog
 
 from celeriac.api.v1alpha1 import Defaults, TaskStatus
 from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts
@@ -21,6 +22,7 @@ from celeriac_operator.kube.cache import Broken, Cache, WorkKey
 from celeriac_operator.kube.observe import observe
 from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
 from celeriac_operator.queues import Queues
+from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
@@ -39,7 +41,7 @@ class Reconciler:
         clock: now, as an aware datetime.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each kind of key has its own part
         self,
         cache: Cache,
         kube: KubeApi,
@@ -47,11 +49,12 @@ class Reconciler:
         applier: Applier,
         queues: Queues,
         defaults: Defaults,
+        crons: CronReconciler,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache, self._kube, self._queue, self._applier = cache, kube, queue, applier
-        self._queues, self._defaults, self._clock = queues, defaults, clock
+        self._queues, self._defaults, self._crons, self._clock = queues, defaults, crons, clock
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
         self._uids: dict[Key, str] = {}
@@ -68,6 +71,8 @@ class Reconciler:
                 await self._definition(key)
             elif isinstance(key, QueueKey):
                 await self._queues.reconcile(key)
+            elif isinstance(key, CronKey):
+                await self._crons.reconcile(key)
             else:
                 await self._task_and_say_so(key)
 
@@ -165,5 +170,7 @@ class Reconciler:
             )
             return
         log.error("reconcile raised", key=str(key), tries=count, exc_info=error)
-        if count >= TRIES and isinstance(key, Key):
+        if count >= TRIES and isinstance(key, CronKey):
+            self._crons.failed(key, error)
+        elif count >= TRIES and isinstance(key, Key):
             self._poison[key] = f"{type(error).__name__}: {error}"

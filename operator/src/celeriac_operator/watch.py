@@ -25,6 +25,7 @@ log = structlog.get_logger()
 MANAGED = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WATCHED: dict[str, tuple[Resource, str]] = {
     "queues": (api.QUEUES, ""),
+    "crons": (api.CRONS, ""),
     "definitions": (api.DEFINITIONS, ""),
     "pods": (api.PODS, MANAGED),
     "tasks": (api.TASKS, ""),

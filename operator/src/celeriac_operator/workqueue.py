@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 60.0
+LATE = timedelta(seconds=1)
+"""A busy loop's timers are late by less."""
 
 
 class WorkQueue(Generic[K]):
@@ -54,7 +56,8 @@ class WorkQueue(Generic[K]):
         """Work on it at that time. The earliest of a key's times counts."""
         known = self._later.get(key)
         if known is not None:
-            if known[0] <= when:
+            overdue = known[0] < self._clock() - LATE  # the clock has jumped over it, and its timer does not know
+            if known[0] <= when and not overdue:
                 return
             known[1].cancel()
         delay = max((when - self._clock()).total_seconds(), 0)

@@ -11,17 +11,29 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from celeriac import errors
     from celeriac._async_client import AsyncClient, AsyncSubmission, AsyncTaskHandle
+    from celeriac._backfill import BackfillRun
     from celeriac._client import Client, SyncSubmission, TaskHandle
+    from celeriac._cron_task import CronTask
     from celeriac._explain import Explanation
     from celeriac._policy import Backoff, Deadlines, Resources, Retry, RetryRule
     from celeriac._queue import Queue
     from celeriac._request import TaskOptions, TaskRequest
     from celeriac._task import Task
-    from celeriac.api.v1alpha1 import Attempt, ExitCodes, Failure, Phase, TaskSpec, TaskStatus
+    from celeriac.api.v1alpha1 import (
+        Attempt,
+        CronTaskSpec,
+        CronTaskStatus,
+        ExitCodes,
+        Failure,
+        Phase,
+        TaskSpec,
+        TaskStatus,
+    )
     from celeriac.errors import (
         AlreadyExists,
         CeleriacError,
         ConnectionFailed,
+        CronTaskNotFound,
         Forbidden,
         InlineContainerDenied,
         InvalidParams,
@@ -47,10 +59,15 @@ __all__ = [
     "AsyncSubmission",
     "AsyncTaskHandle",
     "Attempt",
+    "BackfillRun",
     "Backoff",
     "CeleriacError",
     "Client",
     "ConnectionFailed",
+    "CronTask",
+    "CronTaskNotFound",
+    "CronTaskSpec",
+    "CronTaskStatus",
     "Deadlines",
     "ExitCodes",
     "Explanation",
@@ -89,13 +106,17 @@ __all__ = [
 
 _HOMES = {
     "celeriac._async_client": ("AsyncClient", "AsyncSubmission", "AsyncTaskHandle"),
+    "celeriac._backfill": ("BackfillRun",),
     "celeriac._client": ("Client", "SyncSubmission", "TaskHandle"),
+    "celeriac._cron_task": ("CronTask",),
     "celeriac._explain": ("Explanation",),
     "celeriac._policy": ("Backoff", "Deadlines", "Resources", "Retry", "RetryRule"),
     "celeriac._queue": ("Queue",),
     "celeriac._request": ("TaskOptions", "TaskRequest"),
     "celeriac._task": ("Task",),
-    "celeriac.api.v1alpha1": ("Attempt", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),
+    "celeriac.api.v1alpha1": (
+        *("Attempt", "CronTaskSpec", "CronTaskStatus", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

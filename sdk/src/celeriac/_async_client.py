@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from celeriac import _evidence, _logs, _outcome, _queues, _tasks, errors
+from celeriac import _backfill, _crons, _evidence, _logs, _outcome, _queues, _tasks, errors
 from celeriac._api import Api
+from celeriac._backfill import BackfillRun
+from celeriac._cron_task import CronTask
 from celeriac._explain import Explanation, explain
 from celeriac._queue import Queue
 from celeriac._request import Submission, TaskOptions, TaskRequest, request_of
@@ -218,6 +220,44 @@ class AsyncClient:
     async def resume(self, queue: str, *, namespace: str | None = None) -> Queue:
         """Have a queue that was paused or drained go on. Raises UnknownQueue."""
         return await _queues.resume(self._api, await self._in(namespace), queue)
+
+    async def cron_get(self, name: str, *, namespace: str | None = None) -> CronTask:
+        """The CronTask as it is now. Raises CronTaskNotFound."""
+        return await _crons.get(self._api, await self._in(namespace), name)
+
+    async def cron_list(self, *, namespace: str | None = None, all_namespaces: bool = False) -> tuple[CronTask, ...]:
+        """The CronTasks, by name."""
+        return await _crons.find(self._api, None if all_namespaces else await self._in(namespace))
+
+    async def cron_trigger(self, name: str, *, namespace: str | None = None) -> AsyncTaskHandle:
+        """Run a CronTask's template now, as Task ``<name>-manual-…``. Its schedule goes on as before.
+
+        Raises CronTaskNotFound, InvalidTask, QueueFull.
+        """
+        task = await _crons.trigger(self._api, await self._in(namespace), name)
+        return AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+
+    async def cron_backfill(
+        self,
+        name: str,
+        start: datetime,
+        end: datetime,
+        *,
+        most: int = 100,
+        concurrency: int = 1,
+        namespace: str | None = None,
+    ) -> AsyncGenerator[BackfillRun, None]:
+        """Run the slots of a CronTask from start to end that have no Task, and give each when it has ended.
+
+        Slots are run oldest first, at most ``most`` of them and ``concurrency`` at once, none that is still to come.
+        One whose Task is there is waited for and not run again; where the Task has gone, its slot runs again.
+        Raises CronTaskNotFound, InvalidTask.
+        """
+        cron = await self.cron_get(name, namespace=namespace)
+        slots = _backfill.slots_of(cron, start, min(end, datetime.now(UTC)), most)
+        async with aclosing(_backfill.backfill(self._api, cron, slots, concurrency)) as runs:
+            async for run in runs:
+                yield run
 
     async def _in(self, namespace: str | None) -> str:
         return namespace or await self.namespace()

@@ -7,10 +7,13 @@ import asyncio
 import builtins
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from celeriac._async_client import AsyncClient, AsyncTaskHandle
+from celeriac._backfill import BackfillRun
+from celeriac._cron_task import CronTask
 from celeriac._explain import Explanation
 from celeriac._loop import LoopThread
 from celeriac._queue import Queue
@@ -170,6 +173,32 @@ class Client:
     def resume(self, queue: str, *, namespace: str | None = None) -> Queue:
         """Have a queue that was paused or drained go on. Raises UnknownQueue."""
         return self._loop.run(self._async.resume(queue, namespace=namespace))
+
+    def cron_get(self, name: str, *, namespace: str | None = None) -> CronTask:
+        """The CronTask as it is now. Raises CronTaskNotFound."""
+        return self._loop.run(self._async.cron_get(name, namespace=namespace))
+
+    def cron_list(self, *, namespace: str | None = None, all_namespaces: bool = False) -> tuple[CronTask, ...]:
+        """The CronTasks, by name."""
+        return self._loop.run(self._async.cron_list(namespace=namespace, all_namespaces=all_namespaces))
+
+    def cron_trigger(self, name: str, *, namespace: str | None = None) -> TaskHandle:
+        """Run a CronTask's template now, as Task ``<name>-manual-…``. Raises CronTaskNotFound, InvalidTask."""
+        return TaskHandle(self._loop, self._loop.run(self._async.cron_trigger(name, namespace=namespace)))
+
+    def cron_backfill(
+        self,
+        name: str,
+        start: datetime,
+        end: datetime,
+        *,
+        most: int = 100,
+        concurrency: int = 1,
+        namespace: str | None = None,
+    ) -> Iterator[BackfillRun]:
+        """Run the slots of a CronTask from start to end that have no Task, and give each when it has ended."""
+        runs = self._async.cron_backfill(name, start, end, most=most, concurrency=concurrency, namespace=namespace)
+        return self._loop.iterate(runs)
 
 
 class TaskHandle:

@@ -59,6 +59,10 @@ def _not_found(call: Call, reply: Reply) -> errors.CeleriacError:
             f"There is no TaskQueue {name} in {_where(call)}: 'celeriac queues' shows which there are. A queue that "
             "nobody declares cannot be paused: apply a TaskQueue of that name first, then try again."
         )
+    if name and kind == "crontasks":
+        return errors.CronTaskNotFound(
+            f"There is no CronTask {name} in {_where(call)}: 'celeriac cron list' shows which there are."
+        )
     if name and kind == "namespaces":
         return errors.RequestRejected(
             f"There is no namespace {name}: create it (kubectl create namespace {name}) or name another.", 404

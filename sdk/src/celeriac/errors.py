@@ -19,6 +19,7 @@ __all__ = [
     "AlreadyExists",
     "CeleriacError",
     "ConnectionFailed",
+    "CronTaskNotFound",
     "Forbidden",
     "InlineContainerDenied",
     "InvalidParams",
@@ -99,6 +100,10 @@ class AlreadyExists(CeleriacError):
 
 class TaskNotFound(CeleriacError):
     """There is no such task, or it was deleted meanwhile."""
+
+
+class CronTaskNotFound(CeleriacError):
+    """There is no such CronTask."""
 
 
 class TaskNotFinished(CeleriacError):

@@ -419,12 +419,14 @@ def test_selects_the_operator_and_not_the_pod_of_the_test(kind: str) -> None:
 # ---- rights
 
 OPERATOR_RULES = {
-    "celeriac.dev:tasks": "get list watch delete",
+    "celeriac.dev:tasks": "create get list watch patch delete",
     "celeriac.dev:tasks/status": "patch",
     "celeriac.dev:taskdefinitions": "get list watch",
     "celeriac.dev:taskdefinitions/status": "patch",
     "celeriac.dev:taskqueues": "get list watch",
     "celeriac.dev:taskqueues/status": "patch",
+    "celeriac.dev:crontasks": "get list watch",
+    "celeriac.dev:crontasks/status": "patch",
     "batch:jobs": "create get list delete",
     ":pods": "get list watch delete",
     ":events": "create list",
@@ -436,16 +438,19 @@ USER_RULES = {
         "celeriac.dev:tasks": "get list watch",
         "celeriac.dev:taskdefinitions": "get list watch",
         "celeriac.dev:taskqueues": "get list watch",
+        "celeriac.dev:crontasks": "get list watch",
     },
     "edit": {
         "celeriac.dev:tasks": "get list watch create update patch delete",
         "celeriac.dev:taskdefinitions": "get list watch",
         "celeriac.dev:taskqueues": "get list watch",
+        "celeriac.dev:crontasks": "get list watch create update patch delete",
     },
     "admin": {
         "celeriac.dev:tasks": "get list watch create update patch delete",
         "celeriac.dev:taskdefinitions": "get list watch create update patch delete",
         "celeriac.dev:taskqueues": "get list watch create update patch delete",
+        "celeriac.dev:crontasks": "get list watch create update patch delete",
     },
 }
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from celeriac.api.v1alpha1 import Failure, Phase, TaskDefinitionSpec, TaskQueueSpec, TaskSpec
+from celeriac.api.v1alpha1 import CronTaskSpec, Failure, Phase, TaskDefinitionSpec, TaskQueueSpec, TaskSpec
+from celeriac.cron.calendar import calendar_of
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FILES = sorted(EXAMPLES.glob("*.yaml"))
@@ -57,6 +58,17 @@ def test_a_definition_is_valid(manifest: dict[str, Any]) -> None:
 @pytest.mark.parametrize("manifest", of_kind("TaskQueue"))
 def test_a_queue_is_valid_and_all_of_it_is_understood(manifest: dict[str, Any]) -> None:
     assert manifest["spec"] == TaskQueueSpec.model_validate(manifest["spec"]).to_wire()
+
+
+@pytest.mark.parametrize("manifest", of_kind("CronTask"))
+def test_a_crontask_is_valid(manifest: dict[str, Any]) -> None:
+    calendar_of(CronTaskSpec.model_validate(manifest["spec"]), "media", manifest["metadata"]["name"])
+
+
+def test_the_full_crontask_has_every_field() -> None:
+    (full,) = documents(EXAMPLES / "76-cron-full.yaml")
+
+    assert {field.alias or name for name, field in CronTaskSpec.model_fields.items()} == set(full["spec"])
 
 
 def test_names_are_used_once_so_that_all_examples_fit_into_one_namespace() -> None:

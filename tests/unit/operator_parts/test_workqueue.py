@@ -138,6 +138,21 @@ async def test_of_a_keys_times_the_earliest_counts(queue: WorkQueue[str], worker
     assert worker.done == [("a", 10)]
 
 
+@virtual
+async def test_a_time_that_the_clock_has_jumped_over_makes_way_for_the_next() -> None:
+    """Its timer runs on time that has passed, and would be an hour late."""
+    jump = timedelta(0)
+    queue: WorkQueue[str] = WorkQueue(lambda: now() + jump)
+    worker = Worker(queue)
+    queue.add_at("a", now() + timedelta(seconds=3000))
+    jump = timedelta(seconds=3002)
+    queue.add_at("a", now() + jump + timedelta(seconds=10))
+    await worker.until(100)
+    await worker.stop()
+
+    assert worker.done == [("a", 10)]
+
+
 @with_worker()
 async def test_a_time_that_has_passed_is_now(queue: WorkQueue[str], worker: Worker) -> None:
     queue.add_at("a", now() - timedelta(days=1))

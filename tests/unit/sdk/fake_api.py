@@ -14,6 +14,7 @@ from celeriac._wire import Call, ErrorReply, Reply, Unreachable
 Manifest = dict[str, Any]
 TASKS = "/apis/celeriac.dev/v1alpha1/namespaces/team/tasks"
 QUEUES = "/apis/celeriac.dev/v1alpha1/namespaces/team/taskqueues"
+CRONS = "/apis/celeriac.dev/v1alpha1/namespaces/team/crontasks"
 PODS = "/api/v1/namespaces/team/pods"
 
 
@@ -104,6 +105,16 @@ class FakeApi:
         manifest = self.objects.get(path) or {"metadata": {"name": name, "namespace": "team"}, "spec": spec}
         return await self.put(path, manifest | {"status": status or {}})
 
+    async def cron(self, name: str, status: Manifest | None = None, **spec: Any) -> Manifest:
+        """Create a CronTask."""
+        template = {"spec": {"container": {"image": "busybox"}}}
+        manifest = {
+            "metadata": {"name": name, "namespace": "team"},
+            "spec": {"schedule": "30 2 * * *", "taskTemplate": template} | spec,
+            "status": status or {},
+        }
+        return await self.put(f"{CRONS}/{name}", manifest)
+
     async def delete(self, path: str, *, unseen: bool = False) -> None:
         """Delete an object; unseen: no watch tells."""
         manifest = self.objects.pop(path)
@@ -128,7 +139,7 @@ class FakeApi:
         if call.path in self.objects:
             return Reply(200, json.dumps(self.objects[call.path]).encode())
         *_, plural, name = call.path.split("/")
-        if plural in {"tasks", "pods", "taskdefinitions", "taskqueues", "namespaces"}:
+        if plural in {"tasks", "pods", "taskdefinitions", "taskqueues", "crontasks", "namespaces"}:
             return status(404, "NotFound", f'{plural} "{name}" not found', kind=plural, name=name)
         return self._list(call)
 

@@ -10,7 +10,7 @@ import pytest
 import celeriac
 from celeriac import errors
 
-HEAVY = ("kubernetes", "aiohttp", "pydantic", "typer", "rich")
+HEAVY = ("kubernetes", "aiohttp", "croniter", "pydantic", "typer", "rich")
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -43,6 +43,8 @@ class TaskFacts:
     status: TaskStatus = field(default_factory=TaskStatus)
     deleting: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    backfill: bool = False
+    """It is a CronTask's run that a person asked for afterwards."""
 
     @property
     def finished(self) -> bool:

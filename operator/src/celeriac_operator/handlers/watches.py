@@ -25,6 +25,10 @@ def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     async def queue_seen(event: Any, **_: Any) -> None:
         watch.saw("queues", event["type"], event["object"])
 
+    @kopf.on.event(GROUP, VERSION, "crontasks", registry=registry)
+    async def cron_seen(event: Any, **_: Any) -> None:
+        watch.saw("crons", event["type"], event["object"])
+
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod_seen(event: Any, **_: Any) -> None:
         watch.saw("pods", event["type"], event["object"])

@@ -59,6 +59,7 @@ class Resource:
 TASKS = Resource("/apis/celeriac.dev/v1alpha1", "tasks")
 DEFINITIONS = Resource("/apis/celeriac.dev/v1alpha1", "taskdefinitions")
 QUEUES = Resource("/apis/celeriac.dev/v1alpha1", "taskqueues")
+CRONS = Resource("/apis/celeriac.dev/v1alpha1", "crontasks")
 JOBS = Resource("/apis/batch/v1", "jobs")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/api/v1", "events")
@@ -166,6 +167,12 @@ class KubeApi:
         ]
         path = resource.path(namespace, name, "status")
         return await self._write("patch", resource, namespace, path, patch, content_type="application/json-patch+json")
+
+    async def merge(self, resource: Resource, namespace: str, name: str, uid: str, patch: Raw) -> Raw:
+        """Change fields of just that object by a merge patch; 409 where another one has its name."""
+        body = {**patch, "metadata": {"uid": uid}}
+        path = resource.path(namespace, name)
+        return await self._write("patch", resource, namespace, path, body, content_type="application/merge-patch+json")
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"

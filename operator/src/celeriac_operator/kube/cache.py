@@ -12,12 +12,15 @@ from typing import Any, Generic, TypeVar
 from celeriac.api.v1alpha1 import Failure
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
+from celeriac_operator.core.cron.facts import CronFacts, CronKey
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Revision, TaskFacts
 from celeriac_operator.core.names import TASK_LABEL
 from celeriac_operator.kube.parse import (
     Raw,
     controller_uid,
+    controlling_cron,
+    cron_of,
     definition_of,
     job_of,
     key_of,
@@ -32,7 +35,7 @@ Of = TypeVar("Of", bound=Hashable)
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What parsing raises over an object of another shape."""
-WorkKey = Key | DefinitionKey | QueueKey
+WorkKey = Key | DefinitionKey | QueueKey | CronKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Entry(Generic[F]):
     """The Task that it belongs to."""
     owner: str = ""
     """The uid of the object that controls it."""
+    cron: CronKey | None = None
+    """The CronTask that a Task is a run of."""
 
 
 class Kind(Generic[F]):
@@ -96,7 +101,7 @@ class Kind(Generic[F]):
         old = self.entries.get(key)
         if old is not None and old.version >= version:
             return None
-        entry = Entry(version, self._parse(raw), _task_key(raw), controller_uid(raw))
+        entry = Entry(version, self._parse(raw), _task_key(raw), controller_uid(raw), controlling_cron(raw))
         if old is not None:
             self._unlink(old, key)
         self.entries[key] = entry
@@ -134,6 +139,13 @@ def _task_key(raw: Raw) -> Key | None:
     return Key(raw["metadata"]["namespace"], name) if name else None
 
 
+def _cron_that_waits(entry: Entry[Any], gone: bool) -> Iterable[CronKey]:
+    """A CronTask wants to know of its runs' beginning, cancellation and end, and of nothing in between."""
+    task = entry.facts
+    news = gone or not isinstance(task, TaskFacts) or task.finished or not task.status.attempts
+    return (entry.cron,) if entry.cron is not None and news else ()
+
+
 def _task_or_broken(raw: Raw) -> TaskFacts | Broken:
     """Whatever is stored, the operator starts up over it and goes on."""
     try:
@@ -165,6 +177,7 @@ class Cache:
     pods: Kind[PodFacts] = field(default_factory=lambda: Kind(_or_none(pod_of)))
     definitions: Kind[DefinitionFacts] = field(default_factory=lambda: Kind(_or_none(definition_of)))
     queues: Kind[QueueFacts] = field(default_factory=lambda: Kind(_or_none(queue_of)))
+    crons: Kind[CronFacts] = field(default_factory=lambda: Kind(_or_none(cron_of)))
     revisions: dict[Key, Revision] = field(default_factory=dict)
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
@@ -177,13 +190,14 @@ class Cache:
         if kind == "tasks" and dropped is not None and dropped.facts is not None:
             for job in list(self.jobs.owned_by(dropped.facts.uid)):
                 self.jobs.drop(Key(key.namespace, job.name))
-        return self._affected(kind, key, dropped)
+        return self._affected(kind, key, dropped, gone=True)
 
     def work_keys(self, ours: Callable[[str], bool]) -> set[WorkKey]:
         """All keys that there are to work on in these namespaces."""
         keys: set[WorkKey] = {key for key in self.tasks.entries if ours(key.namespace)}
         keys |= {DefinitionKey(*key) for key in self.definitions.entries if ours(key.namespace)}
-        return keys | {QueueKey(*key) for key in self.queues.entries if ours(key.namespace)}
+        keys |= {QueueKey(*key) for key in self.queues.entries if ours(key.namespace)}
+        return keys | {CronKey(*key) for key in self.crons.entries if ours(key.namespace)}
 
     def forget_orphans(self) -> None:
         """Forget Jobs whose Task is gone: Kubernetes collects them."""
@@ -192,16 +206,18 @@ class Cache:
             self.jobs.drop(key)
 
     def kind(self, kind: str) -> Kind[Any]:
-        """The objects of a kind: tasks, jobs, pods, definitions or queues."""
+        """The objects of a kind: tasks, jobs, pods, definitions, queues or crons."""
         return getattr(self, kind)  # type: ignore[no-any-return]
 
-    def _affected(self, kind: str, key: Key, entry: Entry[Any] | None) -> set[WorkKey]:
+    def _affected(self, kind: str, key: Key, entry: Entry[Any] | None, *, gone: bool = False) -> set[WorkKey]:
         if entry is None:
             return set()
         if kind == "tasks":
-            return {key}
+            return {key, *_cron_that_waits(entry, gone)}
         if kind == "queues":
             return {QueueKey(*key)}
+        if kind == "crons":
+            return {CronKey(*key)}
         if kind == "definitions":
             return {DefinitionKey(*key), *self._waiting_for(key)}
         return {entry.task} if entry.task is not None and not self._settled(entry) else set()

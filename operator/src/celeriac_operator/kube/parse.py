@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from celeriac.api.v1alpha1 import (
+    CronTaskSpec,
+    CronTaskStatus,
     DefinitionRevision,
     Effective,
     TaskDefinitionSpec,
@@ -16,9 +18,11 @@ from celeriac.api.v1alpha1 import (
     TaskSpec,
     TaskStatus,
 )
+from celeriac.cron.run import BACKFILL_ANNOTATION
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
+from celeriac_operator.core.cron.facts import CronFacts, CronKey
 from celeriac_operator.core.definition import DefinitionFacts
 from celeriac_operator.core.facts import (
     Accepted,
@@ -72,7 +76,32 @@ def task_of(raw: Raw) -> TaskFacts:
         status=TaskStatus.model_validate(raw.get("status") or {}),
         deleting="deletionTimestamp" in meta,
         labels=meta.get("labels") or {},
+        backfill=BACKFILL_ANNOTATION in (meta.get("annotations") or {}),
     )
+
+
+def cron_of(raw: Raw) -> CronFacts:
+    """A CronTask."""
+    meta = raw["metadata"]
+    return CronFacts(
+        key=CronKey(*key_of(raw)),
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        generation=int(meta.get("generation", 1)),
+        created=time_of(meta["creationTimestamp"]),
+        spec=CronTaskSpec.model_validate(raw["spec"]),
+        status=CronTaskStatus.model_validate(raw.get("status") or {}),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def controlling_cron(raw: Raw) -> CronKey | None:
+    """The CronTask that controls this Task, if one does."""
+    owners = raw["metadata"].get("ownerReferences", ())
+    name = next(
+        (owner["name"] for owner in owners if owner.get("controller") and owner.get("kind") == "CronTask"), None
+    )
+    return CronKey(raw["metadata"]["namespace"], name) if name else None
 
 
 def definition_of(raw: Raw) -> DefinitionFacts:

@@ -16,9 +16,11 @@ from celeriac.api.rules import (
     exactly_one,
     immutable,
     name_rule,
+    never_set,
     stays_set,
 )
 from celeriac.api.schema import Schema, structural_schema
+from celeriac.api.v1alpha1.cron import LONGEST_CRON_NAME, CronTaskSpec, CronTaskStatus
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec, TaskDefinitionStatus
 from celeriac.api.v1alpha1.model import GROUP, VERSION
 from celeriac.api.v1alpha1.queue import TaskQueueSpec, TaskQueueStatus
@@ -102,6 +104,26 @@ RESOURCES = (
         ),
         short_names=("tq",),
     ),
+    Resource(
+        kind="CronTask",
+        plural="crontasks",
+        description="A calendar, and the Task that each of its slots creates.",
+        spec=CronTaskSpec,
+        status=CronTaskStatus,
+        columns=(
+            Column("Schedule", ".spec.schedule"),
+            Column("Zone", ".spec.timeZone"),
+            Column("Suspend", ".spec.suspend", "boolean"),
+            Column("Active", ".status.activeCount", "integer"),
+            Column("Missed", ".status.missedRuns", "integer"),
+            Column("Last", ".status.lastScheduleTime", "date"),
+            Column("Next", ".status.nextScheduleTime"),
+            Column("Accepted", ".status.conditions[?(@.type=='Accepted')].status", priority=1),
+            Column("Message", ".status.conditions[?(@.type=='Accepted')].message", priority=1),
+            AGE,
+        ),
+        longest_name=LONGEST_CRON_NAME,
+    ),
 )
 
 _LABELS = {"app.kubernetes.io/part-of": "celeriac", "app.kubernetes.io/version": version("celeriac")}
@@ -110,6 +132,7 @@ _LABELS = {"app.kubernetes.io/part-of": "celeriac", "app.kubernetes.io/version":
 _LISTS_BY_KEY = {
     ("status", "conditions"): ["type"],
     ("status", "attempts"): ["number"],
+    ("status", "active"): ["uid"],
 }
 
 
@@ -174,8 +197,13 @@ def _root_schema(resource: Resource) -> Schema:
 
 
 def _add_rules(kind: str, spec: Schema) -> None:
-    rules_by_kind = {"Task": _task_rules, "TaskDefinition": _definition_rules, "TaskQueue": _queue_rules}
-    for path, rules in rules_by_kind[kind](spec).items():
+    rules_of = {
+        "Task": _task_rules,
+        "TaskDefinition": _definition_rules,
+        "TaskQueue": _queue_rules,
+        "CronTask": _cron_rules,
+    }
+    for path, rules in rules_of[kind](spec).items():
         _at(spec, path).setdefault("x-kubernetes-validations", []).extend(rules)
 
 
@@ -186,6 +214,17 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
         "": [exactly_one("definitionName", "container"), stays_set("cancel"), *fixed],
         "startTime": [{"rule": "self >= timestamp('1970-01-01T00:00:00Z')", "message": "must be in 1970 or later"}],
         "retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+    }
+
+
+def _cron_rules(_: Schema) -> dict[str, list[Rule]]:
+    return {
+        "taskTemplate.spec": [
+            exactly_one("definitionName", "container"),
+            never_set("cancel", "a run is cancelled by its own Task"),
+            never_set("startTime", "the schedule says when"),
+        ],
+        "taskTemplate.spec.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
 
 

@@ -54,3 +54,8 @@ def stays_set(field: str) -> Rule:
         "rule": f"!has(oldSelf.{field}) || has(self.{field})",
         "message": f"{field} stays once it is set: create a new Task instead",
     }
+
+
+def never_set(field: str, why: str) -> Rule:
+    """The field, which the model has for elsewhere, may not be set here."""
+    return {"rule": f"!has(self.{field})", "message": f"{field} cannot be set in a template: {why}"}

@@ -13,7 +13,7 @@ from celeriac._wire import resource_path
 from celeriac.api.v1alpha1 import API_VERSION, GROUP, VERSION
 
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-NEEDED = ("tasks", "taskdefinitions", "taskqueues")
+NEEDED = ("tasks", "taskdefinitions", "taskqueues", "crontasks")
 OPERATOR = "app.kubernetes.io/name=celeriac"
 INSTALL = "install or upgrade the Helm chart of Celeriac"
 

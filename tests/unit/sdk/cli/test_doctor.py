@@ -15,7 +15,7 @@ from celeriac._wire import Call, Reply, Unreachable
 GOOD: dict[str, Any] = {
     "/version": {"gitVersion": "v1.34.4"},
     "/apis/celeriac.dev/v1alpha1": {
-        "resources": [{"name": "tasks"}, {"name": "taskdefinitions"}, {"name": "taskqueues"}]
+        "resources": [{"name": "tasks"}, {"name": "taskdefinitions"}, {"name": "taskqueues"}, {"name": "crontasks"}]
     },
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/tasks.celeriac.dev": {
         "metadata": {"labels": {"app.kubernetes.io/version": "0.1.0"}}
@@ -73,12 +73,12 @@ def items(*found: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("trouble", "code", "wanted"),
     [
-        pytest.param(change("", None), 0, "taskqueues.celeriac.dev, v1alpha1 of release 0.1.0", id="all is well"),
+        pytest.param(change("", None), 0, "crontasks.celeriac.dev, v1alpha1 of release 0.1.0", id="all is well"),
         pytest.param(change(GROUP, Reply(404, b"404 page not found")), 3, "✗ Resources", id="no CRDs"),
         pytest.param(
             change(GROUP, {"resources": [{"name": "tasks"}]}),
             3,
-            "taskdefinitions.celeriac.dev, taskqueues.celeriac.dev missing",
+            "taskdefinitions.celeriac.dev, taskqueues.celeriac.dev, crontasks.celeriac.dev missing",
             id="a CRD is missing",
         ),
         pytest.param(change(DEPLOYMENTS, items()), 3, "no Deployment has the label", id="no operator"),

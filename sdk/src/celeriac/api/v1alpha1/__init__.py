@@ -1,6 +1,19 @@
 """Version v1alpha1 of the API."""
 
 from celeriac.api.v1alpha1.container import Container, DefinitionContainer, EnvVar, Resources
+from celeriac.api.v1alpha1.cron import (
+    LONGEST_CRON_NAME,
+    MAX_ACTIVE_SHOWN,
+    ActiveRun,
+    CatchUp,
+    CatchUpPolicy,
+    ConcurrencyPolicy,
+    CronTaskSpec,
+    CronTaskStatus,
+    DstPolicy,
+    TaskTemplate,
+    TemplateMetadata,
+)
 from celeriac.api.v1alpha1.definition import PodOptions, TaskDefinitionSpec, TaskDefinitionStatus
 from celeriac.api.v1alpha1.failure import DISRUPTIONS, NOT_RETRIED, TERMINAL_PHASES, Failure, Phase
 from celeriac.api.v1alpha1.model import API_VERSION, GROUP, VERSION, ApiModel, Condition, Json
@@ -34,23 +47,32 @@ __all__ = [
     "API_VERSION",
     "DISRUPTIONS",
     "GROUP",
+    "LONGEST_CRON_NAME",
+    "MAX_ACTIVE_SHOWN",
     "MAX_ATTEMPTS_KEPT",
     "MAX_PARAMS_BYTES",
     "MAX_RESULT_BYTES",
     "NOT_RETRIED",
     "TERMINAL_PHASES",
     "VERSION",
+    "ActiveRun",
     "ApiModel",
     "Attempt",
     "Backlog",
     "Backoff",
     "Cancel",
+    "CatchUp",
+    "CatchUpPolicy",
+    "ConcurrencyPolicy",
     "Condition",
     "Container",
+    "CronTaskSpec",
+    "CronTaskStatus",
     "Deadlines",
     "Defaults",
     "DefinitionContainer",
     "DefinitionRevision",
+    "DstPolicy",
     "Effective",
     "EffectiveBackoff",
     "EffectiveRetry",
@@ -75,4 +97,6 @@ __all__ = [
     "TaskQueueStatus",
     "TaskSpec",
     "TaskStatus",
+    "TaskTemplate",
+    "TemplateMetadata",
 ]

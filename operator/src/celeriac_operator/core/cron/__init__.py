@@ -1,0 +1,1 @@
+"""What happens to a CronTask: read ``decide.py`` first. Pure."""

@@ -1,0 +1,50 @@
+"""A CronTask that is deleted, cannot be read as a calendar, changes its calendar, or is suspended. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from celeriac.cron.errors import CalendarError
+from celeriac_operator.core.cron.plan import CronPlan
+from celeriac_operator.core.cron.status import Trouble, compose, lasting_trouble, unless_known
+from celeriac_operator.core.cron.view import CronView
+from celeriac_operator.core.names import SUSPENDED
+from celeriac_operator.core.status import whole_second
+
+
+def being_deleted(view: CronView) -> CronPlan | None:
+    """The API server removes its runs too (owner references): nothing is left to do."""
+    return CronPlan() if view.cron.deleting else None
+
+
+def calendar_refused(view: CronView) -> CronPlan | None:
+    """No such schedule or time zone: say so, and wait for another spec. Its times stay for the calendar that it had."""
+    if not isinstance(view.found, CalendarError):
+        return None
+    problem = Trouble(view.found.reason, str(view.found))
+    return unless_known(view, compose(view, problem, observed_schedule=view.cron.status.observed_schedule or ""))
+
+
+def calendar_changed(view: CronView) -> CronPlan | None:
+    """Another calendar counts from now on: its slots of the past are none."""
+    if not view.calendar_changed:
+        return None
+    return CronPlan(status=compose(view, None, decided_time=_now_at_the_least(view)))
+
+
+def suspended(view: CronView) -> CronPlan | None:
+    """Nothing starts; the runs go on and are shown."""
+    return unless_known(view, compose(view, lasting_trouble(view))) if view.cron.spec.suspend else None
+
+
+def resumed(view: CronView) -> CronPlan | None:
+    """A suspension is made up for if catchUp says so; otherwise its slots were not wanted, and are not missed."""
+    was = view.cron.status.condition(SUSPENDED)
+    if was is None or was.status != "True" or view.policy.catch_up != "None":
+        return None
+    return CronPlan(status=compose(view, lasting_trouble(view), decided_time=_now_at_the_least(view)))
+
+
+def _now_at_the_least(view: CronView) -> datetime:
+    """Never before what is decided already, wherever the clock jumps."""
+    return max(view.fence, whole_second(view.now))

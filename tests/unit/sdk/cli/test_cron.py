@@ -1,0 +1,119 @@
+"""``celeriac cron``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from tests.unit.sdk.cli.conftest import Cluster, Command
+from tests.unit.sdk.fake_api import condition, finished
+
+RANGE = ("--from", "2026-03-01", "--to", "2026-03-03")
+
+
+@pytest.fixture(autouse=True)
+def crons(cluster: Cluster) -> None:
+    status = {
+        "activeCount": 1,
+        "missedRuns": 3,
+        "lastScheduleTime": "2026-03-01T02:30:00Z",
+        "nextScheduleTime": "2126-03-01T02:30:00Z",
+    }
+    broken = {"conditions": [condition("Stalled", "True", "InvalidSchedule") | {"message": "no day matches"}]}
+    asyncio.run(cluster.cron("nightly", status, timeZone="Europe/Berlin"))
+    asyncio.run(cluster.cron("odd", broken))
+    asyncio.run(cluster.cron("paused", suspend=True))
+
+
+def test_the_list(celeriac: Command) -> None:
+    head, nightly, odd, paused = celeriac("cron", "list").stdout.splitlines()
+
+    assert ["NAME", "SCHEDULE", "ZONE", "ACTIVE", "MISSED", "LAST", "NEXT", "MESSAGE"] == head.split()
+    assert "nightly   30 2 * * *   Europe/Berlin   1        3" in nightly
+    assert " ago   in " in nightly
+    assert odd.endswith("InvalidSchedule: no day matches")
+    assert paused.endswith("-       -                Suspended") or paused.split()[-1] == "Suspended"
+
+
+def test_the_list_for_programs(celeriac: Command) -> None:
+    names = celeriac("cron", "list", "-o", "name").stdout.split()
+    items = json.loads(celeriac("cron", "list", "-o", "json").stdout)["items"]
+
+    assert ["crontask.celeriac.dev/nightly", "crontask.celeriac.dev/odd", "crontask.celeriac.dev/paused"] == names
+    assert ["CronTask"] * 3 == [item["kind"] for item in items]
+
+
+def test_the_list_of_all_namespaces(celeriac: Command) -> None:
+    assert "team" == celeriac("cron", "list", "-A").stdout.splitlines()[1].split()[0]
+
+
+def test_nothing_to_list(celeriac: Command, cluster: Cluster) -> None:
+    cluster.objects.clear()
+    result = celeriac("cron", "list")
+
+    assert (0, "", "No CronTasks.") == (result.exit_code, result.stdout, result.stderr.strip())
+
+
+def test_trigger(celeriac: Command) -> None:
+    result = celeriac("cron", "trigger", "nightly")
+
+    assert result.stdout.startswith("task.celeriac.dev/nightly-manual-")
+    assert 0 == result.exit_code
+
+
+def test_trigger_of_one_that_is_not_there(celeriac: Command) -> None:
+    result = celeriac("cron", "trigger", "nope")
+
+    assert 2 == result.exit_code
+    assert "There is no CronTask nope in namespace team" in result.stderr
+
+
+def test_backfill_shows_its_progress(celeriac: Command, cluster: Cluster) -> None:
+    cluster.ends = finished("Succeeded")
+    result = celeriac("cron", "backfill", "nightly", *RANGE)
+
+    assert "2 slot(s) of team/nightly, 2026-03-01 01:30 to 2026-03-02 01:30 UTC, 1 at a time." in result.stderr
+    assert [
+        "1/2  2026-03-01 01:30 UTC  nightly-29538810  Succeeded",
+        "2/2  2026-03-02 01:30 UTC  nightly-29540250  Succeeded",
+    ] == result.stdout.splitlines()
+    assert 0 == result.exit_code
+
+
+def test_backfill_again_runs_nothing_twice(celeriac: Command, cluster: Cluster) -> None:
+    cluster.ends = finished("Succeeded")
+    celeriac("cron", "backfill", "nightly", *RANGE)
+    again = celeriac("cron", "backfill", "nightly", *RANGE)
+
+    assert ["Succeeded (it was there)"] * 2 == [line.split("  ")[-1] for line in again.stdout.splitlines()]
+
+
+def test_backfill_with_a_run_that_failed(celeriac: Command, cluster: Cluster) -> None:
+    cluster.ends = finished("AppError")
+
+    assert 1 == celeriac("cron", "backfill", "nightly", *RANGE, "--max", "1").exit_code
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(["--max", "1"], "1 slot(s)", id="no more than the most"),
+        pytest.param([], "2 slot(s)", id="all of them"),
+        pytest.param(["--to", "2026-03-01"], "has no slots in that time", id="none"),
+    ],
+)
+def test_a_dry_run_creates_nothing(celeriac: Command, cluster: Cluster, words: list[str], says: str) -> None:
+    result = celeriac("cron", "backfill", "nightly", *RANGE, "--dry-run", *words)
+
+    assert says in result.stderr
+    assert [] == [call for call in cluster.calls if call.method == "POST"]
+
+
+def test_backfill_for_programs(celeriac: Command, cluster: Cluster) -> None:
+    cluster.ends = finished("Succeeded")
+    data = json.loads(celeriac("cron", "backfill", "nightly", *RANGE, "-o", "json").stdout)
+    names = celeriac("cron", "backfill", "nightly", *RANGE, "-o", "name").stdout.split()
+
+    assert ["2026-03-01T01:30:00Z", "2026-03-02T01:30:00Z"] == [run["slot"] for run in data]
+    assert ["task.celeriac.dev/nightly-29538810", "task.celeriac.dev/nightly-29540250"] == names

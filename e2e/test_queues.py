@@ -64,7 +64,7 @@ def test_a_waiting_task_says_why_and_its_position_is_known(namespace: Namespace,
     waits = namespace.wait("second", reason("QueueFull"))
 
     assert status(waits)["message"] == "Waiting: queue one is at its limit of 1"
-    why = json.loads(release.http(f"/api/v1/namespaces/{namespace.name}/tasks/second/why"))
+    why = json.loads(release.http_of_leader(f"/api/v1/namespaces/{namespace.name}/tasks/second/why"))
     assert (why["position"], why["reason"]) == (1, "QueueFull")
     wait_queue(namespace, "one", queue_status(running=1, queued=1))
 

@@ -89,10 +89,14 @@ class Release:
         """What an operator answers, asked through the chart's Service."""
         return self.kube.text(f"/api/v1/namespaces/{self.namespace}/services/celeriac-metrics:http/proxy{path}")
 
+    def http_of_leader(self, path: str) -> str:
+        """What the operator that leads answers: only that one knows its queues."""
+        name = self.leader()["metadata"]["name"]
+        return self.kube.text(f"/api/v1/namespaces/{self.namespace}/pods/{name}:8080/proxy{path}")
+
     def metrics(self) -> Samples:
         """The leader's metrics as they are now."""
-        name = self.leader()["metadata"]["name"]
-        return parse(self.kube.text(f"/api/v1/namespaces/{self.namespace}/pods/{name}:8080/proxy/metrics"))
+        return parse(self.http_of_leader("/metrics"))
 
     def log(self, tail_lines: int = 200) -> str:
         """The end of each operator's log, and of that before its last restart."""

@@ -15,7 +15,7 @@ from celeriac._wire import Call, Unreachable
 SERVICES = "/api/v1/services"
 OPERATOR = "app.kubernetes.io/name=celeriac"
 PORT = "http"
-TRIES = 4
+TRIES = 12
 """A Service gives any replica, and only one works on the namespace; the others answer 503."""
 
 

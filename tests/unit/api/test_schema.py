@@ -42,6 +42,15 @@ def test_references_nulls_titles_and_defaults_are_gone() -> None:
     }
 
 
+class Long(BaseModel):
+    """What takes
+    two lines."""
+
+
+def test_a_description_is_one_line_because_kubectl_explain_breaks_lines_itself() -> None:
+    assert structural_schema(Long)["description"] == "What takes two lines."
+
+
 def test_a_union_is_refused_when_the_crd_is_made_and_not_by_a_cluster() -> None:
     with pytest.raises(ValueError, match="no unions"):
         structural_schema(Union)

@@ -30,6 +30,8 @@ def _convert(schema: Schema, definitions: Schema) -> Schema:
     if "allOf" in schema or ("anyOf" in schema and "x-kubernetes-int-or-string" not in schema):
         raise ValueError(f"A structural schema has no unions: {schema}")
     result = {key: value for key, value in schema.items() if key not in _DROPPED}
+    if "description" in result:  # kubectl explain breaks lines itself
+        result["description"] = " ".join(result["description"].split())
     if "const" in result:
         result["enum"] = [result.pop("const")]
     if "properties" in schema:

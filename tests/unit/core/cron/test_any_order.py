@@ -20,6 +20,7 @@ from tests.support.profiles import examples
 from celeriac.cron.calendar import Calendar
 from celeriac.cron.expression import parse_expression
 from celeriac.cron.run import slot_of
+from celeriac_operator.core.cron.backlog import MOST_COUNTED
 
 SCHEDULES = ("*/5 * * * *", "* * * * *", "7,11 * * * *")
 
@@ -156,7 +157,8 @@ class AnyOrder(RuleBasedStateMachine):
         expected = list(self.calendar.between(T0, until))
         ran = [slot for slot in expected if self.cluster.ran(slot)]
 
-        assert len(expected) == len(ran) + status.get("missedRuns", 0)
+        missed, counted = len(expected) - len(ran), status.get("missedRuns", 0)
+        assert missed == counted or missed > counted >= MOST_COUNTED
         assert len(ran) == len(self.cluster.runs), "a run that is no slot's"
         late = self.calendar.newest(T0, self.cluster.clock.now - timedelta(minutes=7), 1)
         assert [] == [slot for slot in late if slot > until], "a slot that nobody decided upon"

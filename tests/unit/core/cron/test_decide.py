@@ -449,6 +449,21 @@ def test_the_history(fields: dict[str, Any], runs: list[Run], deleted: list[str]
     assert deleted == told(decide_cron(world, clock("12:02"))).get("delete", [])
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"concurrencyPolicy": "Queue"}, id="a queue that is never empty"),
+        pytest.param({"concurrencyPolicy": "Replace"}, id="runs that are always replaced"),
+        pytest.param({"suspend": True}, id="a suspension"),
+    ],
+)
+def test_the_history_is_kept_short_while_slots_wait(fields: dict[str, Any]) -> None:
+    runs = [*finished([0, 5], succeeded=False), ACTIVE]
+    world = settled(make_cron_world(make_cron(status=SEEN, **fields), *runs), clock("12:05:30"))
+
+    assert ["29539320"] == told(decide_cron(world, clock("12:05:30")))["delete"]
+
+
 def test_a_crontask_that_is_being_deleted_is_left_alone() -> None:
     assert CronPlan() == decide_cron(make_cron_world(make_cron(deleting=True)), clock("12:05"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from celeriac.cron.errors import CalendarError
+from celeriac_operator.core.cron.history import beyond_history
 from celeriac_operator.core.cron.plan import CronPlan
 from celeriac_operator.core.cron.status import Trouble, compose, lasting_trouble, unless_known
 from celeriac_operator.core.cron.view import CronView
@@ -33,8 +34,11 @@ def calendar_changed(view: CronView) -> CronPlan | None:
 
 
 def suspended(view: CronView) -> CronPlan | None:
-    """Nothing starts; the runs go on and are shown."""
-    return unless_known(view, compose(view, lasting_trouble(view))) if view.cron.spec.suspend else None
+    """Nothing starts; the runs go on and are shown, and the history is kept short."""
+    if not view.cron.spec.suspend:
+        return None
+    plan = unless_known(view, compose(view, lasting_trouble(view)))
+    return CronPlan(status=plan.status, delete=beyond_history(view))
 
 
 def resumed(view: CronView) -> CronPlan | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from celeriac.api.v1alpha1 import Condition, CronTaskStatus
+from celeriac.api.v1alpha1 import Condition, CronTaskStatus, Failure
 from celeriac_operator.core import names
 from celeriac_operator.core.cron.facts import CronFacts
 from celeriac_operator.core.status import Truth, whole_second
@@ -21,12 +21,12 @@ def poisoned(cron: CronFacts, error: str, now: datetime) -> CronTaskStatus:
 
 def _condition(cron: CronFacts, type_: str, truth: Truth, message: str, now: datetime) -> Condition:
     old = cron.status.condition(type_)
-    if old is not None and old.reason == names.INTERNAL_ERROR and old.observed_generation == cron.generation:
+    if old is not None and old.reason == Failure.INTERNAL_ERROR and old.observed_generation == cron.generation:
         return old
     return Condition(
         type=type_,
         status=truth,
-        reason=names.INTERNAL_ERROR,
+        reason=Failure.INTERNAL_ERROR,
         message=message,
         last_transition_time=whole_second(now),
         observed_generation=cron.generation,

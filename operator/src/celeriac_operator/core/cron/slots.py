@@ -78,6 +78,7 @@ def replaced(view: CronView) -> CronPlan | None:
         status=plan.status,
         cancel=running,
         events=(Event("Normal", names.REPLACED_EVENT, message),),
+        delete=plan.delete,
         look_again=plan.look_again,
     )
 
@@ -94,16 +95,17 @@ def start_run(view: CronView) -> CronPlan | None:
 
 
 def up_to_date(view: CronView) -> CronPlan:
-    """Nothing is due: show what runs, tidy up, and look again when the next slot is due."""
-    plan = _waits(view)
-    return CronPlan(status=plan.status, delete=beyond_history(view), look_again=plan.look_again)
+    """Nothing is due."""
+    return _waits(view)
 
 
 def _waits(view: CronView, until: datetime | None = None) -> CronPlan:
+    """Show what runs, tidy up, and look again when the next slot is due, or at that time."""
     upcoming = view.backlog.next
     moments = (until, view.due(upcoming) if upcoming is not None else None)
     plan = unless_known(view, compose(view, lasting_trouble(view)))
-    return CronPlan(status=plan.status, look_again=min((m for m in moments if m is not None), default=None))
+    look_again = min((moment for moment in moments if moment is not None), default=None)
+    return CronPlan(status=plan.status, delete=beyond_history(view), look_again=look_again)
 
 
 def _text(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from celeriac.api.v1alpha1 import MAX_ACTIVE_SHOWN, ActiveRun, Condition, CronTaskStatus
+from celeriac.api.v1alpha1 import MAX_ACTIVE_SHOWN, ActiveRun, Condition, CronTaskStatus, Failure
 from celeriac.cron.errors import CalendarError
 from celeriac_operator.core import names
 from celeriac_operator.core.cron.plan import CronPlan
@@ -28,7 +28,7 @@ class Trouble:
 
 
 NOT_ACCEPTED = frozenset(
-    {names.INVALID_SCHEDULE, names.UNKNOWN_TIME_ZONE, names.INVALID_TEMPLATE, names.INTERNAL_ERROR}
+    {names.INVALID_SCHEDULE, names.UNKNOWN_TIME_ZONE, names.INVALID_TEMPLATE, Failure.INTERNAL_ERROR}
 )
 """The spec itself is at fault, so that no run can come of it."""
 _LASTING = frozenset({names.INVALID_TEMPLATE, names.QUOTA_EXCEEDED, names.REFUSED, names.RUN_NAME_TAKEN})

@@ -32,8 +32,8 @@ from celeriac_operator.manifests.revision import build_revision
 from celeriac_operator.measure import measure
 
 REFUSED_JOB_RETRY = timedelta(seconds=5)
-NEVER_FITS_RETRY = timedelta(minutes=5)
-"""A quota that is too small as a whole has to be changed by a person first."""
+NEVER_FITS_RETRY = timedelta(seconds=30)
+"""A quota that is too small as a whole has to be changed by a person first, who then wants to see the task go on."""
 
 
 @dataclass(frozen=True, slots=True)

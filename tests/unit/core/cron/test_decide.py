@@ -235,6 +235,14 @@ def test_slots_of_an_outage_do_not_pass_for_waiting() -> None:
     assert 12 == world.cron.status.missed_runs
 
 
+def test_where_both_run_no_slot_has_waited_for_another() -> None:
+    ended = make_run(clock("12:00"), finished_at=clock("12:21:40"))
+    world = settled(make_cron_world(make_cron(status=SEEN), ended), clock("12:22"))
+
+    assert (ended,) == world.runs
+    assert 4 == world.cron.status.missed_runs
+
+
 def test_a_replacing_slot_waits_for_the_grace_period_however_long_that_is() -> None:
     cron = make_cron(status=SEEN, concurrencyPolicy="Replace")
     world = settled(make_cron_world(cron, make_run(clock("12:00"), cancelling=True)), clock("12:13"))
@@ -365,6 +373,16 @@ def test_what_was_refused_is_remembered_by_the_status_over_a_restart() -> None:
     assert "InvalidTemplate" == stalled.reason
 
 
+def test_what_was_refused_of_another_spec_is_forgotten() -> None:
+    said = condition("Stalled", "True", "InvalidTemplate", observed_generation=1)
+    status = cron_status(decided_time=clock("12:00"), conditions=(said,))
+    world = settled(make_cron_world(make_cron(status=status, generation=2)), clock("12:01"))
+    stalled = world.cron.status.condition("Stalled")
+
+    assert stalled is not None
+    assert ("False", 2) == (stalled.status, stalled.observed_generation)
+
+
 def test_a_run_that_exists_clears_what_was_said() -> None:
     status = cron_status(
         decided_time=clock("12:00"),
@@ -401,6 +419,14 @@ def test_a_run_that_was_never_recorded_is_not_missed() -> None:
     assert clock("12:05") == world.cron.status.last_schedule_time
     assert 11 == world.cron.status.missed_runs
     assert (run,) == world.runs
+
+
+def test_slots_before_a_run_that_was_never_recorded_are_missed() -> None:
+    """Its creator counted them, or was about to, and died."""
+    world = settled(make_cron_world(make_cron(status=SEEN), make_run(clock("12:15"))), clock("12:15:30"))
+
+    assert clock("12:15") == world.cron.status.last_schedule_time
+    assert 2 == world.cron.status.missed_runs
 
 
 def test_a_task_of_a_slot_in_the_future_moves_nothing() -> None:
@@ -441,6 +467,11 @@ def finished(minutes: list[int], **fields: Any) -> list[Run]:
             id="a run by hand is part of it",
         ),
         pytest.param({"failedTasksHistoryLimit": 0}, [ACTIVE], [], id="what runs is not deleted"),
+        pytest.param(
+            {"successfulTasksHistoryLimit": 0},
+            *([make_run(clock("12:10"), finished_at=clock("12:11"))], []),
+            id="nor what is not recorded yet, since the clock went back",
+        ),
     ],
 )
 def test_the_history(fields: dict[str, Any], runs: list[Run], deleted: list[str]) -> None:

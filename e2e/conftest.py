@@ -66,6 +66,20 @@ def shared_namespace(kube: Kube, release: Release) -> Iterator[Namespace]:
         yield fresh
 
 
+@pytest.fixture(scope="module")
+def quiet(release: Release) -> Iterator[Release]:
+    """No operator of the release runs."""
+    with release.paused():
+        yield release
+
+
+@pytest.fixture
+def unwatched(kube: Kube, quiet: Release) -> Iterator[Namespace]:
+    """A namespace that no operator watches yet."""
+    with fresh_namespace(kube, labels=RESTRICTED) as fresh:
+        yield fresh
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """A failure comes with the state of the test's namespaces and the operator's log."""

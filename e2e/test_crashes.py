@@ -7,7 +7,6 @@ likes, where a pod would be restarted later and later.
 import random
 import signal
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from e2e.support.connection import is_local
 from e2e.support.kube import Kube, Obj
 from e2e.support.load import SEED, audited, load
 from e2e.support.manifests import backoff, task
-from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
+from e2e.support.namespaces import Namespace
 from e2e.support.operator import LocalOperator, local_operator
 from e2e.support.predicates import attempt_ended, attempt_runs, attempts, status
 from e2e.support.proxy import api_proxy
@@ -30,20 +29,6 @@ KILLS_AT_WRITES = 12
 WRITES_PER_KILL = 2
 CUT_OFF_SECONDS = 45
 """Longer than all pauses between the operator's connection attempts together."""
-
-
-@pytest.fixture(scope="module")
-def quiet(release: Release) -> Iterator[Release]:
-    """No operator of the release runs."""
-    with release.paused():
-        yield release
-
-
-@pytest.fixture
-def unwatched(kube: Kube, quiet: Release) -> Iterator[Namespace]:
-    """A namespace that no operator watches yet."""
-    with fresh_namespace(kube, labels=RESTRICTED) as fresh:
-        yield fresh
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ lease's own arithmetic and a slow machine allow.
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -46,20 +46,6 @@ def test_a_rolling_upgrade_under_load_loses_nothing(kube: Kube, release: Release
 
         assert release.leader()["metadata"]["name"] != before
         assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
-
-
-@pytest.fixture(scope="module")
-def quiet(release: Release) -> Iterator[Release]:
-    """No operator of the release runs."""
-    with release.paused():
-        yield release
-
-
-@pytest.fixture
-def unwatched(kube: Kube, quiet: Release) -> Iterator[Namespace]:
-    """A namespace that no operator watches yet."""
-    with fresh_namespace(kube, labels=RESTRICTED) as fresh:
-        yield fresh
 
 
 def killed(leader: LocalOperator, taken_over: Callable[[], None]) -> None:

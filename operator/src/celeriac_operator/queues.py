@@ -15,8 +15,8 @@ from celeriac_operator.core.admission.admission import Admission
 from celeriac_operator.core.admission.rate import replayed
 from celeriac_operator.core.admission.standing import Holds, QueueKey, Standing
 from celeriac_operator.core.admission.status import PAUSE_SECONDS, QueueFacts, next_growth, queue_status
+from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.facts import Key, TaskFacts, World
-from celeriac_operator.core.status import whole_second
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from celeriac.api.v1alpha1 import Condition, TaskDefinitionStatus
+from celeriac_operator.core.conditions import Truth, condition_since
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.schema import broken_schema
-from celeriac_operator.core.status import Truth, whole_second
 from celeriac_operator.core.text import cut
 
 
@@ -70,13 +70,5 @@ def schema_problems(facts: DefinitionFacts) -> str:
 def _condition(
     facts: DefinitionFacts, type_: str, status: Truth, reason: str, message: str, now: datetime
 ) -> Condition:
-    old = next((c for c in facts.status.conditions if c.type == type_), None)
-    same = old is not None and old.status == status
-    return Condition(
-        type=type_,
-        status=status,
-        reason=reason,
-        message=message,
-        last_transition_time=old.last_transition_time if old is not None and same else whole_second(now),
-        observed_generation=facts.generation,
-    )
+    known, generation = facts.status.conditions, facts.generation
+    return condition_since(known, type_, status, reason, message, generation=generation, now=now)

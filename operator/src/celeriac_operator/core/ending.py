@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Attempt, Failure, Phase, Result
 from celeriac_operator.core import names
+from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.outcome import Ended
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Event, Plan
 from celeriac_operator.core.result import InvalidResult, read_result
 from celeriac_operator.core.retry import RetryDecision, retry_decision
-from celeriac_operator.core.status import Saying, compose, whole_second
+from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from celeriac.api.v1alpha1 import Condition, Failure, Phase, TaskStatus
 from celeriac_operator.core import names
-from celeriac_operator.core.status import Truth, whole_second
+from celeriac_operator.core.conditions import Truth, whole_second
 from celeriac_operator.core.text import cut
 
 TRIES = 5

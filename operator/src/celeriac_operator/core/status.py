@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from celeriac.api.v1alpha1 import (
     DISRUPTIONS,
@@ -16,11 +15,10 @@ from celeriac.api.v1alpha1 import (
     TaskStatus,
 )
 from celeriac_operator.core import names
+from celeriac_operator.core.conditions import Truth, condition_since, whole_second
 from celeriac_operator.core.facts import Accepted
 from celeriac_operator.core.text import clipped, cut
 from celeriac_operator.core.view import View
-
-Truth = Literal["True", "False", "Unknown"]
 
 _LONGEST_MESSAGE = 4096
 _LONGEST_ATTEMPT_MESSAGE = 3072
@@ -79,11 +77,6 @@ def compose(
     )
 
 
-def whole_second(moment: datetime) -> datetime:
-    """Times in status are whole seconds, as Kubernetes' own."""
-    return moment.replace(microsecond=0)
-
-
 def _attempts(old: tuple[Attempt, ...], attempt: Attempt | None) -> tuple[Attempt, ...]:
     """The last 10, so that the object stays small whatever happens to the task."""
     if attempt is None:
@@ -124,14 +117,8 @@ def _condition(view: View, saying: Saying, type_: str, truth: Truth) -> Conditio
     old = view.task.status.condition(type_)
     plain = type_ == names.ACCEPTED and truth == "True"
     reason = names.ACCEPTED if plain else saying.reason
-    held = old is not None and old.status == truth
-    if old is not None and held and old.reason == reason:
+    if old is not None and (old.status, old.reason) == (truth, reason):
         return old
-    return Condition(
-        type=type_,
-        status=truth,
-        reason=reason,
-        message="" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE),
-        last_transition_time=old.last_transition_time if old is not None and held else whole_second(view.now),
-        observed_generation=view.task.generation,
-    )
+    message = "" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE)
+    known, generation = view.task.status.conditions, view.task.generation
+    return condition_since(known, type_, truth, reason, message, generation=generation, now=view.now)

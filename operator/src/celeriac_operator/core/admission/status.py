@@ -9,7 +9,7 @@ from celeriac.api.v1alpha1 import Condition, RateLimitStatus, TaskQueueSpec, Tas
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import Counts, QueueKey
 from celeriac_operator.core.admission.why import stopped
-from celeriac_operator.core.status import Truth, whole_second
+from celeriac_operator.core.conditions import Truth, condition_since
 
 PAUSE_SECONDS = 5
 """A queue's status is written at most so often."""
@@ -84,13 +84,5 @@ def _active(facts: QueueFacts, counts: Counts, now: datetime) -> Condition:
 
 
 def _condition(facts: QueueFacts, type_: str, status: Truth, reason: str, message: str, now: datetime) -> Condition:
-    old = next((condition for condition in facts.status.conditions if condition.type == type_), None)
-    same = old is not None and old.status == status
-    return Condition(
-        type=type_,
-        status=status,
-        reason=reason,
-        message=message,
-        last_transition_time=old.last_transition_time if old is not None and same else whole_second(now),
-        observed_generation=facts.generation,
-    )
+    known, generation = facts.status.conditions, facts.generation
+    return condition_since(known, type_, status, reason, message, generation=generation, now=now)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from celeriac.cron.errors import CalendarError
+from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.cron.history import beyond_history
 from celeriac_operator.core.cron.plan import CronPlan
 from celeriac_operator.core.cron.status import Trouble, compose, lasting_trouble, unless_known
 from celeriac_operator.core.cron.view import CronView
 from celeriac_operator.core.names import SUSPENDED
-from celeriac_operator.core.status import whole_second
 
 
 def being_deleted(view: CronView) -> CronPlan | None:

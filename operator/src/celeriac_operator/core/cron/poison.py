@@ -6,8 +6,8 @@ from datetime import datetime
 
 from celeriac.api.v1alpha1 import Condition, CronTaskStatus, Failure
 from celeriac_operator.core import names
+from celeriac_operator.core.conditions import Truth, whole_second
 from celeriac_operator.core.cron.facts import CronFacts
-from celeriac_operator.core.status import Truth, whole_second
 from celeriac_operator.core.text import cut
 
 

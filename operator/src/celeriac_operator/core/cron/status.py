@@ -10,9 +10,9 @@ from typing import Any
 from celeriac.api.v1alpha1 import MAX_ACTIVE_SHOWN, ActiveRun, Condition, CronTaskStatus, Failure
 from celeriac.cron.errors import CalendarError
 from celeriac_operator.core import names
+from celeriac_operator.core.conditions import Truth, condition_since
 from celeriac_operator.core.cron.plan import CronPlan
 from celeriac_operator.core.cron.view import CronView
-from celeriac_operator.core.status import Truth, whole_second
 from celeriac_operator.core.text import cut
 
 _LONGEST_MESSAGE = 1024
@@ -96,14 +96,9 @@ _PLAIN_REASONS = {names.ACCEPTED: names.ACCEPTED, names.SUSPENDED: "NotSuspended
 
 
 def _condition(view: CronView, type_: str, truth: Truth, why: Trouble | None) -> Condition:
-    old = view.cron.status.condition(type_)
-    held = old is not None and old.status == truth
-    since: datetime = old.last_transition_time if old is not None and held else whole_second(view.now)
-    return Condition(
-        type=type_,
-        status=truth,
-        reason=why.reason if why else _PLAIN_REASONS[type_],
-        message=cut(why.message, _LONGEST_MESSAGE) if why else "",
-        last_transition_time=since,
-        observed_generation=view.cron.generation,
+    reason = why.reason if why else _PLAIN_REASONS[type_]
+    message = cut(why.message, _LONGEST_MESSAGE) if why else ""
+    cron = view.cron
+    return condition_since(
+        cron.status.conditions, type_, truth, reason, message, generation=cron.generation, now=view.now
     )

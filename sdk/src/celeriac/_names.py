@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import time
 import uuid
+
+from celeriac.wire.canonical import canonical_json
 
 REQUEST_DIGEST = "celeriac.dev/request-digest"
 """Annotation: the digest of the request that made the Task, so that a repeated request is known as such."""
@@ -20,16 +21,6 @@ IDEMPOTENCY_KEY = "celeriac.dev/idempotency-key"
 
 MAX_NAME = 63
 _RETRY_SUFFIX = re.compile(r"-r([1-9][0-9]{0,5})$")
-
-
-def canonical_json(value: object) -> bytes:
-    """One spelling of a JSON value: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def digest(value: object) -> str:
-    """The sha256 of a JSON value's canonical spelling."""
-    return f"sha256:{hashlib.sha256(canonical_json(value)).hexdigest()}"
 
 
 def uuid7(unix_ms: int, random: bytes) -> uuid.UUID:

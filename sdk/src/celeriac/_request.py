@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from celeriac import errors
-from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, REQUEST_DIGEST, digest, name_of_key, new_name
+from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, REQUEST_DIGEST, name_of_key, new_name
 from celeriac.api.v1alpha1 import (
     API_VERSION,
     MAX_PARAMS_BYTES,
@@ -26,6 +26,7 @@ from celeriac.api.v1alpha1 import (
     TaskSpec,
 )
 from celeriac.api.v1alpha1.model import DNS_LABEL
+from celeriac.wire.canonical import digest
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 

@@ -15,12 +15,13 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._api import Api
-from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST, RETRY_OF, digest, retry_name, retry_number
+from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST, RETRY_OF, retry_name, retry_number
 from celeriac._request import TaskRequest, build_task, manifest_of
 from celeriac._task import Task, parse_task
 from celeriac._watch import follow_one
 from celeriac._wire import Query, resource_path, tasks_path
 from celeriac.api.v1alpha1 import API_VERSION, Cancel
+from celeriac.wire.canonical import digest
 
 MOST_RETRIES = 1000
 

@@ -7,8 +7,9 @@ import uuid
 
 import pytest
 
-from celeriac._names import digest, name_of_key, new_name, retry_name, retry_number, uuid7
+from celeriac._names import name_of_key, new_name, retry_name, retry_number, uuid7
 from celeriac.api.v1alpha1.model import DNS_LABEL
+from celeriac.wire.canonical import digest
 
 
 def test_a_new_name_is_a_dns_label_and_a_uuid_of_version_7() -> None:

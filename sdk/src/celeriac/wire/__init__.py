@@ -1,0 +1,1 @@
+"""What goes over NATS between clients, operator and runner, as values. Pure: no connection, no clock."""

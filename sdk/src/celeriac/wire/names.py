@@ -1,0 +1,93 @@
+"""Streams, subjects, buckets and keys. Namespaces, queues and tasks are DNS labels: each is one token of a subject."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Band = Literal["h", "n", "l"]
+BANDS: tuple[Band, ...] = ("h", "n", "l")
+"""Priority bands of a queue's stream, in the order that intake looks at them: above 0, 0, below 0."""
+
+DEAD_STREAM = "CELERIAC_DEAD"
+"""Messages that could not become a Task, each with its reason."""
+DELAYED_STREAM = "CELERIAC_DELAYED"
+"""Messages whose start time is far away; only the operator writes to it."""
+EVENTS_STREAM = "CELERIAC_EVENTS"
+"""The history of all tasks."""
+RESULTS_BUCKET = "celeriac-results"
+"""Key-value bucket of the records."""
+PAYLOADS_BUCKET = "celeriac-payloads"
+"""Object store of params and results that are too large for a message or a status."""
+
+SUBMISSION = "celeriac.dev/submission"
+"""Annotation of a Task that came as a message: the message's digest."""
+SUBMIT_TIME = "celeriac.dev/submit-time"
+"""Annotation of a Task that came as a message: when the stream took it, RFC 3339; the clocks start there."""
+
+DEAD_REASON = "Celeriac-Reason"
+"""Header of a dead letter: why, one CamelCase word."""
+DEAD_MESSAGE = "Celeriac-Message"
+"""Header of a dead letter: why, one line for people."""
+DEAD_ORIGIN = "Celeriac-Origin"
+"""Header of a dead letter: ``<stream>.<stream's creation, Unix nanoseconds>.<sequence>`` of the message; also its
+Nats-Msg-Id, so that a repeated burial adds nothing."""
+
+
+def band_of(priority: int) -> Band:
+    """The band of a task's priority."""
+    return "h" if priority > 0 else "l" if priority < 0 else "n"
+
+
+def stream_of(namespace: str, queue: str) -> str:
+    """The stream of a TaskQueue."""
+    return f"CELERIAC_{namespace}_{queue}"
+
+
+def submit_subject(namespace: str, queue: str, band: Band) -> str:
+    """Where a message for a queue is published."""
+    return f"celeriac.submit.{namespace}.{queue}.{band}"
+
+
+def submit_subjects(namespace: str, queue: str) -> str:
+    """All subjects of a queue's stream."""
+    return f"celeriac.submit.{namespace}.{queue}.*"
+
+
+def consumer_of(band: Band) -> str:
+    """The durable consumer of a band."""
+    return f"intake-{band}"
+
+
+def delayed_subject(namespace: str, queue: str, band: Band) -> str:
+    """Where the operator keeps a message until its time comes near."""
+    return f"celeriac.delayed.{namespace}.{queue}.{band}"
+
+
+def dead_subject(namespace: str, queue: str) -> str:
+    """Where a queue's dead letters are."""
+    return f"celeriac.dead.{namespace}.{queue}"
+
+
+def event_subject(namespace: str, task: str, what: str) -> str:
+    """Where an event of a task is published."""
+    return f"celeriac.events.{namespace}.{task}.{what}"
+
+
+def record_key(namespace: str, task: str) -> str:
+    """Key of a task's record in the results bucket."""
+    return f"{namespace}.{task}"
+
+
+def attempt_key(namespace: str, task_uid: str, attempt: int) -> str:
+    """Key of an attempt's outcome in the results bucket: whoever creates it first decides it."""
+    return f"{namespace}.{task_uid}.{attempt}"
+
+
+def params_object(namespace: str, digest: str) -> str:
+    """Name of large params in the payloads bucket; ``digest`` is ``sha256:<hex>`` of their canonical JSON."""
+    return f"{namespace}.params.{digest.removeprefix('sha256:')}"
+
+
+def result_object(namespace: str, task_uid: str, attempt: int) -> str:
+    """Name of an attempt's large result in the payloads bucket."""
+    return f"{namespace}.result.{task_uid}.{attempt}"

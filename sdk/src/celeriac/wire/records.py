@@ -1,0 +1,82 @@
+"""Records in the results bucket: what outlives a Task, and who decided an attempt."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from celeriac.api.v1alpha1.failure import Failure
+from celeriac.api.v1alpha1.model import ApiModel
+from celeriac.api.v1alpha1.task import Attempt, Result
+
+
+class RecordKind(StrEnum):
+    """Who wrote a task's record, and what it says."""
+
+    FINISHED = "Finished"
+    """The operator, before the Task's terminal status."""
+    CANCEL_REQUESTED = "CancelRequested"
+    """A client: the task is to end. Intake and a Task that has not finished follow it; the operator replaces it."""
+    DEAD = "Dead"
+    """Intake: the message became no Task and is among the dead letters."""
+
+
+class TaskRecord(ApiModel):
+    """A task's record, under ``<namespace>.<task>``."""
+
+    kind: RecordKind
+    """Who wrote it, and what it says."""
+    submission: str | None = None
+    """Digest of the message that it belongs to; None where the writer knows none."""
+    task_uid: str | None = None
+    """The Task that finished; None while there was none."""
+    outcome: str
+    """Reason of the Finished condition, ``Cancelled``, or the dead letter's reason."""
+    message: Annotated[str, Field(max_length=8192)] = ""
+    """The sentence about it; of a cancel request, the reason that was given."""
+    result: Result | None = None
+    """What the task returned."""
+    attempt_count: int = 0
+    """Attempts begun."""
+    attempts: Annotated[tuple[Attempt, ...], Field(max_length=10)] = ()
+    """The last attempts, the very last one at least."""
+    create_time: AwareDatetime | None = None
+    """When the task was submitted."""
+    start_time: AwareDatetime | None = None
+    """When its first container started."""
+    finish_time: AwareDatetime
+    """When it finished, or when the record was written."""
+    expire_time: AwareDatetime
+    """The record is deleted after this."""
+
+
+class Author(StrEnum):
+    """Who decided an attempt."""
+
+    RUNNER = "Runner"
+    OPERATOR = "Operator"
+
+
+class AttemptRecord(ApiModel):
+    """An attempt's outcome, under ``<namespace>.<task uid>.<attempt>``: the first create wins, and it never changes."""
+
+    author: Author
+    """Who decided."""
+    task_uid: Annotated[str, Field(max_length=64)]
+    """Uid of the Task."""
+    attempt: int
+    """1 for the first."""
+    pod_uid: Annotated[str | None, Field(max_length=64, alias="podUID")] = None
+    """The pod that ran it; a record of a pod that the attempt is not bound to does not count."""
+    failure: Failure | None = None
+    """Why it failed; None: it succeeded."""
+    exit_code: int | None = None
+    """What the runner exits with."""
+    message: Annotated[str, Field(max_length=4096)] = ""
+    """What happened: of an exception its type and text, then the end of its traceback."""
+    result: Result | None = None
+    """What the function returned."""
+    finish_time: AwareDatetime
+    """When it ended."""

@@ -57,7 +57,8 @@ class Queues:
         queue = QueueKey(task.key.namespace, name)
         self._configure(queue)
         slot = self.admission.slot(task.key, queue, task.spec.concurrency_key)
-        return replace(world, queue_name=name, queue=self.admission.spec(queue), slot=slot)
+        company = self.admission.counts(queue).running
+        return replace(world, queue_name=name, queue=self.admission.spec(queue), slot=slot, company=company)
 
     def tell(self, task: Key, standing: Standing | None) -> None:
         """Say where a Task stands now, and have whoever gets a slot by that looked at."""

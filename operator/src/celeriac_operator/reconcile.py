@@ -96,6 +96,7 @@ class Reconciler:
         elif key in self._poison and not task.finished:
             await self._applier.write_status(task, poisoned(task.status, self._poison[key], self._clock()))
             del self._poison[key]
+            self._queue.add(key)
         else:
             await self._decide(task)
 
@@ -116,8 +117,11 @@ class Reconciler:
             self._queues.tell(task.key, plan.standing)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
         self._remember(task.key, applied.refusal, kept=kept)
-        if plan.look_again is not None:
-            self._queue.add_at(task.key, plan.look_again)
+        follows = plan if applied.world is None else decide(applied.world, now)
+        if applied.world is not None and follows.acts:
+            self._queue.add(task.key)  # most writes leave nothing to do, and to observe anew would cost more
+        if follows.look_again is not None:
+            self._queue.add_at(task.key, follows.look_again)
 
     def _remember(self, key: Key, refused: Refusal | None, *, kept: bool) -> None:
         """A refusal counts until its time, or until a create goes through."""

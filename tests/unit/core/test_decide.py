@@ -204,6 +204,21 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         1,
         {"again": 3},
     ),
+    "a pod that starts in company may take longer before it is said": (
+        replace(world_of(None, make_job(), make_pod()), company=60),
+        17,
+        {"again": 18},
+    ),
+    "a pod in company is said in the end": (
+        replace(world_of(None, make_job(), make_pod()), company=60),
+        18,
+        {"status": "Starting/Starting", "again": 301},
+    ),
+    "what was said before is corrected after three seconds, in any company": (
+        replace(world_of(make_status(phase="Queued", observed_generation=1), make_job(), make_pod()), company=60),
+        3,
+        {"status": "Starting/Starting", "again": 301},
+    ),
     "a pod that takes longer to start is said": (
         world_of(None, make_job(), make_pod()),
         3,

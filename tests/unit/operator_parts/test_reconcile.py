@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.objects import Raw
 from tests.support.process import Process
 
+from celeriac.api.v1alpha1 import Cancel
 from celeriac_operator.core.facts import Key
 from celeriac_operator.watch import WATCHED
 
@@ -59,6 +61,53 @@ def test_a_task_that_does_not_wait_costs_three_writes(cluster: Cluster) -> None:
 
     assert status(cluster)["result"] == {"value": {"size": 3}}
     assert cluster.writes == {"create jobs": 1, "status tasks": 2}
+
+
+def test_a_pod_that_begins_as_it_should_is_no_reason_to_look_at_its_task(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    process.hear("pods")
+
+    assert process.cache.pods.entries
+    assert not process.queue.ready
+
+
+def test_a_pod_that_begins_is_looked_at_where_its_task_is_to_end(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    task = process.cache.tasks.entries[KEY]
+    task.facts = replace(task.facts, spec=task.facts.spec.model_copy(update={"cancel": Cancel(reason="enough")}))
+    process.hear("pods")
+
+    assert {KEY: None} == process.queue.ready
+
+
+def test_a_second_pod_of_a_job_is_looked_at_at_once(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    process.hear("pods")
+    first = pod(cluster)
+    second = {**first, "metadata": {**first["metadata"], "name": "another", "uid": "another"}}
+    cluster.add("pods", second)
+    process.hear("pods")
+
+    assert {KEY: None} == process.queue.ready
+
+
+def test_after_a_write_nothing_is_observed_anew_where_nothing_is_left_to_do(cluster: Cluster) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    process.hear("tasks")
+    assert process.work()
+    assert {"create jobs": 1} == cluster.writes
+    assert not process.queue.ready
+    assert KEY in process.queue.timers
 
 
 def test_a_task_that_is_created_again_starts_anew(cluster: Cluster) -> None:

@@ -52,6 +52,14 @@ class TaskFacts:
         condition = self.status.condition("Finished")
         return condition is not None and condition.status == "True"
 
+    @property
+    def awaits_a_pod(self) -> bool:
+        """Nobody wants it to end, and its attempt under way, if one is recorded, has no pod yet and goes on."""
+        last = self.status.attempts[-1] if self.status.attempts else None
+        under_way = last is not None and last.finish_time is None
+        bound_or_ending = under_way and last is not None and (last.pod_uid is not None or last.failure is not None)
+        return self.spec.cancel is None and not self.deleting and not bound_or_ending
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -137,6 +145,12 @@ class PodFacts:
     def ended(self) -> bool:
         return isinstance(self.container, Terminated) or self.phase in ("Succeeded", "Failed")
 
+    @property
+    def begins_well(self) -> bool:
+        """It is on its way to its start, and nothing is in its way."""
+        trouble = (self.reason, self.message, self.disruption, self.unschedulable, self.deleted_at)
+        return self.container == Waiting() and self.phase == "Pending" and not any(trouble)
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -182,3 +196,5 @@ class World:
     """What the Task's queue says; the operator's defaults where nobody declared it."""
     slot: Slot = field(default_factory=Unlimited)
     """What the queue answers to the Task."""
+    company: int = 0
+    """How many Tasks of the queue hold a slot."""

@@ -74,3 +74,8 @@ class Plan:
     look_again: datetime | None = None
     standing: Standing | None = None
     """Where the Task stands with its queue then; None: it has no slot and wants none."""
+
+    @property
+    def acts(self) -> bool:
+        """Something is to be done now, rather than waited for."""
+        return bool(self.create or self.status or self.events or self.delete)

@@ -25,6 +25,9 @@ ASK_JOB_SECONDS = 2
 """How often a Job is asked what became of its pod, when the pod is gone."""
 SAY_STARTING_AFTER_SECONDS = 3
 """A container that starts as it should says nothing for so long: one write less for almost every task."""
+STARTS_A_SECOND = 4
+"""In company it may take longer: about so many start on a small node in a second, one after the other."""
+LONGEST_SILENCE_SECONDS = 30
 
 
 def no_longer_wanted(view: View) -> Plan | None:
@@ -138,7 +141,14 @@ def _starting(view: View, found: NotStarted) -> Plan:
         saying = Saying(Phase.STARTING, problem, f"Attempt {attempt.number} cannot start yet: {message}", stuck=True)
         return waits(view, saying, since=since, until=refusal.retry_at if refusal else None)
     saying = Saying(Phase.STARTING, names.STARTING, f"Attempt {attempt.number} is starting")
-    return waits(view, saying, since=since, until=_ask_again(view, since), after_seconds=SAY_STARTING_AFTER_SECONDS)
+    return waits(view, saying, since=since, until=_ask_again(view, since), after_seconds=_usual_start(view))
+
+
+def _usual_start(view: View) -> int:
+    """Seconds that a start usually takes, with so many others at once. What was said before is corrected sooner."""
+    if view.task.status.observed_generation is not None:
+        return SAY_STARTING_AFTER_SECONDS
+    return min(SAY_STARTING_AFTER_SECONDS + view.world.company // STARTS_A_SECOND, LONGEST_SILENCE_SECONDS)
 
 
 def _ask_again(view: View, since: datetime) -> datetime | None:

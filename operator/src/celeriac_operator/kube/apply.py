@@ -44,6 +44,8 @@ class Applied:
     """What the API server refused."""
     stale: bool = False
     """The Task has changed since it was observed: the rest of the plan was dropped, and it is looked at again."""
+    world: World | None = None
+    """What was observed, with the attempt that was started and the status that was written; None: nothing of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,25 @@ class Applier:
             refusal = await self._create(create, task, now)
             if refusal is not None:
                 return Applied(refusal)
-        if plan.status is not None and not await self.write_status(task, plan.status):
-            return Applied(stale=True)  # the decision was made from an old state: what it would delete may be wanted
+        stored = None
+        if plan.status is not None:
+            stored = await self.write_status(task, plan.status)
+            if stored is None:
+                return Applied(stale=True)  # it was decided from an old state: what it would delete may be wanted
         for event in plan.events:
             await post(self.kube, task, event, now)
         for delete in plan.delete:
             await self._delete(delete, task)
-        return Applied()
+        return Applied(world=self._after(plan, world, stored))
+
+    def _after(self, plan: Plan, world: World, stored: TaskFacts | None) -> World | None:
+        """The snapshot as it is now, as far as the plan changed what the next decision is made from."""
+        started = next((create.attempt for create in plan.create if isinstance(create, CreateJob)), None)
+        if started is None:
+            return replace(world, task=stored) if stored is not None else None
+        namespace, name = world.task.key
+        job = self.cache.jobs.get(Key(namespace, names.job_name(name, world.task.uid, started)))
+        return replace(world, task=stored or world.task, job=job, refusal=None)
 
     async def _create(self, create: Create, task: TaskFacts, now: datetime) -> Refusal | None:
         match create:
@@ -103,12 +117,17 @@ class Applier:
             if controller_uid(found) != task.uid:
                 taken = f"Job {name} exists and is not this Task's: delete it"
                 return Refusal(names.JOB_NAME_TAKEN, taken, now + REFUSED_JOB_RETRY)
-            raw = found
-        self.changed(self.cache.put("jobs", raw))
+            self.changed(self.cache.put("jobs", found) | {task.key})  # its pod may have ended long ago
+            return None
+        self.cache.put("jobs", raw)
         return None
 
-    async def write_status(self, task: TaskFacts, status: TaskStatus) -> bool:
-        """Write the status, if the Task is still as it was observed; else have it observed again."""
+    async def write_status(self, task: TaskFacts, status: TaskStatus) -> TaskFacts | None:
+        """Write the status, if the Task is still as it was observed; else have it observed again.
+
+        Returns:
+            The Task as it is stored now; what follows from it is the caller's to find out.
+        """
         namespace, name = task.key
         try:
             raw = await self.kube.write_status(api.TASKS, namespace, name, task.version, status.to_wire())
@@ -118,10 +137,11 @@ class Applier:
             fresh = await self.kube.get(api.TASKS, namespace, name)
             changed = self.cache.put("tasks", fresh) if fresh else self.cache.drop("tasks", task.key)
             self.changed(changed | {task.key})
-            return False
+            return None
         measure(task, status)
-        self.changed(self.cache.put("tasks", raw))
-        return True
+        self.changed(self.cache.put("tasks", raw) - {task.key})
+        stored = self.cache.tasks.get(task.key)
+        return stored if isinstance(stored, TaskFacts) else None
 
     async def _delete(self, delete: Delete, task: TaskFacts) -> None:
         namespace = task.key.namespace

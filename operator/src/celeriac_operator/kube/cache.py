@@ -220,14 +220,16 @@ class Cache:
             return {CronKey(*key)}
         if kind == "definitions":
             return {DefinitionKey(*key), *self._waiting_for(key)}
-        return {entry.task} if entry.task is not None and not self._settled(entry) else set()
+        return {entry.task} if entry.task is not None and not self._expected(entry, gone) else set()
 
-    def _settled(self, entry: Entry[Any]) -> bool:
-        """A pod that ends after its Task has: news that no decision needs."""
+    def _expected(self, entry: Entry[Any], gone: bool) -> bool:
+        """A pod that ends after its Task has, or that begins as it should: news that no decision needs."""
         task = self.tasks.get(entry.task) if entry.task is not None else None
-        if not isinstance(task, TaskFacts) or not task.finished:
+        if not isinstance(task, TaskFacts) or not isinstance(entry.facts, PodFacts):
             return False
-        return isinstance(entry.facts, PodFacts) and entry.facts.ended
+        if task.finished:
+            return entry.facts.ended
+        return not gone and entry.facts.begins_well and task.awaits_a_pod and len(self.pods.owned_by(entry.owner)) == 1
 
     def _waiting_for(self, definition: Key) -> Iterable[Key]:
         """Tasks that name the definition and were not accepted yet."""

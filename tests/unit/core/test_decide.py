@@ -214,6 +214,16 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         18,
         {"status": "Starting/Starting", "again": 301},
     ),
+    "a short task in company is not said to run: its end is on its way": (
+        replace(world_of(None, make_job(), make_pod(running())), company=60),
+        5.5,
+        {"again": 6},
+    ),
+    "a task in company that goes on is said to run": (
+        replace(world_of(None, make_job(), make_pod(running())), company=60),
+        6,
+        {"status": "Running/Running"},
+    ),
     "what was said before is corrected after three seconds, in any company": (
         replace(world_of(make_status(phase="Queued", observed_generation=1), make_job(), make_pod()), company=60),
         3,

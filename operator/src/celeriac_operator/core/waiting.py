@@ -28,6 +28,9 @@ SAY_STARTING_AFTER_SECONDS = 3
 STARTS_A_SECOND = 4
 """In company it may take longer: about so many start on a small node in a second, one after the other."""
 LONGEST_SILENCE_SECONDS = 30
+NEWS_A_SECOND = 20
+"""In company the news of an end takes longer too: a task that has ended is not said to run."""
+LONGEST_NEWS_SECONDS = 5
 
 
 def no_longer_wanted(view: View) -> Plan | None:
@@ -116,7 +119,7 @@ def attempt_under_way(view: View) -> Plan | None:
     if isinstance(found, Running):
         where = f" on node {attempt.node_name}" if attempt.node_name else ""
         saying = Saying(Phase.RUNNING, names.RUNNING, f"Attempt {attempt.number} is running{where}")
-        return waits(view, saying, since=found.start)
+        return waits(view, saying, since=found.start, after_seconds=_usual_news(view))
     if isinstance(found, Unclear):
         saying = Saying(
             Phase.RUNNING, names.COMPLETING, f"Attempt {attempt.number}: its pod is gone; waiting for what its Job says"
@@ -149,6 +152,11 @@ def _usual_start(view: View) -> int:
     if view.task.status.observed_generation is not None:
         return SAY_STARTING_AFTER_SECONDS
     return min(SAY_STARTING_AFTER_SECONDS + view.world.company // STARTS_A_SECOND, LONGEST_SILENCE_SECONDS)
+
+
+def _usual_news(view: View) -> int:
+    """Seconds that a short task's end takes to be known, with so many others at once."""
+    return min(SAY_AFTER_SECONDS + view.world.company // NEWS_A_SECOND, LONGEST_NEWS_SECONDS)
 
 
 def _ask_again(view: View, since: datetime) -> datetime | None:

@@ -256,3 +256,13 @@ def _or_none(parse: Any, raw: Raw) -> Any:
         return parse(raw)
     except EXPECTED:
         return None
+
+
+def test_what_tasks_have_in_common_is_in_memory_once() -> None:
+    world = World(task_of(raw_task(spec={"container": {"image": "x"}, "suspend": True})))
+    status = decide(world, at(5)).status
+    assert status is not None
+    one, other = (task_of(raw_task(name, status=status.to_wire())).status for name in ("one", "other"))
+
+    assert one.effective is other.effective
+    assert one.conditions[0] is other.conditions[0]

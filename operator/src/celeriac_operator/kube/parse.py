@@ -35,6 +35,7 @@ from celeriac_operator.core.facts import (
     Terminated,
     Waiting,
 )
+from celeriac_operator.kube.shared import shared
 from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, content_digest, revision_of
 
 Raw = dict[str, Any]
@@ -73,11 +74,19 @@ def task_of(raw: Raw) -> TaskFacts:
         generation=int(meta.get("generation", 1)),
         created=time_of(meta["creationTimestamp"]),
         spec=TaskSpec.model_validate(raw["spec"]),
-        status=TaskStatus.model_validate(raw.get("status") or {}),
+        status=_status_of(raw),
         deleting="deletionTimestamp" in meta,
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in (meta.get("annotations") or {}),
     )
+
+
+def _status_of(raw: Raw) -> TaskStatus:
+    """A Task's status; what other Tasks' say too is in memory once."""
+    status = TaskStatus.model_validate(raw.get("status") or {})
+    conditions = tuple(shared(condition) for condition in status.conditions)
+    effective = shared(status.effective) if status.effective is not None else None
+    return status.model_copy(update={"conditions": conditions, "effective": effective})
 
 
 def cron_of(raw: Raw) -> CronFacts:
@@ -185,7 +194,7 @@ def _accepted(text: str | None) -> Accepted | None:
         wire = json.loads(text or "null")
         definition = wire.get("definition")
         return Accepted(
-            Effective.model_validate(wire["effective"]),
+            shared(Effective.model_validate(wire["effective"])),
             DefinitionRevision.model_validate(definition) if definition else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

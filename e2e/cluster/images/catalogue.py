@@ -43,7 +43,9 @@ def known() -> dict[str, Recipe]:
     """The images that `images` builds, by the short names that it takes."""
     found = {
         "sdk": Recipe(SDK_IMAGE, REPOSITORY / "sdk/Dockerfile", REPOSITORY, _workspace("sdk")),
-        "operator": Recipe(OPERATOR_IMAGE, REPOSITORY / "operator/Dockerfile", REPOSITORY, _workspace("sdk", "operator")),
+        "operator": Recipe(
+            OPERATOR_IMAGE, REPOSITORY / "operator/Dockerfile", REPOSITORY, _workspace("sdk", "operator")
+        ),
         "nats": Recipe(
             NATS_IMAGE,
             REPOSITORY / "nats/Dockerfile",

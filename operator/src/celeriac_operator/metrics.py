@@ -64,3 +64,9 @@ CRON_LAG = Histogram(
     registry=REGISTRY,
 )
 EVENTS_DROPPED = Counter("celeriac_events_dropped", "Kubernetes Events that could not be posted.", registry=REGISTRY)
+NATS_CONFIGURED = Gauge("celeriac_nats_configured", "1 where CELERIAC_NATS_URL is set.", registry=REGISTRY)
+NATS_CONNECTED = Gauge(
+    "celeriac_nats_connected",
+    "1 while NATS is connected and answers; 0 also without NATS.",
+    registry=REGISTRY,
+)

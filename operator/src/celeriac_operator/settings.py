@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from celeriac._nats_options import NatsOptions
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.core.election import Timing
 
@@ -59,6 +60,38 @@ class Settings(BaseSettings):
     """How often everything is listed and compared with what the watches told."""
     stuck_seconds: Annotated[float, Field(gt=0)] = 120.0
     """/healthz fails when a key has waited or been worked on for so long."""
+
+    nats_url: str = ""
+    """Servers of NATS, separated by commas; empty: no messages, and results go with their Tasks."""
+    nats_creds: str | None = None
+    """Path of a .creds file."""
+    nats_nkey: str | None = None
+    """Path of an nkey seed."""
+    nats_user: str | None = None
+    """User name."""
+    nats_password: SecretStr | None = None
+    """The user's password."""
+    nats_ca: str | None = None
+    """Path of the certificates that are trusted, instead of the system's."""
+    nats_cert: str | None = None
+    """Path of the client's certificate."""
+    nats_key: str | None = None
+    """Path of the certificate's key."""
+
+    @property
+    def nats(self) -> NatsOptions:
+        """How NATS is reached; an empty setting is as good as none."""
+        password = self.nats_password.get_secret_value() if self.nats_password is not None else None
+        return NatsOptions(
+            url=self.nats_url,
+            creds=self.nats_creds or None,
+            nkey=self.nats_nkey or None,
+            user=self.nats_user or None,
+            password=password or None,
+            ca=self.nats_ca or None,
+            cert=self.nats_cert or None,
+            key=self.nats_key or None,
+        )
 
     @property
     def identity(self) -> str:

@@ -132,6 +132,7 @@ subscribe: {
 {{- /* Objects have hashed names, so the object store cannot be limited to a namespace. */ -}}
 {{- define "celeriac.natsSharedPermissions" -}}
 "$JS.API.INFO"
+"$JS.API.STREAM.NAMES"
 "$JS.API.STREAM.INFO.*"
 "$JS.API.CONSUMER.INFO.*.*"
 "$JS.API.CONSUMER.DELETE.KV_celeriac-results.*"

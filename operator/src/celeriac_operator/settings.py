@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """Path of the client's certificate."""
     nats_key: str | None = None
     """Path of the certificate's key."""
+    nats_inbox_prefix: str | None = None
+    """First token of the subjects on which answers come; empty: ``_INBOX``."""
 
     @property
     def nats(self) -> NatsOptions:
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
             ca=self.nats_ca or None,
             cert=self.nats_cert or None,
             key=self.nats_key or None,
+            inbox_prefix=self.nats_inbox_prefix or None,
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import functools
 import json
 import os
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 import yaml
 
-from celeriac._nats_options import NatsOptions
 from celeriac_operator.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -401,7 +399,6 @@ def test_settings_are_passed_on_as_they_were_given() -> None:
 
 def test_the_chart_sets_only_what_the_operator_knows() -> None:
     known = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields}
-    known |= {f"CELERIAC_NATS_{field.name.upper()}" for field in dataclasses.fields(NatsOptions)}
     known |= {"CELERIAC_RUNNER_NATS_URL", "CELERIAC_RUNNER_NATS_SECRET"}  # what the pods of tasks get
 
     assert set() == set(environment(pod_of_operator())) - known

@@ -78,5 +78,10 @@ class AttemptRecord(ApiModel):
     """What happened: of an exception its type and text, then the end of its traceback."""
     result: Result | None = None
     """What the function returned."""
+    interrupted: bool | None = None
+    """Whether SIGTERM had come before the function ended; None: not known. Only a failure that is known to be the
+    function's own is one before its pod says how it ended."""
+    start_time: AwareDatetime | None = None
+    """When the runner began."""
     finish_time: AwareDatetime
     """When it ended."""

@@ -19,6 +19,7 @@ from celeriac.api.v1alpha1 import (
     TaskStatus,
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
+from celeriac.wire.names import SUBMISSION
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
@@ -77,6 +78,7 @@ def task_of(raw: Raw) -> TaskFacts:
         deleting="deletionTimestamp" in meta,
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in (meta.get("annotations") or {}),
+        submission=(meta.get("annotations") or {}).get(SUBMISSION),
     )
 
 

@@ -108,10 +108,9 @@ class Reconciler:
         """A Task that makes the operator fail ends; whoever waits for its record is told, too."""
         status = poisoned(task.status, error, self._clock())
         record = record_of(task, status, self._book.retention)
-        if record is not None and task.submission is not None and self._book.bus != "Off":
-            if not await self._book.finish(task, record):
-                return  # it had ended before, and that is how it ends
-        await self._applier.write_status(task, status)
+        wanted = record is not None and task.submission is not None and self._book.bus != "Off"
+        if record is None or not wanted or await self._book.finish(task, record):
+            await self._applier.write_status(task, status)  # else it had ended before, and that is how it ends
 
     def _forget(self, key: Key) -> None:
         for remembered in (self._refusals, self._poison, self._uids):

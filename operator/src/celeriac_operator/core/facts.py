@@ -48,6 +48,8 @@ class TaskFacts:
     """It is a CronTask's run that a person asked for afterwards."""
     submission: str | None = None
     """Digest of the message that it came as; None: it was created as a resource, and NATS keeps no record of it."""
+    submitted: datetime | None = None
+    """When the stream took the message that it came as; None: it was created as a resource."""
 
     @property
     def finished(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.support.bucket import FakeBucket
 from tests.support.clock import Clock, wire
-from tests.support.crash import Fault
+from tests.support.crash import Fault, with_fault
 from tests.support.crd import problems
 from tests.support.objects import Raw
 

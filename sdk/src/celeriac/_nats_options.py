@@ -39,7 +39,7 @@ class NatsOptions:
     key: str | None = field(default=None, repr=False)
     """Path of the certificate's key."""
     inbox_prefix: str | None = None
-    """First token of the subjects on which answers come; None: ``_INBOX``. A user that may hear only its own has one."""
+    """First token of the subjects on which answers come; None: ``_INBOX``. A user that hears only its own has one."""
 
     @property
     def enabled(self) -> bool:

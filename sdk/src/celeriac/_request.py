@@ -132,6 +132,10 @@ class TaskRequest:
     """Annotations of the Task."""
 
 
+_ARGUMENTS = frozenset(TaskRequest.__dataclass_fields__)
+_DEADLINES = tuple((name, to_camel(name)) for name in Deadlines.model_fields)
+
+
 @dataclass(frozen=True)
 class Submission:
     """What became of one request of ``submit_many``: either a handle or an error."""
@@ -149,9 +153,8 @@ def request_of(options: TaskRequest | TaskOptions) -> TaskRequest:
     """The request in keyword arguments; an argument that does not exist is an InvalidTask."""
     if isinstance(options, TaskRequest):
         return options
-    unknown = sorted(set(options) - set(TaskRequest.__dataclass_fields__))
-    if unknown:
-        raise errors.InvalidTask(f"A task has no argument {', '.join(unknown)}: see celeriac.TaskRequest.")
+    if unknown := options.keys() - _ARGUMENTS:
+        raise errors.InvalidTask(f"A task has no argument {', '.join(sorted(unknown))}: see celeriac.TaskRequest.")
     return TaskRequest(**options)
 
 
@@ -302,7 +305,7 @@ def _words(value: Sequence[str] | None, field: str) -> tuple[str, ...] | None:
 
 def _deadlines(request: TaskRequest) -> dict[str, Any]:
     """The deadlines object, with the single arguments before it."""
-    single = {to_camel(name): getattr(request, name) for name in Deadlines.model_fields}
+    single = {wire_name: getattr(request, name) for name, wire_name in _DEADLINES}
     given = {name: value for name, value in single.items() if value is not None}
     return (request.deadlines.to_wire() if request.deadlines else {}) | given
 

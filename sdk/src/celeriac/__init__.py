@@ -29,6 +29,14 @@ if TYPE_CHECKING:
         TaskSpec,
         TaskStatus,
     )
+    from celeriac.api.v1alpha1.container import DefinitionEnvVar
+    from celeriac.api.v1alpha1.definition import PodOptions
+    from celeriac.app.application import App
+    from celeriac.app.context import Context
+    from celeriac.app.function import TaskCall, TaskFunction
+    from celeriac.app.interruptions import CancelRequested, SoftDeadlineExceeded, TaskInterrupted
+    from celeriac.app.options import CallOptions, TaskSettings
+    from celeriac.app.signature import BadSignature
     from celeriac.errors import (
         AlreadyExists,
         CeleriacError,
@@ -55,20 +63,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExists",
+    "App",
     "AsyncClient",
     "AsyncSubmission",
     "AsyncTaskHandle",
     "Attempt",
     "BackfillRun",
     "Backoff",
+    "BadSignature",
+    "CallOptions",
+    "CancelRequested",
     "CeleriacError",
     "Client",
     "ConnectionFailed",
+    "Context",
     "CronTask",
     "CronTaskNotFound",
     "CronTaskSpec",
     "CronTaskStatus",
     "Deadlines",
+    "DefinitionEnvVar",
     "ExitCodes",
     "Explanation",
     "Failure",
@@ -79,6 +93,7 @@ __all__ = [
     "LogsUnavailable",
     "NotInstalled",
     "Phase",
+    "PodOptions",
     "Queue",
     "QueueFull",
     "RequestRejected",
@@ -86,16 +101,21 @@ __all__ = [
     "ResultInvalid",
     "Retry",
     "RetryRule",
+    "SoftDeadlineExceeded",
     "SyncSubmission",
     "Task",
+    "TaskCall",
     "TaskCancelled",
     "TaskExpired",
     "TaskFailed",
+    "TaskFunction",
     "TaskHandle",
+    "TaskInterrupted",
     "TaskNotFinished",
     "TaskNotFound",
     "TaskOptions",
     "TaskRequest",
+    "TaskSettings",
     "TaskSpec",
     "TaskStatus",
     "TimeoutError",
@@ -114,6 +134,14 @@ _HOMES = {
     "celeriac._queue": ("Queue",),
     "celeriac._request": ("TaskOptions", "TaskRequest"),
     "celeriac._task": ("Task",),
+    "celeriac.api.v1alpha1.container": ("DefinitionEnvVar",),
+    "celeriac.api.v1alpha1.definition": ("PodOptions",),
+    "celeriac.app.application": ("App",),
+    "celeriac.app.context": ("Context",),
+    "celeriac.app.function": ("TaskCall", "TaskFunction"),
+    "celeriac.app.interruptions": ("CancelRequested", "SoftDeadlineExceeded", "TaskInterrupted"),
+    "celeriac.app.options": ("CallOptions", "TaskSettings"),
+    "celeriac.app.signature": ("BadSignature",),
     "celeriac.api.v1alpha1": (
         *("Attempt", "CronTaskSpec", "CronTaskStatus", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),
     ),

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Generic, Self, Unpack
 
 from celeriac._async_client import AsyncClient, AsyncTaskHandle
 from celeriac._backfill import BackfillRun
@@ -19,6 +19,7 @@ from celeriac._loop import LoopThread
 from celeriac._queue import Queue
 from celeriac._request import Submission, TaskOptions, TaskRequest
 from celeriac._task import Task
+from celeriac._typed import Parse, R, parsed
 from celeriac._wire import Transport
 from celeriac.api.v1alpha1 import Phase
 
@@ -201,12 +202,16 @@ class Client:
         return self._loop.iterate(runs)
 
 
-class TaskHandle:
-    """A task that was submitted. It can be awaited too, in any event loop."""
+class TaskHandle(Generic[R]):
+    """A task that was submitted. It can be awaited too, in any event loop.
 
-    def __init__(self, loop: LoopThread, handle: AsyncTaskHandle) -> None:
+    Of a function it is a ``TaskHandle[R]``, where R is what the function returns; else a ``TaskHandle[Any]``.
+    """
+
+    def __init__(self, loop: LoopThread, handle: AsyncTaskHandle, parse: Parse[R] | None = None) -> None:
         self._loop = loop
         self._handle = handle
+        self._parse = parse
         self.name = handle.name
         self.namespace = handle.namespace
         self.uid = handle.uid
@@ -214,16 +219,19 @@ class TaskHandle:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.namespace}/{self.name}>"
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, R]:
         return self.aget().__await__()
 
-    def get(self, timeout: float | None = None) -> Any:
-        """What the task returned; raises what ended it otherwise. timeout: seconds, None for ever."""
-        return self._loop.run(self._handle.get(timeout))
+    def get(self, timeout: float | None = None) -> R:
+        """What the task returned; raises what ended it otherwise. timeout: seconds, None for ever.
 
-    async def aget(self, timeout: float | None = None) -> Any:
+        Raises ResultInvalid too where that is not what the function is annotated to return.
+        """
+        return self._loop.run(parsed(self._handle, self._parse, timeout))
+
+    async def aget(self, timeout: float | None = None) -> R:
         """The same as ``get``, for a program that runs on asyncio."""
-        return await asyncio.wrap_future(self._loop.start(self._handle.get(timeout)))
+        return await asyncio.wrap_future(self._loop.start(parsed(self._handle, self._parse, timeout)))
 
     def status(self) -> Task:
         """The task as it is now."""
@@ -237,9 +245,9 @@ class TaskHandle:
         """Ask for the task's end."""
         return self._loop.run(self._handle.cancel(reason))
 
-    def retry(self) -> TaskHandle:
+    def retry(self) -> TaskHandle[R]:
         """Run the finished task again, as a new task."""
-        return TaskHandle(self._loop, self._loop.run(self._handle.retry()))
+        return TaskHandle(self._loop, self._loop.run(self._handle.retry()), self._parse)
 
     def logs(self, follow: bool = False, attempt: int | None = None, tail: int | None = None) -> Iterator[str]:
         """The lines that the task's process wrote."""

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+from tests.support.bucket import FakeBucket
 from tests.support.clock import Clock, wire
-from tests.support.crash import Fault, OperatorDied
+from tests.support.crash import Fault, with_fault
 from tests.support.crd import problems
 from tests.support.objects import Raw
 
@@ -49,6 +50,7 @@ class Cluster:
         self.too_large_for_quota: set[str] = set()
         """Tasks whose Jobs are more than a whole quota."""
         self.faults: list[Fault | None] = []
+        self.bucket = FakeBucket(self)
         self.ended: dict[str, Raw] = {}
         """Status with which each Task uid finished."""
         self._version, self._serial = 100, 0
@@ -388,15 +390,4 @@ class FakeKube:
         self._write(f"delete {resource.plural}", do)
 
     def _write(self, what: str, do: Any) -> Raw:
-        fault = self.cluster.faults.pop(0) if self.cluster.faults else None
-        if fault is Fault.CRASH_BEFORE:
-            raise OperatorDied
-        if fault is Fault.REFUSED:
-            raise ApiError(500, "InternalError", "etcd is busy")
-        answer = do()
-        self.cluster.writes[what] += 1
-        if fault is Fault.CRASH_AFTER:
-            raise OperatorDied
-        if fault is Fault.REPLY_LOST:
-            raise TimeoutError
-        return copy.deepcopy(answer)
+        return copy.deepcopy(with_fault(self.cluster, what, do, ApiError(500, "InternalError", "etcd is busy")))

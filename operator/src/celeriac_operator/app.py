@@ -14,7 +14,11 @@ import kopf
 import structlog
 from kopf._core.engines.peering import Identity
 
+from celeriac.wire.names import RESULTS_BUCKET
 from celeriac_operator.background import Background
+from celeriac_operator.bus.bucket import Bucket
+from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.records import RecordBook
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
 from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.election import Candidate
@@ -71,11 +75,16 @@ class App:
         self.settings, self.kube = settings, kube
         self.cache = Cache()
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
-        applier = Applier(kube, self.cache, settings.default_resources, self._changed)
+        self.bus = Bus(settings.nats)
+        self.bucket = Bucket(self.bus, RESULTS_BUCKET)
+        self.book = RecordBook(
+            self.bucket, lambda keys: self._changed(set(keys)), fence.permit, settings.record_retention
+        )
+        applier = Applier(kube, self.cache, settings.default_resources, self._changed, self.book, lambda *_: None)
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, self.queue, CronApplier(kube, self.cache, self._changed), clock=clock)
         self.reconciler = Reconciler(
-            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, clock=clock
+            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, self.book, clock=clock
         )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.clock_jumps = ClockJumps(clock, time.monotonic)
@@ -134,8 +143,14 @@ class App:
         self.background.spawn(self.background.every(self.settings.relist_seconds, "relist", self.watch.relist))
         self.background.spawn(self.background.every(HOUSEKEEPING_SECONDS, "housekeeping", self._keep_house))
         self.background.spawn(self.background.every(LOOK_SECONDS, "looking at the clock", self._look_at_the_clock))
+        self._begin_with_nats()
         self._election = self.background.spawn(self.elector.run())
         self._give_leases_back_first()
+
+    def _begin_with_nats(self) -> None:
+        """Nothing waits for NATS here: what needs it waits by itself, and says so."""
+        self.background.spawn(self.bus.run())
+        self.background.spawn(self.bucket.follow(self.book.told, self.book.begin))
 
     def _give_leases_back_first(self) -> None:
         """Before kopf ends its watches, which takes seconds: another replica shall go on at once."""
@@ -157,6 +172,7 @@ class App:
     async def _stop(self, **_: Any) -> None:
         await self._resign()
         await self.background.stop()
+        await self.bus.close()
         await self._server.cleanup()
 
     async def _keep_house(self) -> None:

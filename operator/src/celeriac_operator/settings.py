@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -79,6 +80,14 @@ class Settings(BaseSettings):
     """Path of the certificate's key."""
     nats_inbox_prefix: str | None = None
     """First token of the subjects on which answers come; empty: ``_INBOX``."""
+
+    record_retention_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    """How long NATS keeps the record and the result of a task that has finished."""
+
+    @property
+    def record_retention(self) -> timedelta:
+        """How long the record of a finished task is kept."""
+        return timedelta(days=self.record_retention_days)
 
     @property
     def nats(self) -> NatsOptions:

@@ -37,6 +37,7 @@ STALLED = "Stalled"
 ACTIVE = "Active"
 
 # Reasons beside the failure classes
+BUS_UNAVAILABLE = "BusUnavailable"
 CANCELLED = "Cancelled"
 COMPLETING = "Completing"
 DEFINITION_NOT_FOUND = "DefinitionNotFound"

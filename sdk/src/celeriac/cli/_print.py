@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from celeriac._explain import priority, span
+from celeriac._phase import Phase
 from celeriac._task import Task
-from celeriac.api.v1alpha1 import Attempt, Phase
+from celeriac.api.v1alpha1 import Attempt
 from celeriac.cli._console import out, say, write
 from celeriac.cli._escape import escape, escape_json
 from celeriac.cli._flags import Output
 
 STYLES = {
+    Phase.BACKLOGGED: "dim",
     Phase.PENDING: "dim",
     Phase.QUEUED: "blue",
     Phase.STARTING: "cyan",

@@ -30,6 +30,8 @@ class TaskRecord(ApiModel):
     """Who wrote it, and what it says."""
     submission: str | None = None
     """Digest of the message that it belongs to; None where the writer knows none."""
+    request_digest: str | None = None
+    """The Task's annotation of that name: of messages with the same one, each stands for the same task."""
     task_uid: str | None = None
     """The Task that finished; None while there was none."""
     outcome: str
@@ -78,5 +80,10 @@ class AttemptRecord(ApiModel):
     """What happened: of an exception its type and text, then the end of its traceback."""
     result: Result | None = None
     """What the function returned."""
+    interrupted: bool | None = None
+    """Whether SIGTERM had come before the function ended; None: not known. Only a failure that is known to be the
+    function's own is one before its pod says how it ended."""
+    start_time: AwareDatetime | None = None
+    """When the runner began."""
     finish_time: AwareDatetime
     """When it ended."""

@@ -43,7 +43,9 @@ def plain(path: str, width: int = 128) -> Thumb:
     return Thumb(path=path, width=width)
 
 
-@app.task(queue="media", retry=Retry(max_attempts=5, retry_for=(OSError,), dont_retry_for=(ValueError,)), run_seconds=60)
+@app.task(
+    queue="media", retry=Retry(max_attempts=5, retry_for=(OSError,), dont_retry_for=(ValueError,)), run_seconds=60
+)
 def with_settings(path: Path, *, crop: Crop | None = None) -> list[Thumb]:
     return []
 

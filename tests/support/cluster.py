@@ -350,6 +350,8 @@ class FakeKube:
         assert lost <= policy["maxDisruptions"] + 1, "too many disruptions"
         assert count - lost <= policy["maxAttempts"], "too many attempts"
         conditions = {c["type"]: c["status"] for c in status["conditions"]}
+        before = {c["type"]: c["status"] for c in old.get("conditions", ())}.get("Succeeded", "Unknown")
+        assert before in ("Unknown", conditions["Succeeded"]), "an outcome has changed"
         if conditions["Finished"] == "True":
             assert conditions["Succeeded"] != "Unknown"
             self.cluster.ended[uid] = copy.deepcopy(status)
@@ -368,7 +370,8 @@ class FakeKube:
         if pod is None:
             return
         output = _state(pod).get("terminated", {}).get("message")
-        if status["phase"] == "Succeeded" and output:
+        decided = any(key.endswith(f".{attempt['number']}") for key in self.cluster.bucket.entries)
+        if status["phase"] == "Succeeded" and output and not decided:
             assert "result" in status, "a result was lost"
         if attempt.get("failure") in ("PodDeleted", "JobLost"):
             assert _over(pod) or "deletionTimestamp" in pod["metadata"], "an attempt was given up that runs on"

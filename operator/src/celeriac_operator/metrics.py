@@ -70,3 +70,16 @@ NATS_CONNECTED = Gauge(
     "1 while NATS is connected and answers; 0 also without NATS.",
     registry=REGISTRY,
 )
+INTAKE = Counter(
+    "celeriac_intake_messages",
+    "Messages by what became of them: created, duplicate, delayed, dead or again.",
+    ["result"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Counter("celeriac_dead_letters", "Messages that became dead letters.", ["reason"], registry=REGISTRY)
+BACKLOG = Gauge(
+    "celeriac_queue_backlog",
+    "Messages in a queue's stream. Beyond 500 queues the rest is one of no name.",
+    ["namespace", "queue"],
+    registry=REGISTRY,
+)

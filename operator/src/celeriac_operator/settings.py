@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """Path of the client's certificate."""
     nats_key: str | None = None
     """Path of the certificate's key."""
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    """Copies of each stream and bucket that the operator makes, on as many servers of a NATS cluster."""
 
     @property
     def nats(self) -> NatsOptions:

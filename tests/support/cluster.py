@@ -288,7 +288,7 @@ class FakeKube:
             if all(raw["metadata"].get("labels", {}).get(key) == value for key, value in selected.items()):
                 yield copy.deepcopy(raw)
 
-    async def create(self, resource: Resource, namespace: str, manifest: Raw) -> Raw:
+    async def create(self, resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
         if resource is api.EVENTS:
             return {}
         name, plural = manifest["metadata"]["name"], resource.plural
@@ -296,6 +296,8 @@ class FakeKube:
         def do() -> Raw:
             if self.cluster.get(plural, name) is not None:
                 raise ApiError(409, "AlreadyExists", f'{plural} "{name}" already exists')
+            if strict and (refused := problems(manifest["spec"], KINDS[plural], "spec")):
+                raise ApiError(422, "Invalid", f"{KINDS[plural]} is invalid: {'; '.join(refused)}")
             if plural == "jobs" and self.cluster.quota_on_jobs:
                 raise ApiError(403, "Forbidden", "exceeded quota: count/jobs.batch")
             if (

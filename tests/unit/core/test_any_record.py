@@ -89,7 +89,7 @@ class AnyRecord(AnyOrder):
     def running(self) -> list[Raw]:
         return [pod for pod in self.pods() if pod["status"]["phase"] == "Running"]
 
-    def record_by(self, pod: Raw, attempt: int, code: int, result: Raw | None, interrupted: bool | None) -> bool:
+    def record_by(self, pod: Raw, attempt: int, code: int, result: Raw | None) -> bool:
         ended: Raw = {"failure": "AppError", "message": "ValueError: no"} if code else {"result": result}
         record = {
             "author": "Runner",
@@ -97,7 +97,6 @@ class AnyRecord(AnyOrder):
             "attempt": attempt,
             "podUID": pod["metadata"]["uid"],
             "exitCode": code,
-            "interrupted": interrupted,
             "finishTime": wire(self.clock.now),
             **ended,
         }
@@ -108,18 +107,15 @@ class AnyRecord(AnyOrder):
         pick=st.integers(0, 3),
         code=st.sampled_from([0, 0, 1, 100]),
         result=results,
-        interrupted=st.sampled_from([None, False, True]),
         exits=st.booleans(),
         heard=st.booleans(),
     )
-    def runner_ends(
-        self, pick: int, code: int, result: Raw | None, interrupted: bool | None, exits: bool, heard: bool
-    ) -> None:
+    def runner_ends(self, pick: int, code: int, result: Raw | None, exits: bool, heard: bool) -> None:
         """It records its outcome, whoever hears of it, and its process ends, or stays for a while."""
         pod = self.running()[pick % len(self.running())]
         number = int(pod["metadata"]["labels"]["celeriac.dev/attempt"])
         if self.cluster.bucket.up:
-            self.record_by(pod, number, code, result, interrupted)
+            self.record_by(pod, number, code, result)
         if heard:
             self.process.hear_records()
             self.process.work_off()
@@ -132,7 +128,7 @@ class AnyRecord(AnyOrder):
     def zombie_records(self, pick: int, attempt: int, code: int) -> None:
         """Any pod that ever was, for any attempt: also one that nobody waits for any more."""
         pod = self.pods()[pick % len(self.pods())]
-        self.record_by(pod, attempt, code, {"value": 13}, None)
+        self.record_by(pod, attempt, code, {"value": 13})
 
     @precondition(lambda self: self.cluster.bucket.up and self.clock.now.second % 4 == 1)
     @rule(key=st.sampled_from(["task", "attempt"]))

@@ -238,7 +238,10 @@ def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
     sources = ("configMap", "secret", "emptyDir", "persistentVolumeClaim")
     count = " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in sources)
     one_source = {"rule": f"{count} == 1", "message": f"exactly one of {', '.join(sources)} must be set"}
-    reserved = {"rule": "self.name != 'celeriac-tmp'", "message": "the volume name celeriac-tmp is reserved for /tmp"}
+    reserved = {
+        "rule": "!(self.name in ['celeriac-tmp', 'celeriac-nats'])",
+        "message": "the volume names celeriac-tmp and celeriac-nats are reserved",
+    }
     return {
         "container.env.*": [at_most_one("value", "valueFrom")],
         "container.env.*.valueFrom": [exactly_one("secretKeyRef", "configMapKeyRef")],

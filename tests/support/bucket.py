@@ -22,19 +22,19 @@ class FakeBucket:
         self._where = where
         self.enabled = False
         self.up = True
-        self.run = 1
-        """Counts how often NATS has come back."""
+        self.live = True
+        """News come to the operator."""
         self.entries: dict[str, Entry] = {}
         self.log: list[tuple[str, Entry]] = []
         self.gets = 0
 
     @property
     def ready(self) -> bool:
-        return self.enabled and self.up
+        return self.enabled and self.up and self.live
 
     def turn(self, up: bool) -> None:
-        """NATS goes, or comes back."""
-        self.run += up and not self.up
+        """NATS goes, or comes back; news begin only later."""
+        self.live = self.live and up
         self.up = up
 
     async def get(self, key: str) -> Entry | None:
@@ -50,7 +50,9 @@ class FakeBucket:
 
     def _write(self, what: str, key: str, value: bytes, revision: int | None) -> bool:
         self._ask()
-        return with_fault(self._where, what, lambda: self.put(key, value, revision), BusDown("it is restarting"))
+        done = with_fault(self._where, what, lambda: self.put(key, value, revision), BusDown("it is restarting"))
+        self._where.writes[what] -= not done
+        return done
 
     def put(self, key: str, value: bytes, revision: int | None = None) -> bool:
         """What anybody does: create, or update where a revision is given."""

@@ -82,7 +82,7 @@ class Process:
         self.reconciler = Reconciler(
             self.cache, kube, queue, applier, self.queues, self.defaults, crons, self.book, clock=clock
         )
-        self.bucket_run, self.heard_records = self.cluster.bucket.run, len(self.cluster.bucket.log)
+        self.heard_records, self.cluster.bucket.live = len(self.cluster.bucket.log), self.cluster.bucket.up
         self.heard = {}
         for kind in LISTED:
             for raw in self.cluster.all(PLURALS[kind]):
@@ -98,8 +98,10 @@ class Process:
     def hear_records(self, news: int | None = None) -> None:
         """News of so many changes of records come, or of all. Where NATS was away they begin anew."""
         bucket = self.cluster.bucket
-        if bucket.run != self.bucket_run:
-            self.bucket_run, self.heard_records = bucket.run, len(bucket.log)
+        if not bucket.up:
+            return
+        if not bucket.live:
+            self.heard_records, bucket.live = len(bucket.log), True
             self.book.begin()
         end = len(bucket.log) if news is None else min(self.heard_records + news, len(bucket.log))
         for key, entry in bucket.log[self.heard_records : end]:

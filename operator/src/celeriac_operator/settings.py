@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from celeriac._nats_options import NatsOptions
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.core.election import Timing
+from celeriac_operator.manifests.runner import RunnerAccess
 
 
 class Settings(BaseSettings):
@@ -80,7 +81,16 @@ class Settings(BaseSettings):
     """Path of the certificate's key."""
     nats_inbox_prefix: str | None = None
     """First token of the subjects on which answers come; empty: ``_INBOX``."""
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    """Copies of each stream and bucket that the operator makes, on as many servers of a NATS cluster."""
 
+    runner_nats_url: str = ""
+    """Servers of NATS as the pods of tasks reach them, separated by commas; empty: pods get none from here."""
+    runner_nats_secret: str = ""
+    """Secret in each task's namespace with the pods' credentials; it may be missing. Its keys are CELERIAC_NATS_USER,
+    CELERIAC_NATS_PASSWORD and so on, as the SDK reads them; or creds, see below. Empty: none."""
+    runner_nats_creds: bool = False
+    """That Secret has a .creds file, under the key creds."""
     record_retention_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
     """How long NATS keeps the record and the result of a task that has finished."""
 
@@ -88,6 +98,11 @@ class Settings(BaseSettings):
     def record_retention(self) -> timedelta:
         """How long the record of a finished task is kept."""
         return timedelta(days=self.record_retention_days)
+
+    @property
+    def runner_access(self) -> RunnerAccess:
+        """How the pods' runner reaches NATS."""
+        return RunnerAccess(self.runner_nats_url, self.runner_nats_secret, self.runner_nats_creds)
 
     @property
     def nats(self) -> NatsOptions:

@@ -1,16 +1,14 @@
 """An attempt's record in NATS: who decided its outcome, which is then decided for good. Pure.
 
-Whoever creates the key first decides: the runner the moment its function ends, the operator before it closes an attempt
-on its own. A success counts at once, before its process has ended. A failure counts with the end of its process: only
-the pod tells whether a node or a person ended it.
+Whoever creates the key first decides: the runner the moment its function ends by itself, which is before its process
+has, and the operator before it closes an attempt on its own.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
-from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Failure, Result
+from celeriac.api.v1alpha1 import Attempt, Result
 from celeriac.wire.names import PAYLOADS_BUCKET, result_object
 from celeriac.wire.records import AttemptRecord, Author
 from celeriac_operator.core.outcome import LONGEST_OUTPUT, Ended, Outcome, Running
@@ -29,19 +27,8 @@ def counts(record: AttemptRecord, task_uid: str, attempt: Attempt) -> bool:
     return record.pod_uid is not None and attempt.pod_uid in (None, record.pod_uid)
 
 
-def decided(record: AttemptRecord, found: Outcome) -> Outcome:
+def decided(record: AttemptRecord, found: Outcome) -> Ended:
     """What the attempt's record makes of what is seen of the attempt."""
-    ended = _ended(record, found)
-    if record.failure is None or record.author is Author.OPERATOR:
-        return ended
-    if not isinstance(found, Ended):
-        return replace(ended, lingers=True)
-    ended_by_others = found.failure in DISRUPTIONS and record.interrupted is not False
-    ended_by_us = found.failure not in (None, Failure.APP_ERROR) and found.failure not in DISRUPTIONS
-    return found if ended_by_others or ended_by_us else ended
-
-
-def _ended(record: AttemptRecord, found: Outcome) -> Ended:
     start = found.start if isinstance(found, Running | Ended) else None
     result = record.result
     return Ended(
@@ -53,6 +40,7 @@ def _ended(record: AttemptRecord, found: Outcome) -> Ended:
         output=_text(result) if record.failure is None else None,
         ref=result.ref if result is not None and record.failure is None else None,
         warning=found.warning if isinstance(found, Ended) and record.failure is None else "",
+        lingers=not isinstance(found, Ended) and record.author is Author.RUNNER,
     )
 
 

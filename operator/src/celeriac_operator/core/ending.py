@@ -51,12 +51,12 @@ def _result(view: View, ended: Ended) -> Result | InvalidResult | None:
 def attempt_lingers(view: View) -> Plan | None:
     """Its function has failed, and its process goes on: another attempt would run beside it. It is stopped in the end.
 
-    Where none follows there is nothing to wait for, if it is known that nothing but the function ended it.
+    Where none follows there is nothing to wait for.
     """
     ended, pod, record = view.outcome, view.world.pod, view.record
     if not isinstance(ended, Ended) or not ended.lingers or record is None:
         return None
-    if record.interrupted is False and _ends_anyway(view, _closed(view, ended)):
+    if _ends_anyway(view, _closed(view, ended)):
         return None
     patience = record.finish_time + timedelta(seconds=LINGER_SECONDS)
     if pod is None or pod.deleted_at is not None:

@@ -40,7 +40,8 @@ class View:
             return job.accepted
         if self.task.spec.definition_name is not None and self.world.live is None:
             return None
-        return accept(self.task.spec, self.world.live, self.world.defaults, self.world.queue)
+        world = self.world
+        return accept(self.task.spec, world.live, world.defaults, world.queue, self.task.key.namespace)
 
     @property
     def accepted(self) -> Accepted | None:

@@ -33,6 +33,7 @@ from celeriac_operator.kube.observe import refusal_reason
 from celeriac_operator.kube.parse import controller_uid
 from celeriac_operator.manifests.job import build_job
 from celeriac_operator.manifests.revision import build_revision
+from celeriac_operator.manifests.runner import NO_ACCESS, RunnerAccess
 from celeriac_operator.measure import measure
 
 REFUSED_JOB_RETRY = timedelta(seconds=5)
@@ -71,6 +72,8 @@ class Applier:
     """Writes records."""
     history: Callable[[TaskFacts, TaskStatus], None]
     """Is told of each status that was written, and what it was before."""
+    access: RunnerAccess = NO_ACCESS
+    """How the pods' runner reaches NATS."""
 
     async def apply(self, plan: Plan, world: World, now: datetime) -> Applied:
         """Carry it out. What the API server refused comes back, to be decided upon."""
@@ -110,7 +113,7 @@ class Applier:
                 assert_never(never)
 
     async def _create_job(self, create: CreateJob, task: TaskFacts, now: datetime) -> Refusal | None:
-        manifest = build_job(task, create, self.resources, now)
+        manifest = build_job(task, create, self.resources, now, self.access)
         try:
             raw = await self.kube.create(api.JOBS, task.key.namespace, manifest)
         except ApiError as error:

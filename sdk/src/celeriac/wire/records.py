@@ -62,7 +62,11 @@ class Author(StrEnum):
 
 
 class AttemptRecord(ApiModel):
-    """An attempt's outcome, under ``<namespace>.<task uid>.<attempt>``: the first create wins, and it never changes."""
+    """An attempt's outcome, under ``<namespace>.<task uid>.<attempt>``: the first create wins, and it never changes.
+
+    A runner records what its function did by itself: of one that SIGTERM ended it records no failure, since the
+    operator knows better why.
+    """
 
     author: Author
     """Who decided."""
@@ -80,9 +84,6 @@ class AttemptRecord(ApiModel):
     """What happened: of an exception its type and text, then the end of its traceback."""
     result: Result | None = None
     """What the function returned."""
-    interrupted: bool | None = None
-    """Whether SIGTERM had come before the function ended; None: not known. Only a failure that is known to be the
-    function's own is one before its pod says how it ended."""
     start_time: AwareDatetime | None = None
     """When the runner began."""
     finish_time: AwareDatetime

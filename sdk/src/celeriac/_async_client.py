@@ -39,27 +39,25 @@ class AsyncSubmission(Submission):
 
 
 def _default_transport(kubeconfig: str | None, context: str | None) -> Transport:
-    """The transport to a cluster, imported now: it takes a second, and needs packages that are an extra."""
-    try:
-        kubernetes = importlib.import_module("celeriac._kubernetes")
-    except ModuleNotFoundError as error:
-        raise errors.ConnectionFailed(
-            f"The Kubernetes client is not installed ({error.name}): run pip install 'celeriac[kubernetes]'."
-        ) from error
-    transport: Transport = kubernetes.KubernetesTransport(kubeconfig, context)
+    """The transport to a cluster, imported now: it takes a second."""
+    transport: Transport = _load("celeriac._kubernetes", "kubernetes").KubernetesTransport(kubeconfig, context)
     return transport
 
 
 def _jetstream_door(options: NatsOptions, otherwise: Callable[[], Awaitable[str]]) -> Door:
-    """The door that is NATS, imported now: it needs a package that is an extra."""
+    """The door that is NATS."""
+    door: Door = _load("celeriac._jetstream_door", "nats").JetStreamDoor(options, otherwise)
+    return door
+
+
+def _load(module: str, extra: str) -> Any:
+    """A module that needs packages which are an extra."""
     try:
-        jetstream = importlib.import_module("celeriac._jetstream_door")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise errors.ConnectionFailed(
-            f"The NATS client is not installed ({error.name}): run pip install 'celeriac[nats]'."
+            f"A package is not installed ({error.name}): run pip install 'celeriac[{extra}]'."
         ) from error
-    door: Door = jetstream.JetStreamDoor(options, otherwise)
-    return door
 
 
 class AsyncClient:

@@ -75,5 +75,8 @@ class Door(Protocol):
     async def cancel(self, namespace: str, name: str, reason: str) -> Task:
         """Ask for the task's end."""
 
+    async def greet(self) -> str | None:
+        """What it is that answers, for people; None: nothing but the API server. Raises what is wrong with it."""
+
     async def close(self) -> None:
         """Give up every connection."""

@@ -130,6 +130,12 @@ class JetStreamDoor:
         event = await self._bucket.last_event(namespace, name)
         return task_of(namespace, name, record, event, datetime.now(UTC))
 
+    async def greet(self) -> str | None:
+        """The server's release and where it is, once the operator's bucket was found there."""
+        client = await self._nats.client()
+        await self._bucket.find("default", "doctor")
+        return f"{self._nats.where} answers, NATS {client.connected_server_version}, with the operator's bucket"
+
     async def close(self) -> None:
         """Close the connection."""
         self._publisher.close()

@@ -56,7 +56,7 @@ class Mailing:
             batch.cancel()
         return batch.done
 
-    async def start(self, letter: Letter, patience: float = PATIENCE_SECONDS) -> asyncio.Future[None]:
+    async def start(self, letter: Letter, patience: float | None = None) -> asyncio.Future[None]:
         """Store what the letter refers to, publish it, and return what is done when the stream has it."""
         client = await self._connection.client(patience)
         if len(letter.data) + HEADROOM_BYTES > client.max_payload:
@@ -68,7 +68,7 @@ class Mailing:
             await self._payloads.put(letter.params_ref, letter.large_params)
         return await self._publisher.send(letter.subject, letter.data, letter.headers, patience)
 
-    async def again(self, letter: Letter, room: Room, first: Exception) -> None:
+    async def again(self, letter: Letter, room: Room, first: BaseException) -> None:
         """Go on after a first answer that was no acknowledgement. Those that wait for one queue take turns."""
         error = self.error(letter, first)
         if _patience_with(first) > 0:
@@ -87,7 +87,7 @@ class Mailing:
         finally:
             turn.release()
 
-    def error(self, letter: Letter, failure: Exception) -> errors.CeleriacError:
+    def error(self, letter: Letter, failure: BaseException) -> errors.CeleriacError:
         """The typed error for what the publisher says."""
         match failure:
             case NoStream():
@@ -120,7 +120,7 @@ class Mailing:
             await asyncio.sleep(pause)
 
 
-def _patience_with(failure: Exception) -> float:
+def _patience_with(failure: BaseException) -> float:
     """Seconds that the same letter is sent again for."""
     match failure:
         case NoStream():
@@ -142,7 +142,7 @@ class _Batch:
         self._mailing, self._room, self._most = mailing, room, most
         self._letters = self._bytes = 0
         self._left = asyncio.Event()
-        self._patience = PATIENCE_SECONDS
+        self._patience: float | None = None
         self._retries: set[asyncio.Task[None]] = set()
 
     async def add(self, index: int, request: Request, namespace: str) -> None:
@@ -184,7 +184,7 @@ class _Batch:
     def _answered(self, index: int, letter: Letter, answer: asyncio.Future[None]) -> None:
         failure = None if answer.cancelled() else answer.exception()
         if failure is None:
-            self._patience = PATIENCE_SECONDS
+            self._patience = None
             self._settle(index, letter, None)
         else:
             task = asyncio.ensure_future(self._again(index, letter, failure))
@@ -192,9 +192,10 @@ class _Batch:
             task.add_done_callback(self._retries.discard)
 
     async def _again(self, index: int, letter: Letter, failure: BaseException) -> None:
-        error: errors.CeleriacError | None = None
+        error: errors.CeleriacError | None = _PENDING
         try:
-            await self._mailing.again(letter, self._room, failure)  # type: ignore[arg-type]
+            await self._mailing.again(letter, self._room, failure)
+            error = None
         except errors.CeleriacError as caught:
             error = caught
         finally:

@@ -66,12 +66,12 @@ class Nats:
         parts = (urlsplit(url if "://" in url else f"nats://{url}") for url in self._options.servers)
         return ", ".join(f"{part.hostname}:{part.port or 4222}" for part in parts)
 
-    async def client(self, patience: float = PATIENCE_SECONDS) -> Client:
+    async def client(self, patience: float | None = None) -> Client:
         """The client, connected. Raises ConnectionFailed where that takes too many seconds, and Forbidden."""
         if self._client is not None and self._client.is_connected:
             return self._client
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(PATIENCE_SECONDS if patience is None else patience):
                 return await self._connected()
         except TimeoutError:
             raise self.unreachable() from None
@@ -87,7 +87,7 @@ class Nats:
             except TRANSIENT as error:
                 self.check("publish", subject)
                 if loop.time() + pause > deadline:
-                    raise self.unreachable(str(error)) from error
+                    raise self.unreachable(_text(error)) from error
             await asyncio.sleep(pause)
         raise AssertionError("pauses end")  # pragma: no cover -- they do not
 
@@ -198,6 +198,10 @@ def _rejected(where: str) -> errors.Forbidden:
         f"NATS at {where} does not accept the credentials: check CELERIAC_NATS_CREDS, CELERIAC_NATS_NKEY, or "
         "CELERIAC_NATS_USER and CELERIAC_NATS_PASSWORD."
     )
+
+
+def _text(error: Exception) -> str:
+    return "no answer in time" if isinstance(error, TimeoutError) else str(error).removeprefix("nats: ")
 
 
 async def _give_up(client: Client, connecting: asyncio.Future[None]) -> None:

@@ -69,7 +69,7 @@ class Publisher:
         connection.on_denied.append(self._deny)
 
     async def send(
-        self, subject: str, data: bytes, headers: dict[str, str], patience: float = PATIENCE_SECONDS
+        self, subject: str, data: bytes, headers: dict[str, str], patience: float | None = None
     ) -> asyncio.Future[None]:
         """Publish, and return what is done when the stream has the message.
 

@@ -92,7 +92,7 @@ async def test_a_wait_ends_when_the_task_does(either: AsyncClient, world: World)
 async def test_a_timeout_is_not_the_tasks_end(either: AsyncClient, world: World) -> None:
     handle = await either.submit(definition="d", name="n")
 
-    with pytest.raises(errors.TimeoutError, match="within 0.05 seconds; it goes on"):
+    with pytest.raises(errors.TimeoutError, match=r"within 0\.05 seconds; it goes on"):
         await handle.get(0.05)
     await world.finish("n", "Succeeded", value=1)
 

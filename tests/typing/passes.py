@@ -43,7 +43,9 @@ def plain(path: str, width: int = 128) -> Thumb:
     return Thumb(path=path, width=width)
 
 
-@app.task(queue="media", retry=Retry(max_attempts=5, retry_for=(OSError,), dont_retry_for=(ValueError,)), run_seconds=60)
+@app.task(
+    queue="media", retry=Retry(max_attempts=5, retry_for=(OSError,), dont_retry_for=(ValueError,)), run_seconds=60
+)
 def with_settings(path: Path, *, crop: Crop | None = None) -> list[Thumb]:
     return []
 
@@ -77,7 +79,8 @@ def calls() -> None:
     assert_type(with_context(3), None)
     assert_type(asynchronous.delay("a").get(), int)
     assert_type(asynchronous_with_context.delay(name="a"), TaskHandle[dict[str, int]])
-    assert_type(asynchronous("a"), Coroutine[Any, Any, int])
+    coroutine: Coroutine[Any, Any, int] = asynchronous("a")
+    coroutine.close()
 
 
 def options() -> None:

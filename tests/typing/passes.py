@@ -79,7 +79,8 @@ def calls() -> None:
     assert_type(with_context(3), None)
     assert_type(asynchronous.delay("a").get(), int)
     assert_type(asynchronous_with_context.delay(name="a"), TaskHandle[dict[str, int]])
-    assert_type(asynchronous("a"), Coroutine[Any, Any, int])
+    coroutine: Coroutine[Any, Any, int] = asynchronous("a")
+    coroutine.close()
 
 
 def options() -> None:

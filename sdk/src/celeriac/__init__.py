@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from celeriac import errors
+    from celeriac import errors, testing
     from celeriac._async_client import AsyncClient, AsyncSubmission, AsyncTaskHandle
     from celeriac._backfill import BackfillRun
     from celeriac._client import Client, SyncSubmission, TaskHandle
@@ -122,6 +122,7 @@ __all__ = [
     "UnknownDefinition",
     "UnknownQueue",
     "errors",
+    "testing",
 ]
 
 _HOMES = {
@@ -152,8 +153,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first asked for."""
-    if name == "errors":
-        return import_module("celeriac.errors")
+    if name in ("errors", "testing"):
+        return import_module(f"celeriac.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'celeriac' has no attribute {name!r}")
     value = getattr(import_module(_HOME.get(name, "celeriac.errors")), name)

@@ -57,8 +57,8 @@ cluster-status: init ## what of it runs
 images: init ## build the images and load them into the cluster
 	@$(CLUSTER) images
 
-integration: cluster-up ## tests against the real API server
-	@$(PYTHON) -m pytest tests/integration
+integration: cluster-up ## tests against the real API server and a real nats-server
+	@$(PYTHON) -m pytest tests/integration tests/nats
 
 e2e: cluster-up images ## tests of the chart and the images on the real node
 	@$(PYTHON) -m pytest e2e

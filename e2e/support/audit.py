@@ -49,6 +49,8 @@ class Recorder:
         self._kube = Kube(namespace.kube.kubeconfig)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self.uids: dict[str, set[str]] = {}
+        """Each Task's uids, by name: more than one, and it was made again."""
         self.terminal: dict[str, Obj] = {}
         self.changes: list[str] = []
         """Terminal states that changed, which must never be."""
@@ -75,6 +77,7 @@ class Recorder:
 
     def _saw(self, task: Obj) -> None:
         uid, now = task["metadata"]["uid"], status(task)
+        self.uids.setdefault(task["metadata"]["name"], set()).add(uid)
         first = self.terminal.get(uid)
         if first is not None and now != first:
             self.changes.append(f"{task['metadata']['name']}: {first} became {now}")
@@ -95,6 +98,14 @@ class Audit:
         text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         parts = (line.split() for line in text.splitlines())
         return [Line(task, int(attempt), pod, what) for task, attempt, pod, what in parts]
+
+    def starts(self, task: str) -> int:
+        """How many processes of a task have started."""
+        return sum(line.task == task and line.what == "start" for line in self.lines())
+
+    def made_again(self) -> list[str]:
+        """Tasks that were made more than once under their name; none, where nobody deletes any."""
+        return [f"{name}: made {len(uids)} times" for name, uids in self._recorder.uids.items() if len(uids) > 1]
 
     def problems(self, expected: dict[str, str]) -> list[str]:
         """What is wrong, once all is quiet; nothing, if all is well.

@@ -130,10 +130,10 @@ class LocalOperator:
 
 
 @contextmanager
-def local_operator(kubeconfig: Path, *namespaces: str) -> Iterator[LocalOperator]:
+def local_operator(kubeconfig: Path, *namespaces: str, **settings: str) -> Iterator[LocalOperator]:
     """A running operator for these namespaces, restarted where it lost its lease, as it is in a pod."""
     with tempfile.TemporaryDirectory(prefix="celeriac-e2e-") as directory:
-        operator = LocalOperator(kubeconfig, list(namespaces), Path(directory, "operator.log"))
+        operator = LocalOperator(kubeconfig, list(namespaces), Path(directory, "operator.log"), **settings)
         operator.start()
         try:
             with _kept_up(operator):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.cluster import binaries, commands, providers
+from e2e.cluster.images.catalogue import NATS_IMAGE, OPERATOR_IMAGE
 from e2e.cluster.settings import from_environ
 from e2e.support.connection import REPOSITORY
 from e2e.support.kube import DEPLOYMENTS, LEASES, NAMESPACES, PODS, Kube, Obj, Refused
@@ -17,7 +18,8 @@ from e2e.support.predicates import Predicate, available
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 CHART = REPOSITORY / "charts" / "celeriac"
-IMAGE = "localhost/celeriac-operator:dev"
+_TRYING_OUT = ("image.tag=dev", "nats.image.tag=dev", "nats.persistence.enabled=false")
+"""A cluster for tests has no StorageClass: what NATS keeps goes with its pod, unless a test says otherwise."""
 
 
 class Release:
@@ -27,12 +29,13 @@ class Release:
         self.kube, self.name, self.namespace = kube, name, namespace
 
     def install(self, *values: str) -> None:
-        """Install or upgrade, and wait until the operator that runs is that of the image as it is now.
+        """Install or upgrade, and wait until what runs is of the images as they are now.
 
-        The tag does not change when the image does, so the image's key goes into the pod's annotations.
+        The tags do not change when the images do, so the images' keys go into the pods' annotations.
         """
-        settings = ["image.tag=dev", f"podAnnotations.celeriac\\.dev/image={_image_key()}", *values]
-        words = [f"--set-string={each}" for each in settings]
+        keys = {"podAnnotations": OPERATOR_IMAGE, "nats.podAnnotations": NATS_IMAGE}
+        words = [f"--set-string={where}.celeriac\\.dev/image={_image_key(image)}" for where, image in keys.items()]
+        words += [f"--set={each}" for each in (*_TRYING_OUT, *values)]
         where = (str(CHART), f"--namespace={self.namespace}", "--create-namespace", "--wait", "--timeout=3m")
         self._helm("upgrade", "--install", self.name, *where, *words)
 
@@ -141,10 +144,10 @@ def _restarts(pod: Obj) -> int:
     return sum(each["restartCount"] for each in pod["status"].get("containerStatuses", ()))
 
 
-def _image_key() -> str:
-    """Which build of the image the cluster has."""
+def _image_key(image: str) -> str:
+    """Which build of an image the cluster has."""
     note = Path(providers.choose(from_environ()).loader().note)
-    return str(json.loads(note.read_text()).get(IMAGE, "unknown")) if note.exists() else "unknown"
+    return str(json.loads(note.read_text()).get(image, "unknown")) if note.exists() else "unknown"
 
 
 def _processes_of_pod(uid: str) -> list[int]:

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+from tests.support.bucket import FakeBucket
 from tests.support.clock import Clock, wire
-from tests.support.crash import Fault, OperatorDied
+from tests.support.crash import Fault, with_fault
 from tests.support.crd import problems
 from tests.support.objects import Raw
 
@@ -49,6 +50,7 @@ class Cluster:
         self.too_large_for_quota: set[str] = set()
         """Tasks whose Jobs are more than a whole quota."""
         self.faults: list[Fault | None] = []
+        self.bucket = FakeBucket(self)
         self.ended: dict[str, Raw] = {}
         """Status with which each Task uid finished."""
         self._version, self._serial = 100, 0
@@ -286,7 +288,7 @@ class FakeKube:
             if all(raw["metadata"].get("labels", {}).get(key) == value for key, value in selected.items()):
                 yield copy.deepcopy(raw)
 
-    async def create(self, resource: Resource, namespace: str, manifest: Raw) -> Raw:
+    async def create(self, resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
         if resource is api.EVENTS:
             return {}
         name, plural = manifest["metadata"]["name"], resource.plural
@@ -294,6 +296,8 @@ class FakeKube:
         def do() -> Raw:
             if self.cluster.get(plural, name) is not None:
                 raise ApiError(409, "AlreadyExists", f'{plural} "{name}" already exists')
+            if strict and (refused := problems(manifest["spec"], KINDS[plural], "spec")):
+                raise ApiError(422, "Invalid", f"{KINDS[plural]} is invalid: {'; '.join(refused)}")
             if plural == "jobs" and self.cluster.quota_on_jobs:
                 raise ApiError(403, "Forbidden", "exceeded quota: count/jobs.batch")
             if (
@@ -348,6 +352,8 @@ class FakeKube:
         assert lost <= policy["maxDisruptions"] + 1, "too many disruptions"
         assert count - lost <= policy["maxAttempts"], "too many attempts"
         conditions = {c["type"]: c["status"] for c in status["conditions"]}
+        before = {c["type"]: c["status"] for c in old.get("conditions", ())}.get("Succeeded", "Unknown")
+        assert before in ("Unknown", conditions["Succeeded"]), "an outcome has changed"
         if conditions["Finished"] == "True":
             assert conditions["Succeeded"] != "Unknown"
             self.cluster.ended[uid] = copy.deepcopy(status)
@@ -366,7 +372,8 @@ class FakeKube:
         if pod is None:
             return
         output = _state(pod).get("terminated", {}).get("message")
-        if status["phase"] == "Succeeded" and output:
+        decided = any(key.endswith(f".{attempt['number']}") for key in self.cluster.bucket.entries)
+        if status["phase"] == "Succeeded" and output and not decided:
             assert "result" in status, "a result was lost"
         if attempt.get("failure") in ("PodDeleted", "JobLost"):
             assert _over(pod) or "deletionTimestamp" in pod["metadata"], "an attempt was given up that runs on"
@@ -388,15 +395,4 @@ class FakeKube:
         self._write(f"delete {resource.plural}", do)
 
     def _write(self, what: str, do: Any) -> Raw:
-        fault = self.cluster.faults.pop(0) if self.cluster.faults else None
-        if fault is Fault.CRASH_BEFORE:
-            raise OperatorDied
-        if fault is Fault.REFUSED:
-            raise ApiError(500, "InternalError", "etcd is busy")
-        answer = do()
-        self.cluster.writes[what] += 1
-        if fault is Fault.CRASH_AFTER:
-            raise OperatorDied
-        if fault is Fault.REPLY_LOST:
-            raise TimeoutError
-        return copy.deepcopy(answer)
+        return copy.deepcopy(with_fault(self.cluster, what, do, ApiError(500, "InternalError", "etcd is busy")))

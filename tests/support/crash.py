@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from enum import Enum
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Fault(Enum):
@@ -16,3 +21,26 @@ class Fault(Enum):
 
 class OperatorDied(BaseException):
     """The process is gone; nothing of it may catch this."""
+
+
+class Faulty(Protocol):
+    """Where faults and writes are noted."""
+
+    faults: list[Fault | None]
+    writes: Counter[str]
+
+
+def with_fault(where: Faulty, what: str, do: Callable[[], T], refused: Exception) -> T:
+    """Do one write, with the fault that is next."""
+    fault = where.faults.pop(0) if where.faults else None
+    if fault is Fault.CRASH_BEFORE:
+        raise OperatorDied
+    if fault is Fault.REFUSED:
+        raise refused
+    answer = do()
+    where.writes[what] += 1
+    if fault is Fault.CRASH_AFTER:
+        raise OperatorDied
+    if fault is Fault.REPLY_LOST:
+        raise TimeoutError
+    return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -10,8 +10,9 @@ from tests.support.cluster import NAMESPACE, PLURALS, Cluster, FakeKube
 from tests.support.crash import OperatorDied
 
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
+from celeriac_operator.bus.records import RecordBook
 from celeriac_operator.core.facts import Key
-from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.kube.api import KubeApi, unfenced
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -72,12 +73,16 @@ class Process:
         self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
         self.kube = FakeKube(self.cluster)
         kube = cast(KubeApi, self.kube)
-        applier = Applier(kube, self.cache, Resources(), self._changed)
+        self.book = RecordBook(self.cluster.bucket, self._records_changed, unfenced)
+        applier = Applier(kube, self.cache, Resources(), self._changed, self.book, lambda *_: None)
         queue = cast("WorkQueue[WorkKey]", self.queue)
         clock = self.cluster.clock
         self.queues = Queues(self.cache, kube, queue, self.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, queue, CronApplier(kube, self.cache, self._changed), clock=clock)
-        self.reconciler = Reconciler(self.cache, kube, queue, applier, self.queues, self.defaults, crons, clock=clock)
+        self.reconciler = Reconciler(
+            self.cache, kube, queue, applier, self.queues, self.defaults, crons, self.book, clock=clock
+        )
+        self.heard_records, self.cluster.bucket.live = len(self.cluster.bucket.log), self.cluster.bucket.up
         self.heard = {}
         for kind in LISTED:
             for raw in self.cluster.all(PLURALS[kind]):
@@ -86,6 +91,22 @@ class Process:
         self.queues.begin()
         for kind in WATCHED:
             self.heard[kind] = len(self.cluster.log[kind])
+
+    def _records_changed(self, keys: Iterable[Key]) -> None:
+        self._changed(set(keys))
+
+    def hear_records(self, news: int | None = None) -> None:
+        """News of so many changes of records come, or of all. Where NATS was away they begin anew."""
+        bucket = self.cluster.bucket
+        if not bucket.up:
+            return
+        if not bucket.live:
+            self.heard_records, bucket.live = len(bucket.log), True
+            self.book.begin()
+        end = len(bucket.log) if news is None else min(self.heard_records + news, len(bucket.log))
+        for key, entry in bucket.log[self.heard_records : end]:
+            self.book.told(key, entry)
+        self.heard_records = end
 
     def _changed(self, keys: set[WorkKey]) -> None:
         for key in sorted(keys):

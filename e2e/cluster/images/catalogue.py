@@ -7,6 +7,9 @@ from e2e.cluster.errors import ClusterError
 
 REPOSITORY = Path(__file__).parents[3]
 SDK_IMAGE = "localhost/celeriac-python:dev"
+OPERATOR_IMAGE = "localhost/celeriac-operator:dev"
+NATS_IMAGE = "localhost/celeriac-nats:dev"
+_LOCK = ("pyproject.toml", "uv.lock", ".dockerignore", "operator/pyproject.toml", "operator/README.md")
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,7 @@ class Recipe:
 
 
 def _workspace(*names: str) -> tuple[Path, ...]:
-    shared = ("pyproject.toml", "uv.lock", ".dockerignore", "sdk", "operator/pyproject.toml", "operator/README.md")
-    return tuple(REPOSITORY / name for name in (*shared, *names))
+    return tuple(REPOSITORY / name for name in (*_LOCK, *names))
 
 
 def of_directory(name: str, directory: Path, on: str = "") -> Recipe:
@@ -40,9 +42,15 @@ def of_directory(name: str, directory: Path, on: str = "") -> Recipe:
 def known() -> dict[str, Recipe]:
     """The images that `images` builds, by the short names that it takes."""
     found = {
-        "sdk": Recipe(SDK_IMAGE, REPOSITORY / "sdk/Dockerfile", REPOSITORY, _workspace()),
+        "sdk": Recipe(SDK_IMAGE, REPOSITORY / "sdk/Dockerfile", REPOSITORY, _workspace("sdk")),
         "operator": Recipe(
-            "localhost/celeriac-operator:dev", REPOSITORY / "operator/Dockerfile", REPOSITORY, _workspace("operator")
+            OPERATOR_IMAGE, REPOSITORY / "operator/Dockerfile", REPOSITORY, _workspace("sdk", "operator")
+        ),
+        "nats": Recipe(
+            NATS_IMAGE,
+            REPOSITORY / "nats/Dockerfile",
+            REPOSITORY,
+            _workspace("sdk/pyproject.toml", "sdk/README.md"),  # not the code: it is built again with the lock only
         ),
     }
     if (REPOSITORY / "examples/digits/Dockerfile").exists():

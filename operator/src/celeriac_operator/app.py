@@ -14,8 +14,16 @@ import kopf
 import structlog
 from kopf._core.engines.peering import Identity
 
+from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import Background
+from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.deadletters import DeadLetters
+from celeriac_operator.bus.door import Door
+from celeriac_operator.bus.keeping import Keeping
+from celeriac_operator.bus.maker import Tools
+from celeriac_operator.bus.streams import Streams
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
+from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.election import Candidate
 from celeriac_operator.core.facts import Key
@@ -71,11 +79,22 @@ class App:
         self.settings, self.kube = settings, kube
         self.cache = Cache()
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
-        applier = Applier(kube, self.cache, settings.default_resources, self._changed)
+        self.bus = Bus(settings.nats, settings.pod_name)
+        self.keeping = Keeping(self.bus, self.cache, settings, fence.permit, self._changed, self._works_on, clock=clock)
+        book = self.keeping.book
+        applier = Applier(
+            kube,
+            self.cache,
+            settings.default_resources,
+            self._changed,
+            book,
+            self.keeping.history.tell,
+            settings.runner_access,
+        )
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, self.queue, CronApplier(kube, self.cache, self._changed), clock=clock)
         self.reconciler = Reconciler(
-            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, clock=clock
+            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, book, clock=clock
         )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.clock_jumps = ClockJumps(clock, time.monotonic)
@@ -84,10 +103,41 @@ class App:
             settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin
         )
         self.elector = _elector(settings, lease_kube, fence, self.duties)
+        self.door = self._build_door(fence) if self.bus.enabled else None
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()
         self._stop_asked, self._stop_now = asyncio.Event(), asyncio.Event()
         self._election: asyncio.Task[None] | None = None
+
+    def _build_door(self, fence: Fence) -> Door:
+        """What takes messages in."""
+
+        def declared() -> dict[QueueKey, TaskQueueSpec]:
+            entries = self.cache.queues.entries.items()
+            ours = ((key, entry.facts) for key, entry in entries if self.duties.ours(key.namespace))
+            return {QueueKey(*key): facts.spec for key, facts in ours if facts is not None}
+
+        def spec(queue: QueueKey) -> TaskQueueSpec | None:
+            facts = self.cache.queues.get(Key(queue.namespace, queue.queue))
+            return facts.spec if facts is not None and self.duties.ours(queue.namespace) else None
+
+        streams = Streams(
+            self.bus, declared, self._keeps_streams_of, self.queue.add, replicas=self.settings.nats_replicas
+        )
+        tools = Tools(
+            self.kube, self.cache, self._changed, self.queues.waiting, DeadLetters(self.bus), fence.permit, clock
+        )
+        door = Door(self.bus, streams, tools, spec)
+        self.queues.stream, self.queues.news = streams.state, door.tell
+        return door
+
+    def _keeps_streams_of(self, namespace: str) -> bool:
+        """A stream whose queue is not seen here is closed only where it would be: another operator may share NATS."""
+        watched = not self.settings.namespaces or namespace in self.settings.namespaces
+        return watched and self.duties.ours(namespace)
+
+    def _works_on(self, namespace: str) -> bool:
+        return self.duties.ours(namespace)
 
     def _changed(self, keys: set[WorkKey]) -> None:
         for key in keys:
@@ -134,6 +184,11 @@ class App:
         self.background.spawn(self.background.every(self.settings.relist_seconds, "relist", self.watch.relist))
         self.background.spawn(self.background.every(HOUSEKEEPING_SECONDS, "housekeeping", self._keep_house))
         self.background.spawn(self.background.every(LOOK_SECONDS, "looking at the clock", self._look_at_the_clock))
+        self.background.spawn(self.bus.run())
+        if self.door is not None:
+            self.background.spawn(self.door.run())
+        for duty in self.keeping.duties():
+            self.background.spawn(duty)
         self._election = self.background.spawn(self.elector.run())
         self._give_leases_back_first()
 
@@ -157,13 +212,14 @@ class App:
     async def _stop(self, **_: Any) -> None:
         await self._resign()
         await self.background.stop()
+        await self.bus.close()
         await self._server.cleanup()
 
     async def _keep_house(self) -> None:
         limit, history = self.settings.max_finished_tasks, self.queues.history
         self.queues.forget_idle()
         self._unused_revisions = await keep_in_bounds(
-            self.cache, self.kube, limit, history, self._unused_revisions, self.duties.ours
+            self.cache, self.kube, limit, history, self._unused_revisions, self.duties.ours, self.keeping.recorded
         )
 
     async def _look_at_the_clock(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from celeriac.api.v1alpha1 import DefinitionRevision, Phase
 from celeriac_operator.core.admission.standing import QueueKey
@@ -65,6 +65,7 @@ async def keep_in_bounds(
     history: HistoryLimit,
     seen_unused: frozenset[Key],
     ours: Callable[[str], bool],
+    recorded: Callable[[TaskFacts], Awaitable[bool]],
 ) -> frozenset[Key]:
     """Delete what is surplus, of all namespaces together, in those that are ours.
 
@@ -72,12 +73,14 @@ async def keep_in_bounds(
         limit: how many finished Tasks are kept in all.
         history: how many of them each queue keeps.
         seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
+        recorded: whether nothing of a finished Task is lost with it.
 
     Returns:
         The revisions that are unused now.
     """
     for task in [task for task in surplus(cache, limit, history) if ours(task.key.namespace)]:
-        await kube.delete(api.TASKS, *task.key, task.uid)
+        if await recorded(task):
+            await kube.delete(api.TASKS, *task.key, task.uid)
     unused = frozenset(key for key in unused_revisions(cache) if ours(key.namespace))
     for key in unused & seen_unused:
         raw = await kube.get(api.REVISIONS, *key)

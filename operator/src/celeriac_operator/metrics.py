@@ -64,3 +64,28 @@ CRON_LAG = Histogram(
     registry=REGISTRY,
 )
 EVENTS_DROPPED = Counter("celeriac_events_dropped", "Kubernetes Events that could not be posted.", registry=REGISTRY)
+NATS_CONFIGURED = Gauge("celeriac_nats_configured", "1 where CELERIAC_NATS_URL is set.", registry=REGISTRY)
+NATS_CONNECTED = Gauge(
+    "celeriac_nats_connected",
+    "1 while NATS is connected and answers; 0 also without NATS.",
+    registry=REGISTRY,
+)
+INTAKE = Counter(
+    "celeriac_intake_messages",
+    "Messages by what became of them: created, duplicate, delayed, dead or again.",
+    ["result"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Counter("celeriac_dead_letters", "Messages that became dead letters.", ["reason"], registry=REGISTRY)
+BACKLOG = Gauge(
+    "celeriac_queue_backlog",
+    "Messages in a queue's stream. Beyond 500 queues the rest is one of no name.",
+    ["namespace", "queue"],
+    registry=REGISTRY,
+)
+HISTORY_LOST = Counter("celeriac_history_lost", "Events of tasks that did not get to NATS.", registry=REGISTRY)
+RECORDS = Gauge("celeriac_records", "Tasks whose records in NATS are kept in memory.", registry=REGISTRY)
+RECORDS_EXPIRED = Counter("celeriac_records_expired", "Records that were deleted after their time.", registry=REGISTRY)
+PAYLOADS_COLLECTED = Counter(
+    "celeriac_payloads_collected", "Large params and results that nothing named any more.", registry=REGISTRY
+)

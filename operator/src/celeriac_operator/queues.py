@@ -17,6 +17,8 @@ from celeriac_operator.core.admission.standing import Holds, QueueKey, Standing
 from celeriac_operator.core.admission.status import PAUSE_SECONDS, QueueFacts, next_growth, queue_status
 from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.facts import Key, TaskFacts, World
+from celeriac_operator.core.intake.stream import StreamState
+from celeriac_operator.core.intake.waiting import Waiting, waits_in
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -46,6 +48,11 @@ class Queues:
     ) -> None:
         self._cache, self._kube, self._work, self._clock = cache, kube, work, clock
         self.admission = Admission(defaults)
+        self.waiting = Waiting()
+        self.stream: Callable[[QueueKey], StreamState | None] = lambda _: None
+        """What is known of a queue's stream of messages; by default there is none."""
+        self.news: Callable[[QueueKey], object] = lambda _: None
+        """Is told of queues that were looked at, or have room for more messages."""
         self._written: dict[QueueKey, datetime] = {}
 
     # --- a Task's turn ---
@@ -62,11 +69,20 @@ class Queues:
 
     def tell(self, task: Key, standing: Standing | None) -> None:
         """Say where a Task stands now, and have whoever gets a slot by that looked at."""
+        self._count_waiting(task, standing)
         for queue in self.admission.set(task, standing):
             self._give_out(queue)
             if self._declared(queue) is not None:
                 now = self._clock()
                 self._work.add_at(queue, max(self._written.get(queue, now) + timedelta(seconds=PAUSE_SECONDS), now))
+
+    def _count_waiting(self, task: Key, standing: Standing | None) -> None:
+        facts = self._cache.tasks.get(task)
+        known = facts if isinstance(facts, TaskFacts) else None
+        name = queue_name(known, None, None, Defaults()) if known is not None else ""
+        freed = self.waiting.put(task, waits_in(known, standing, QueueKey(task.namespace, name)))
+        if freed is not None:
+            self.news(freed)
 
     def looked_at(self, task: Key) -> None:
         """A Task was looked at, whatever came of it."""
@@ -87,6 +103,7 @@ class Queues:
         """Follow the queue's spec, give out what there is, and write its status if it is time."""
         self._configure(queue)
         self._give_out(queue)
+        self.news(queue)
         facts = self._declared(queue)
         if facts is None:
             self._written.pop(queue, None)
@@ -95,7 +112,8 @@ class Queues:
 
     async def _keep_status(self, facts: QueueFacts) -> None:
         queue, now = facts.key, self._clock()
-        status = queue_status(facts, self.admission.counts(queue), self.admission.arrival(queue), now)
+        counts, arrival = self.admission.counts(queue), self.admission.arrival(queue)
+        status = queue_status(facts, counts, arrival, now, self.stream(queue))
         if status.oldest_queued_seconds is not None:
             self._work.add_at(queue, now + timedelta(seconds=next_growth(status.oldest_queued_seconds)))
         if status == facts.status:
@@ -143,6 +161,7 @@ class Queues:
         keys: dict[str, list[Key]] = {queue.namespace: [] for queue in self.admission if ours(queue.namespace)}
         for task in unfinished:
             keys.setdefault(task.key.namespace, []).append(task.key)
+        self.waiting.forget(ours)
         for namespace, tasks_there in keys.items():
             self.admission.begin(namespace, tasks_there)
         self._replay(ours)
@@ -153,10 +172,12 @@ class Queues:
         """Who has an attempt under way, recorded or not, holds a slot from the first moment."""
         number = (task.status.attempt_count or 0) + 1
         job = next((job for job in self._cache.jobs.owned_by(task.uid) if job.attempt == number), None)
+        queue = QueueKey(task.key.namespace, queue_name(task, job, None, Defaults()))
         last = task.status.attempts[-1] if task.status.attempts else None
         if job is not None or (last is not None and last.finish_time is None):
-            queue = QueueKey(task.key.namespace, queue_name(task, job, None, Defaults()))
             self.admission.set(task.key, Holds(queue, task.spec.concurrency_key, task.labels))
+        else:
+            self.waiting.put(task.key, waits_in(task, None, queue))
 
     def _replay(self, ours: Callable[[str], bool]) -> None:
         """Bring rate limits forward by the Jobs that are younger than what was written of them."""

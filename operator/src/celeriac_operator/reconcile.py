@@ -8,12 +8,15 @@ from datetime import datetime
 import structlog
 
 from celeriac.api.v1alpha1 import Defaults, TaskStatus
+from celeriac_operator.bus.connection import BusDown
+from celeriac_operator.bus.records import RecordBook
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts
 from celeriac_operator.core.poison import TRIES, poisoned
+from celeriac_operator.core.task_record import record_of
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -27,8 +30,8 @@ from celeriac_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
 
-TROUBLE = (ApiError, OSError, TimeoutError)
-"""Errors of the API server or the way to it: they say nothing about the Task, which is tried again for ever."""
+TROUBLE = (ApiError, BusDown, OSError, TimeoutError)
+"""Errors of the API server, of NATS or the way to them: they say nothing about the Task, which is tried for ever."""
 
 OUR_FAULT = frozenset({400, 413, 422})
 """Codes that say the request itself is wrong: trying it again for ever would not help."""
@@ -41,7 +44,7 @@ class Reconciler:
         clock: now, as an aware datetime.
     """
 
-    def __init__(  # noqa: PLR0913  each kind of key has its own part
+    def __init__(  # noqa: PLR0913, PLR0917  each kind of key has its own part
         self,
         cache: Cache,
         kube: KubeApi,
@@ -50,11 +53,13 @@ class Reconciler:
         queues: Queues,
         defaults: Defaults,
         crons: CronReconciler,
+        book: RecordBook,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache, self._kube, self._queue, self._applier = cache, kube, queue, applier
         self._queues, self._defaults, self._crons, self._clock = queues, defaults, crons, clock
+        self._book = book
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
         self._uids: dict[Key, str] = {}
@@ -94,22 +99,31 @@ class Reconciler:
             self._queues.tell(key, None)
             await self._mark_broken(task)
         elif key in self._poison and not task.finished:
-            await self._applier.write_status(task, poisoned(task.status, self._poison[key], self._clock()))
+            await self._give_up(task, self._poison[key])
             del self._poison[key]
             self._queue.add(key)
         else:
             await self._decide(task)
 
+    async def _give_up(self, task: TaskFacts, error: str) -> None:
+        """A Task that makes the operator fail ends; whoever waits for its record is told, too."""
+        status = poisoned(task.status, error, self._clock())
+        record = record_of(task, status, self._book.retention)
+        wanted = record is not None and task.submission is not None and self._book.bus != "Off"
+        if record is None or not wanted or await self._book.finish(task, record):
+            await self._applier.write_status(task, status)  # else it had ended before, and that is how it ends
+
     def _forget(self, key: Key) -> None:
         for remembered in (self._refusals, self._poison, self._uids):
             remembered.pop(key, None)
         self._queue.forget(key)
+        self._book.forget(key)
         self._queues.tell(key, None)
 
     async def _decide(self, task: TaskFacts) -> None:
         now = self._clock()
         refusal = self._refusals.get(task.key)
-        seen = await observe(task, self._cache, self._kube, refusal, self._defaults, now)
+        seen = await observe(task, self._cache, self._kube, self._book, refusal, self._defaults, now)
         world = self._queues.place(seen)
         plan = decide(world, now)
         applied = await self._applier.apply(plan, world, now)

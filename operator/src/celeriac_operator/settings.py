@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from celeriac._nats_options import NatsOptions
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.core.election import Timing
+from celeriac_operator.manifests.runner import RunnerAccess
 
 
 class Settings(BaseSettings):
@@ -59,6 +62,63 @@ class Settings(BaseSettings):
     """How often everything is listed and compared with what the watches told."""
     stuck_seconds: Annotated[float, Field(gt=0)] = 120.0
     """/healthz fails when a key has waited or been worked on for so long."""
+
+    nats_url: str = ""
+    """Servers of NATS, separated by commas; empty: no messages, and results go with their Tasks."""
+    nats_creds: str | None = None
+    """Path of a .creds file."""
+    nats_nkey: str | None = None
+    """Path of an nkey seed."""
+    nats_user: str | None = None
+    """User name."""
+    nats_password: SecretStr | None = None
+    """The user's password."""
+    nats_ca: str | None = None
+    """Path of the certificates that are trusted, instead of the system's."""
+    nats_cert: str | None = None
+    """Path of the client's certificate."""
+    nats_key: str | None = None
+    """Path of the certificate's key."""
+    nats_inbox_prefix: str | None = None
+    """First token of the subjects on which answers come; empty: ``_INBOX``."""
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    """Copies of each stream and bucket that the operator makes, on as many servers of a NATS cluster."""
+
+    runner_nats_url: str = ""
+    """Servers of NATS as the pods of tasks reach them, separated by commas; empty: pods get none from here."""
+    runner_nats_secret: str = ""
+    """Secret in each task's namespace with the pods' credentials; it may be missing. Its keys are CELERIAC_NATS_USER,
+    CELERIAC_NATS_PASSWORD and so on, as the SDK reads them; or creds, see below. Empty: none."""
+    runner_nats_creds: bool = False
+    """That Secret has a .creds file, under the key creds."""
+    record_retention_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+    """How long NATS keeps the record and the result of a task that has finished."""
+
+    @property
+    def record_retention(self) -> timedelta:
+        """How long the record of a finished task is kept."""
+        return timedelta(days=self.record_retention_days)
+
+    @property
+    def runner_access(self) -> RunnerAccess:
+        """How the pods' runner reaches NATS."""
+        return RunnerAccess(self.runner_nats_url, self.runner_nats_secret, self.runner_nats_creds)
+
+    @property
+    def nats(self) -> NatsOptions:
+        """How NATS is reached; an empty setting is as good as none."""
+        password = self.nats_password.get_secret_value() if self.nats_password is not None else None
+        return NatsOptions(
+            url=self.nats_url,
+            creds=self.nats_creds or None,
+            nkey=self.nats_nkey or None,
+            user=self.nats_user or None,
+            password=password or None,
+            ca=self.nats_ca or None,
+            cert=self.nats_cert or None,
+            key=self.nats_key or None,
+            inbox_prefix=self.nats_inbox_prefix or None,
+        )
 
     @property
     def identity(self) -> str:

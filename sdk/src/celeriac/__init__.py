@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from celeriac import errors
+    from celeriac import errors, testing
     from celeriac._async_client import AsyncClient, AsyncSubmission, AsyncTaskHandle
     from celeriac._backfill import BackfillRun
     from celeriac._client import Client, SyncSubmission, TaskHandle
     from celeriac._cron_task import CronTask
     from celeriac._explain import Explanation
+    from celeriac._phase import Phase
     from celeriac._policy import Backoff, Deadlines, Resources, Retry, RetryRule
     from celeriac._queue import Queue
     from celeriac._request import TaskOptions, TaskRequest
@@ -25,10 +26,17 @@ if TYPE_CHECKING:
         CronTaskStatus,
         ExitCodes,
         Failure,
-        Phase,
         TaskSpec,
         TaskStatus,
     )
+    from celeriac.api.v1alpha1.container import DefinitionEnvVar
+    from celeriac.api.v1alpha1.definition import PodOptions
+    from celeriac.app.application import App
+    from celeriac.app.context import Context
+    from celeriac.app.function import TaskCall, TaskFunction
+    from celeriac.app.interruptions import CancelRequested, SoftDeadlineExceeded, TaskInterrupted
+    from celeriac.app.options import CallOptions, TaskSettings
+    from celeriac.app.signature import BadSignature
     from celeriac.errors import (
         AlreadyExists,
         CeleriacError,
@@ -55,20 +63,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyExists",
+    "App",
     "AsyncClient",
     "AsyncSubmission",
     "AsyncTaskHandle",
     "Attempt",
     "BackfillRun",
     "Backoff",
+    "BadSignature",
+    "CallOptions",
+    "CancelRequested",
     "CeleriacError",
     "Client",
     "ConnectionFailed",
+    "Context",
     "CronTask",
     "CronTaskNotFound",
     "CronTaskSpec",
     "CronTaskStatus",
     "Deadlines",
+    "DefinitionEnvVar",
     "ExitCodes",
     "Explanation",
     "Failure",
@@ -79,6 +93,7 @@ __all__ = [
     "LogsUnavailable",
     "NotInstalled",
     "Phase",
+    "PodOptions",
     "Queue",
     "QueueFull",
     "RequestRejected",
@@ -86,22 +101,28 @@ __all__ = [
     "ResultInvalid",
     "Retry",
     "RetryRule",
+    "SoftDeadlineExceeded",
     "SyncSubmission",
     "Task",
+    "TaskCall",
     "TaskCancelled",
     "TaskExpired",
     "TaskFailed",
+    "TaskFunction",
     "TaskHandle",
+    "TaskInterrupted",
     "TaskNotFinished",
     "TaskNotFound",
     "TaskOptions",
     "TaskRequest",
+    "TaskSettings",
     "TaskSpec",
     "TaskStatus",
     "TimeoutError",
     "UnknownDefinition",
     "UnknownQueue",
     "errors",
+    "testing",
 ]
 
 _HOMES = {
@@ -110,12 +131,21 @@ _HOMES = {
     "celeriac._client": ("Client", "SyncSubmission", "TaskHandle"),
     "celeriac._cron_task": ("CronTask",),
     "celeriac._explain": ("Explanation",),
+    "celeriac._phase": ("Phase",),
     "celeriac._policy": ("Backoff", "Deadlines", "Resources", "Retry", "RetryRule"),
     "celeriac._queue": ("Queue",),
     "celeriac._request": ("TaskOptions", "TaskRequest"),
     "celeriac._task": ("Task",),
+    "celeriac.api.v1alpha1.container": ("DefinitionEnvVar",),
+    "celeriac.api.v1alpha1.definition": ("PodOptions",),
+    "celeriac.app.application": ("App",),
+    "celeriac.app.context": ("Context",),
+    "celeriac.app.function": ("TaskCall", "TaskFunction"),
+    "celeriac.app.interruptions": ("CancelRequested", "SoftDeadlineExceeded", "TaskInterrupted"),
+    "celeriac.app.options": ("CallOptions", "TaskSettings"),
+    "celeriac.app.signature": ("BadSignature",),
     "celeriac.api.v1alpha1": (
-        *("Attempt", "CronTaskSpec", "CronTaskStatus", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),
+        *("Attempt", "CronTaskSpec", "CronTaskStatus", "ExitCodes", "Failure", "TaskSpec", "TaskStatus"),
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -123,8 +153,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home when it is first asked for."""
-    if name == "errors":
-        return import_module("celeriac.errors")
+    if name in ("errors", "testing"):
+        return import_module(f"celeriac.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'celeriac' has no attribute {name!r}")
     value = getattr(import_module(_HOME.get(name, "celeriac.errors")), name)

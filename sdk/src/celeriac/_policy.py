@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from celeriac.api import v1alpha1
 
@@ -19,9 +19,23 @@ class Backoff(v1alpha1.Backoff):
 
 
 class Retry(v1alpha1.Retry):
-    """When and how often a failed attempt is followed by another, such as ``Retry(max_attempts=3)``."""
+    """When and how often a failed attempt is followed by another, such as ``Retry(max_attempts=3)``.
+
+    ``retry_for`` and ``dont_retry_for`` are of functions (``@app.task``) only: the process in the pod decides by them.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    retry_for: tuple[type[BaseException], ...] = Field(default=(), exclude=True)
+    """Exceptions after which the function may run again. Empty: all."""
+    dont_retry_for: tuple[type[BaseException], ...] = Field(default=(), exclude=True)
+    """Exceptions after which it may not; these go before ``retry_for``."""
+
+    def allows(self, error: BaseException) -> bool:
+        """Whether the function may run again after this exception."""
+        if isinstance(error, self.dont_retry_for):
+            return False
+        return not self.retry_for or isinstance(error, self.retry_for)
 
 
 class RetryRule(v1alpha1.RetryRule):

@@ -87,7 +87,12 @@ class InvalidTask(CeleriacError):
 
 
 class InvalidParams(CeleriacError):
-    """The params are not JSON, are too large, or do not fit the definition's schema."""
+    """The params are not JSON, are too large, or do not fit the definition's schema or the function's signature."""
+
+    def __init__(self, message: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+        """Pairs of a parameter's path, such as ``width`` or ``options.size``, and what is wrong with it."""
 
 
 class InlineContainerDenied(CeleriacError):

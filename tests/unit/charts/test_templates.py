@@ -36,7 +36,7 @@ Manifest = dict[str, Any]
 def find_helm() -> str | None:
     """The helm of the environment variable HELM, of PATH, or of the project's cache of tools."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "celeriac"
-    cached = (str(p) for p in sorted(cache.glob("**/helm")) if p.is_file() and os.access(p, os.X_OK))
+    cached = (str(p) for p in sorted(cache.glob("bin/helm-*/helm")) if p.is_file() and os.access(p, os.X_OK))
     return os.environ.get("HELM") or shutil.which("helm") or next(cached, None)
 
 
@@ -65,8 +65,13 @@ def is_test(manifest: Manifest) -> bool:
     return "helm.sh/hook" in manifest["metadata"].get("annotations", {})
 
 
+def is_nats(manifest: Manifest) -> bool:
+    return bool(manifest["metadata"]["labels"]["app.kubernetes.io/component"] == "nats")
+
+
 def of_kind(kind: str, *args: str, **kwargs: str) -> list[Manifest]:
-    return [m for m in template(*args, **kwargs) if m["kind"] == kind and not is_test(m)]
+    """All but the objects of NATS, which test_nats.py is about."""
+    return [m for m in template(*args, **kwargs) if m["kind"] == kind and not is_test(m) and not is_nats(m)]
 
 
 def only(kind: str, *args: str, **kwargs: str) -> Manifest:
@@ -144,12 +149,18 @@ def test_by_default_it_is_exactly_these_objects() -> None:
         "ClusterRole celeriac-edit",
         "ClusterRole celeriac-view",
         "ClusterRoleBinding celeriac",
+        "ConfigMap celeriac-nats",
         "Deployment celeriac",
         "PodDisruptionBudget celeriac",
+        "PodDisruptionBudget celeriac-nats",
         "Role celeriac-leases",
         "RoleBinding celeriac-leases",
+        "Secret celeriac-nats-auth",
+        "Secret celeriac-nats-client",
         "Service celeriac-metrics",
+        "Service celeriac-nats",
         "ServiceAccount celeriac",
+        "StatefulSet celeriac-nats",
         "ValidatingAdmissionPolicy celeriac-task-params",
         "ValidatingAdmissionPolicyBinding celeriac-task-params",
     ]
@@ -325,7 +336,7 @@ def test_probes_ask_the_port_named_http() -> None:
 
 
 def test_settings_by_default() -> None:
-    variables = environment(pod_of_operator())
+    variables = environment(pod_of_operator("--set=nats.enabled=false"))
 
     assert json.loads(variables.pop("CELERIAC_DEFAULTS")) == {}
     assert json.loads(variables.pop("CELERIAC_QUEUE_DEFAULTS")) == {}
@@ -349,6 +360,7 @@ def test_settings_by_default() -> None:
         "CELERIAC_MAX_FINISHED_TASKS": "5000",
         "CELERIAC_CONCURRENCY": "16",
         "CELERIAC_RELIST_SECONDS": "300",
+        "CELERIAC_NATS_URL": "",
     }
 
 
@@ -387,6 +399,7 @@ def test_settings_are_passed_on_as_they_were_given() -> None:
 
 def test_the_chart_sets_only_what_the_operator_knows() -> None:
     known = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields}
+    known |= {"CELERIAC_RUNNER_NATS_URL", "CELERIAC_RUNNER_NATS_SECRET"}  # what the pods of tasks get
 
     assert set() == set(environment(pod_of_operator())) - known
 
@@ -396,7 +409,7 @@ def test_scheduling_options_reach_the_pod() -> None:
     pod = deployment["spec"]["template"]
 
     assert pod["metadata"]["labels"]["team"] == "a"
-    assert pod["metadata"]["annotations"] == {"note": "b"}
+    assert pod["metadata"]["annotations"]["note"] == "b"
     assert pod["spec"]["priorityClassName"] == "high"
     assert pod["spec"]["nodeSelector"] == {"disk": "ssd"}
     assert pod["spec"]["tolerations"] == [{"key": "k"}]

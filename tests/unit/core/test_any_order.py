@@ -7,7 +7,7 @@ controller, kubelet, network and time. Invariants of single writes are checked w
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -85,6 +85,8 @@ QUEUES: list[Raw | None] = [
 class AnyOrder(RuleBasedStateMachine):
     """One Task's life."""
 
+    definition: ClassVar[Raw] = DEFINITION
+
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
@@ -94,12 +96,15 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(spec=specs, named=st.sampled_from([False, False, True]), first=st.booleans(), slow=st.booleans())
     def submit(self, spec: Raw, named: bool, first: bool, slow: bool) -> None:
-        spec = {**spec, **({"definitionName": "resize"} if named else {"container": {"image": "busybox:1.36"}})}
+        self.create_task(spec, {"image": "busybox:1.36"}, {}, named=named, first=first, slow=slow)
+
+    def create_task(self, spec: Raw, container: Raw, annotations: Raw, *, named: bool, first: bool, slow: bool) -> None:
+        spec = {**spec, **({"definitionName": "resize"} if named else {"container": container})}
         TaskSpec.model_validate(spec)
         self.named = named
         if named and first:
             self.define()
-        self.cluster.add("tasks", {"metadata": {"name": TASK}, "spec": spec})
+        self.cluster.add("tasks", {"metadata": {"name": TASK, "annotations": annotations}, "spec": spec})
         if not slow:
             self.process.hear("definitions")
             self.process.hear("tasks")
@@ -107,7 +112,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def define(self) -> None:
         if self.cluster.get("taskdefinitions", "resize") is None:
-            self.cluster.add("taskdefinitions", {"metadata": {"name": "resize"}, "spec": DEFINITION})
+            self.cluster.add("taskdefinitions", {"metadata": {"name": "resize"}, "spec": self.definition})
 
     # --- the operator and its world ---
 
@@ -268,6 +273,8 @@ class AnyOrder(RuleBasedStateMachine):
     def settle_once(self) -> None:
         """Everybody does what they should, and nothing fails."""
         self.cluster.faults = []
+        self.cluster.bucket.turn(True)
+        self.process.hear_records()
         for kind in WATCHED:
             self.process.hear(kind)
         self.process.work_off()
@@ -275,6 +282,7 @@ class AnyOrder(RuleBasedStateMachine):
         for pod in self.pods():
             self.cluster.kubelet(pod, "stops", 143)
             self.cluster.kubelet(pod, "starts")
+        self.process.hear_records()
         for kind in WATCHED:
             self.process.hear(kind)
         self.process.work_off()

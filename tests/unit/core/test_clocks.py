@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.support.builders import make_task
 from tests.support.clock import T0, at
 
@@ -17,6 +19,12 @@ def test_a_start_time_before_submission_changes_nothing() -> None:
 
 def test_a_later_start_time_is_where_the_task_begins() -> None:
     assert origin(make_task(start_time=at(100))) == at(100)
+
+
+def test_a_task_that_came_as_a_message_began_when_the_stream_took_it() -> None:
+    waited = replace(make_task(), submitted=at(-600))
+    assert at(-600) == origin(waited)
+    assert at(-590) == clocks(waited, ALL, first_start=None).queue
 
 
 def test_before_anything_runs_only_queue_and_total_count() -> None:

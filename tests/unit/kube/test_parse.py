@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.clock import T0, at, wire
 from tests.support.objects import Raw, owner, raw_job, raw_pod, raw_task, terminated
 from tests.support.profiles import examples
 
+from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import Started, TaskFacts, Terminated, Waiting, World
@@ -266,3 +268,19 @@ def test_what_tasks_have_in_common_is_in_memory_once() -> None:
 
     assert one.effective is other.effective
     assert one.conditions[0] is other.conditions[0]
+
+
+SUBMISSIONS = {
+    "none of a resource": (None, {}),
+    "the stream's time": (at(-60), {SUBMISSION: "sha256:1", SUBMIT_TIME: wire(at(-60))}),
+    "not after the Task's creation": (T0, {SUBMISSION: "sha256:1", SUBMIT_TIME: wire(at(60))}),
+    "none without a submission": (None, {SUBMIT_TIME: wire(at(-60))}),
+    "none from what is no time": (None, {SUBMISSION: "sha256:1", SUBMIT_TIME: "yesterday"}),
+    "none from a time without a zone": (None, {SUBMISSION: "sha256:1", SUBMIT_TIME: "2026-01-01T00:00:00"}),
+}
+
+
+@pytest.mark.parametrize(("expected", "annotations"), SUBMISSIONS.values(), ids=SUBMISSIONS.keys())
+def test_when_a_task_was_submitted(expected: datetime | None, annotations: dict[str, str]) -> None:
+    task = task_of(raw_task(annotations=annotations))
+    assert (expected, annotations.get(SUBMISSION)) == (task.submitted, task.submission)

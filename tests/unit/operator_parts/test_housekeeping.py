@@ -20,6 +20,10 @@ from celeriac_operator.watch import WATCHED
 CONTAINER = {"image": "busybox:1.36"}
 
 
+async def always(_task: TaskFacts) -> bool:
+    return True
+
+
 def finished_tasks(count: int) -> Process:
     """So many tasks, each cancelled a second after the one before."""
     cluster = Cluster(Clock())
@@ -50,7 +54,7 @@ def keep(
     process: Process, limit: int, seen: frozenset[Key] = frozenset(), ours: Callable[[str], bool] = everywhere
 ) -> frozenset[Key]:
     kube = cast(KubeApi, FakeKube(process.cluster))
-    return run(keep_in_bounds(process.cache, kube, limit, process.queues.history, seen, ours))
+    return run(keep_in_bounds(process.cache, kube, limit, process.queues.history, seen, ours, always))
 
 
 def test_the_oldest_finished_tasks_beyond_the_limit_go() -> None:

@@ -7,6 +7,7 @@ field inside ``deadlines`` and ``retry``, ``rules`` as a whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +25,12 @@ from celeriac.api.v1alpha1 import (
     Effective,
     EffectiveBackoff,
     EffectiveRetry,
+    ObjectRef,
     Retry,
     TaskQueueSpec,
     TaskSpec,
 )
+from celeriac.wire.names import PAYLOADS_BUCKET, params_object
 from celeriac_operator.core.facts import Accepted, JobFacts, Revision, TaskFacts
 from celeriac_operator.core.names import INLINE_CONTAINER_DENIED, INVALID_PARAMS
 from celeriac_operator.core.nesting import depth
@@ -36,6 +39,7 @@ from celeriac_operator.core.substitution import missing_params, unfit_params
 from celeriac_operator.core.text import cut
 
 DEEPEST_PARAMS = 64
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 BUILT_IN = Deadlines(start_seconds=300, grace_seconds=30)
 
 
@@ -47,10 +51,13 @@ class Rejected:
     message: str
 
 
-def accept(spec: TaskSpec, revision: Revision | None, defaults: Defaults, queue: TaskQueueSpec) -> Accepted | Rejected:
+def accept(
+    spec: TaskSpec, revision: Revision | None, defaults: Defaults, queue: TaskQueueSpec, namespace: str = ""
+) -> Accepted | Rejected:
     """Accept a Task whose definition, where it names one, is there.
 
     Args:
+        namespace: the Task's.
         queue: what the Task's queue says.
     """
     given = revision.spec.defaults if revision else None
@@ -58,7 +65,8 @@ def accept(spec: TaskSpec, revision: Revision | None, defaults: Defaults, queue:
     if spec.container is not None and queue.inline_containers == "Deny":
         denied = f"queue {settled.queue_name} takes no containers (its spec.inlineContainers is Deny)"
         return Rejected(INLINE_CONTAINER_DENIED, f"spec.container: {denied}: name a TaskDefinition instead")
-    problem = params_problem(spec, revision)
+    problem = ref_problem(namespace, spec.params_ref) if spec.params_ref is not None else None
+    problem = problem or params_problem(spec, revision)
     if problem is not None:
         return Rejected(INVALID_PARAMS, problem)
     pinned = DefinitionRevision(revision=revision.name, generation=revision.generation) if revision else None
@@ -112,9 +120,28 @@ def _reference_problem(container: Container | DefinitionContainer, params: dict[
     return None
 
 
+def _unread_problem(container: Container | DefinitionContainer | None) -> str | None:
+    """What is wrong with params that only the task itself reads."""
+    name = next(iter(missing_params(container, {})), None) if container is not None else None
+    if name is None:
+        return None
+    reference = f"$(params.{cut(name, 200)})"
+    return f"spec.paramsRef: the container refers to {reference}, which only spec.params can fill"
+
+
+def ref_problem(namespace: str, ref: ObjectRef) -> str | None:
+    """What is wrong with the reference itself: a Task may name an object of its own namespace only."""
+    key = params_object(namespace, ref.digest)
+    if (ref.bucket, ref.key) == (PAYLOADS_BUCKET, key) and _DIGEST.fullmatch(ref.digest) and ref.size >= 0:
+        return None
+    return f"spec.paramsRef: must name object {cut(key, 300)} of bucket {PAYLOADS_BUCKET}, with its sha256 as digest"
+
+
 def params_problem(spec: TaskSpec, revision: Revision | None) -> str | None:
     """What is wrong with a Task's params, as a sentence that names the parameter; None where nothing is."""
     params = spec.params or {}
+    if spec.params_ref is not None:
+        return _unread_problem(revision.spec.container if revision else spec.container)
     if depth(params, DEEPEST_PARAMS) > DEEPEST_PARAMS:
         return f"spec.params: nested more than {DEEPEST_PARAMS} levels deep"
     size = len(json.dumps(params, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))

@@ -18,7 +18,8 @@ DEFINITION_GRACE_SECONDS = 600
 
 def origin(task: TaskFacts) -> datetime:
     """t0: from here queueSeconds and totalSeconds run."""
-    return max(task.created, task.spec.start_time) if task.spec.start_time else task.created
+    submitted = task.submitted or task.created
+    return max(submitted, task.spec.start_time) if task.spec.start_time else submitted
 
 
 def after(start: datetime | None, seconds: int | None) -> datetime | None:

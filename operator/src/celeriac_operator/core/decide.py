@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from celeriac_operator.core.ending import attempt_failed, attempt_succeeded, attempt_unreachable
+from celeriac_operator.core.ending import attempt_failed, attempt_lingers, attempt_succeeded, attempt_unreachable
 from celeriac_operator.core.facts import World
 from celeriac_operator.core.lifecycle import already_finished, being_deleted
 from celeriac_operator.core.plan import CreateRevision, Plan
+from celeriac_operator.core.recording import held_back, with_records
 from celeriac_operator.core.slot import standing, wait_for_slot
 from celeriac_operator.core.starting import start_attempt
 from celeriac_operator.core.stopping import attempt_to_stop
+from celeriac_operator.core.task_record import cancel_requested, record_unknown, recorded_already
 from celeriac_operator.core.view import View
 from celeriac_operator.core.waiting import (
     attempt_under_way,
@@ -35,7 +37,11 @@ Rule = Callable[[View], Plan | None]
 RULES: tuple[Rule, ...] = (
     being_deleted,  # the API server removes it and its Jobs: nothing to do
     already_finished,  # terminal, for ever: kept for its TTL, then deleted
-    attempt_succeeded,  # exit code 0 wins, over cancel and deadlines too: record the result
+    recorded_already,  # NATS has the outcome of this name: so it ends
+    held_back,  # the outcome is settled, and its end waited for NATS: finish
+    cancel_requested,  # a client asked by a record: set spec.cancel
+    attempt_succeeded,  # a success wins, over cancel and deadlines too: record the result
+    attempt_lingers,  # its function has failed, its process goes on: no other attempt beside it
     attempt_failed,  # classify, then retry or finish
     attempt_unreachable,  # it was stopped and its node never answered: finish without it
     attempt_to_stop,  # cancelled, past a deadline, or hopeless: record the verdict, then stop the pod
@@ -48,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     before_start_time,  # the ETA is not reached
     backing_off,  # between two attempts
     job_refused,  # a full quota is waited for; an impossible pod fails
+    record_unknown,  # NATS does not answer: has this name run before?
     wait_for_slot,  # the queue is full, held or too fast
     start_attempt,  # nothing in the way: create the Job
 )
@@ -64,6 +71,7 @@ def decide(world: World, now: datetime) -> Plan:
     for rule in RULES:
         plan = rule(view)
         if plan is not None:
+            plan = with_records(view, plan)
             plan = replace(plan, standing=standing(view, plan, waits_for_slot=rule is wait_for_slot))
             return _with_revision(view, plan)
     return Plan()

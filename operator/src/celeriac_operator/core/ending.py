@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Attempt, Failure, Phase, Result
 from celeriac_operator.core import names
+from celeriac_operator.core.attempt_record import ref_problem
 from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.outcome import Ended
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Event, Plan
@@ -18,6 +19,9 @@ from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 
+LINGER_SECONDS = 30
+"""So long after its function has failed a process may take to end by itself."""
+ASK_LINGERING_SECONDS = 2
 UNREACHABLE_SECONDS = 120
 """How long after its grace period a stopped pod is waited for, before the Task ends without it."""
 
@@ -27,11 +31,43 @@ def attempt_succeeded(view: View) -> Plan | None:
     ended = view.outcome
     if not isinstance(ended, Ended) or ended.failure is not None:
         return None
-    revision = view.revision
-    result = read_result(ended.output, revision.spec.result_schema if revision else None)
+    result = _result(view, ended)
     if isinstance(result, InvalidResult):
         return _settle(view, Ended(Failure.RESULT_INVALID, result.message, ended.exit_code, ended.start, ended.finish))
     return _finish_well(view, ended, result)
+
+
+def _result(view: View, ended: Ended) -> Result | InvalidResult | None:
+    """What it returned, checked; a value that is kept elsewhere was checked by the runner."""
+    if ended.ref is not None:
+        number = view.recorded.number if view.recorded is not None else 0
+        kept = Result(ref=ended.ref)
+        problem = ref_problem(kept, view.task.key.namespace, view.task.uid, number)
+        return InvalidResult(problem) if problem else kept
+    revision = view.revision
+    return read_result(ended.output, revision.spec.result_schema if revision else None)
+
+
+def attempt_lingers(view: View) -> Plan | None:
+    """Its function has failed, and its process goes on: another attempt would run beside it. It is stopped in the end.
+
+    Where none follows there is nothing to wait for.
+    """
+    ended, pod, record = view.outcome, view.world.pod, view.record
+    if not isinstance(ended, Ended) or not ended.lingers or record is None:
+        return None
+    if _ends_anyway(view, _closed(view, ended)):
+        return None
+    patience = record.finish_time + timedelta(seconds=LINGER_SECONDS)
+    if pod is None or pod.deleted_at is not None:
+        return None if view.now >= patience + timedelta(seconds=UNREACHABLE_SECONDS) else _ask_later(view)
+    if view.now < patience:
+        return Plan(look_again=view.next_deadline(patience))
+    return Plan(delete=(DeletePod(pod.name, pod.uid),), look_again=view.soon(10))
+
+
+def _ask_later(view: View) -> Plan:
+    return Plan(look_again=view.soon(ASK_LINGERING_SECONDS))
 
 
 def attempt_failed(view: View) -> Plan | None:
@@ -64,7 +100,7 @@ def _closed(view: View, ended: Ended) -> Attempt:
     assert attempt is not None  # noqa: S101  an outcome is an attempt's
     return attempt.model_copy(
         update={
-            "finish_time": whole_second(ended.finish or view.now),
+            "finish_time": whole_second(min(ended.finish or view.now, view.now)),
             "failure": ended.failure,
             "exit_code": ended.exit_code,
             "message": ended.message or ended.warning or None,

@@ -17,6 +17,7 @@ from celeriac.api.v1alpha1 import (
     TaskStatus,
 )
 from celeriac_operator.core.admission.standing import Slot, Unlimited
+from celeriac_operator.core.records import Records
 
 
 class Key(NamedTuple):
@@ -45,6 +46,10 @@ class TaskFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     backfill: bool = False
     """It is a CronTask's run that a person asked for afterwards."""
+    submission: str | None = None
+    """Digest of the message that it came as; None: it was created as a resource, and NATS keeps no record of it."""
+    submitted: datetime | None = None
+    """When the stream took the message that it came as; None: it was created as a resource."""
 
     @property
     def finished(self) -> bool:
@@ -198,3 +203,5 @@ class World:
     """What the queue answers to the Task."""
     company: int = 0
     """How many Tasks of the queue hold a slot."""
+    records: Records = field(default_factory=Records)
+    """What NATS has recorded."""

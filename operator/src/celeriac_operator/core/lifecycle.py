@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from celeriac_operator.core.clocks import after
+from celeriac_operator.core.clocks import after, earliest
 from celeriac_operator.core.facts import PodFacts
 from celeriac_operator.core.plan import DeletePod, DeleteTask, Plan
 from celeriac_operator.core.view import View
+
+EXIT_SECONDS = 30
+"""So long after its task has finished a runner's process may take to end by itself."""
 
 
 def being_deleted(view: View) -> Plan | None:
@@ -25,7 +29,10 @@ def already_finished(view: View) -> Plan | None:
     ends = after(task.status.finish_time or task.created, kept)
     if ends is not None and view.now >= ends:
         return Plan(delete=(DeleteTask(),))
-    return Plan(delete=tuple(DeletePod(pod.name, pod.uid) for pod in _left_over(view)), look_again=ends)
+    left, patience = tuple(_left_over(view)), _patience(view)
+    gone = tuple(DeletePod(pod.name, pod.uid) for pod in left if view.now >= patience or not _exits(view, pod))
+    waits = patience if len(gone) < len(left) else None
+    return Plan(delete=gone, look_again=earliest(ends, waits))
 
 
 def _left_over(view: View) -> Iterable[PodFacts]:
@@ -34,3 +41,15 @@ def _left_over(view: View) -> Iterable[PodFacts]:
     if pod is not None and not pod.ended and pod.deleted_at is None:
         yield pod
     yield from view.world.strays
+
+
+def _patience(view: View) -> datetime:
+    """Until when the last process may take to exit, since its attempt was over: its function had ended before it."""
+    ended = view.task.status.finish_time or view.task.created
+    return ended + timedelta(seconds=EXIT_SECONDS)
+
+
+def _exits(view: View, pod: PodFacts) -> bool:
+    """It is the pod of an attempt that a record has closed, before its process had ended."""
+    last = view.task.status.attempts[-1] if view.task.status.attempts else None
+    return last is not None and last.finish_time is not None and last.pod_uid == pod.uid

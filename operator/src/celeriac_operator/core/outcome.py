@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from celeriac.api.v1alpha1 import Attempt, Failure
+from celeriac.api.v1alpha1 import Attempt, Failure, ResultRef
 from celeriac_operator.core.facts import JobFacts, PodFacts, Started, Terminated, Waiting
 from celeriac_operator.core.text import safe
 
@@ -78,6 +78,10 @@ class Ended:
     output: str | None = None
     """What the process wrote to its result file; None where nothing is left to read it from."""
     warning: str = ""
+    ref: ResultRef | None = None
+    """Where the result is kept, as the attempt's record says."""
+    lingers: bool = False
+    """Its function has ended, as the attempt's record says, and its process has not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from celeriac.api.v1alpha1 import TaskStatus
+from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.core.admission.standing import Standing
 from celeriac_operator.core.facts import Accepted, Revision
 
@@ -59,15 +60,33 @@ class Event:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordAttempt:
+    """Create the attempt's record with the operator's verdict, unless its runner was first; then decide again."""
+
+    record: AttemptRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTask:
+    """Create the task's record, in the place of a request to cancel it; where another one stands, decide again."""
+
+    record: TaskRecord
+
+
 Create = CreateRevision | CreateJob
+Record = RecordAttempt | RecordTask
 Delete = DeletePod | DeleteJob | DeleteTask
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Creates first, then one status write, then events and deletes; and when to look again."""
+    """Creates first, then records, then one status write, then events and deletes; and when to look again."""
 
     create: tuple[Create, ...] = ()
+    cancel: str | None = None
+    """Set ``spec.cancel``, for this reason: a client asked for it by a record."""
+    record: tuple[Record, ...] = ()
     status: TaskStatus | None = None
     events: tuple[Event, ...] = ()
     delete: tuple[Delete, ...] = ()
@@ -78,4 +97,5 @@ class Plan:
     @property
     def acts(self) -> bool:
         """Something is to be done now, rather than waited for."""
-        return bool(self.create or self.status or self.events or self.delete)
+        written = (self.create, self.record, self.status, self.events, self.delete)
+        return self.cancel is not None or any(written)

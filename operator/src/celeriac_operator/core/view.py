@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Deadlines, Effective
+from celeriac.wire.records import AttemptRecord
 from celeriac_operator.core.acceptance import Rejected, accept, effective
 from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.attempt_record import counts, decided
 from celeriac_operator.core.clocks import DEFINITION_GRACE_SECONDS, Clocks, after, clocks, earliest, origin
 from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
 from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
+from celeriac_operator.core.runner import runs_runner
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class View:
             return job.accepted
         if self.task.spec.definition_name is not None and self.world.live is None:
             return None
-        return accept(self.task.spec, self.world.live, self.world.defaults, self.world.queue)
+        world = self.world
+        return accept(self.task.spec, world.live, world.defaults, world.queue, self.task.key.namespace)
 
     @property
     def accepted(self) -> Accepted | None:
@@ -86,16 +90,33 @@ class View:
             return None
         job = self.world.job
         replaced = job is not None and any(pod.job_uid == job.uid for pod in self.world.strays)
-        return outcome(self.recorded, job, self.world.pod, replaced=replaced)
+        found = outcome(self.recorded, job, self.world.pod, replaced=replaced)
+        return decided(self.record, found) if self.record is not None else found
+
+    @cached_property
+    def record(self) -> AttemptRecord | None:
+        """The record that decides the attempt under way; one of another pod does not count."""
+        record = self.world.records.attempt
+        if record is None or self.recorded is None:
+            return None
+        return record if counts(record, self.task.uid, self.recorded) else None
+
+    @property
+    def has_runner(self) -> bool:
+        """Whether attempts of the Task have records, as far as its content can still be found."""
+        revision = self.revision
+        return runs_runner(revision.spec.container if revision is not None else self.task.spec.container)
 
     @cached_property
     def attempt(self) -> Attempt | None:
         """The attempt under way, with what is known of it now."""
         if self.recorded is None:
             return None
-        pod, known = self.world.pod, {}
+        pod, known = self.world.pod, dict[str, str | None]()
         if pod is not None:
             known = {"pod_name": pod.name, "pod_uid": pod.uid, "node_name": pod.node or self.recorded.node_name}
+        elif self.record is not None and self.recorded.pod_uid is None:
+            known = {"pod_uid": self.record.pod_uid}
         start = self.outcome.start if isinstance(self.outcome, Running | Ended) else None
         return self.recorded.model_copy(update={**known, "start_time": start or self.recorded.start_time})
 

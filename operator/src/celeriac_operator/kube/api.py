@@ -160,11 +160,23 @@ class KubeApi:
                 return
 
     async def create(
-        self, resource: Resource, namespace: str, manifest: Raw, *, patience: float = _TIMEOUT_SECONDS
+        self,
+        resource: Resource,
+        namespace: str,
+        manifest: Raw,
+        *,
+        strict: bool = False,
+        patience: float = _TIMEOUT_SECONDS,
     ) -> Raw:
-        """Create an object, in so many seconds at most."""
-        path = resource.path(namespace)
-        return await self._write("create", resource, namespace, path, manifest, patience=patience)
+        """Create an object, in so many seconds at most.
+
+        Args:
+            strict: refuse fields that nobody knows, instead of dropping them.
+        """
+        query = (("fieldValidation", "Strict"),) if strict else ()
+        return await self._write(
+            "create", resource, namespace, resource.path(namespace), manifest, query=query, patience=patience
+        )
 
     async def replace(
         self, resource: Resource, namespace: str, name: str, manifest: Raw, *, patience: float = _TIMEOUT_SECONDS
@@ -202,7 +214,7 @@ class KubeApi:
             if error.status not in (404, 409):
                 raise
 
-    async def _write(
+    async def _write(  # noqa: PLR0913  what a request has
         self,
         verb: Verb,
         resource: Resource,
@@ -211,6 +223,7 @@ class KubeApi:
         body: object,
         *,
         content_type: str = "application/json",
+        query: Sequence[tuple[str, str]] = (),
         patience: float = _TIMEOUT_SECONDS,
     ) -> Raw:
         """The one way to change anything. The API server is told, too, when to give the write up.
@@ -220,10 +233,10 @@ class KubeApi:
         """
         with self._permit(namespace) as allowed:
             seconds = min(allowed, patience)
-            query = [("timeout", f"{max(seconds, 0.001):.3f}s")]
-            query += [] if verb == "delete" else [("fieldManager", FIELD_MANAGER)]
+            asked = [*query, ("timeout", f"{max(seconds, 0.001):.3f}s")]
+            asked += [] if verb == "delete" else [("fieldManager", FIELD_MANAGER)]
             return await self._call(
-                verb, resource, path, query=query, body=body, content_type=content_type, patience=seconds
+                verb, resource, path, query=asked, body=body, content_type=content_type, patience=seconds
             )
 
     async def _call(

@@ -1,13 +1,14 @@
-"""Carry out a Plan: creates, one status write, then events and deletes. The only place that changes anything."""
+"""Carry out a Plan: creates, records, one status write, events and deletes. The only place that changes anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from celeriac.api.v1alpha1 import Failure, Resources, TaskStatus
+from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.core import names
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
 from celeriac_operator.core.plan import (
@@ -19,6 +20,9 @@ from celeriac_operator.core.plan import (
     DeletePod,
     DeleteTask,
     Plan,
+    Record,
+    RecordAttempt,
+    RecordTask,
 )
 from celeriac_operator.core.quota import never_fits
 from celeriac_operator.kube import api
@@ -29,6 +33,7 @@ from celeriac_operator.kube.observe import refusal_reason
 from celeriac_operator.kube.parse import controller_uid
 from celeriac_operator.manifests.job import build_job
 from celeriac_operator.manifests.revision import build_revision
+from celeriac_operator.manifests.runner import NO_ACCESS, RunnerAccess
 from celeriac_operator.measure import measure
 
 REFUSED_JOB_RETRY = timedelta(seconds=5)
@@ -48,6 +53,13 @@ class Applied:
     """What was observed, with the attempt that was started and the status that was written; None: nothing of both."""
 
 
+class Records(Protocol):
+    """Writes to NATS what outlives a Task; see ``bus/records.py``."""
+
+    async def decide(self, task: TaskFacts, record: AttemptRecord) -> bool: ...
+    async def finish(self, task: TaskFacts, record: TaskRecord) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Applier:
     """What carrying out needs."""
@@ -58,6 +70,12 @@ class Applier:
     """Requests and limits of containers that give none."""
     changed: Callable[[set[WorkKey]], None]
     """Is told which keys to look at again."""
+    book: Records
+    """Writes records."""
+    history: Callable[[TaskFacts, TaskStatus], None]
+    """Is told of each status that was written, and what it was before."""
+    access: RunnerAccess = NO_ACCESS
+    """How the pods' runner reaches NATS."""
 
     async def apply(self, plan: Plan, world: World, now: datetime) -> Applied:
         """Carry it out. What the API server refused comes back, to be decided upon."""
@@ -66,6 +84,12 @@ class Applier:
             refusal = await self._create(create, task, now)
             if refusal is not None:
                 return Applied(refusal)
+        if plan.cancel is not None:
+            await self._cancel(task, plan.cancel)
+        for record in plan.record:
+            if not await self._record(record, task):
+                self.changed({task.key})
+                return Applied(stale=True)  # somebody else has decided: decide again, from that
         stored = None
         if plan.status is not None:
             stored = await self.write_status(task, plan.status)
@@ -103,7 +127,7 @@ class Applier:
                 assert_never(never)
 
     async def _create_job(self, create: CreateJob, task: TaskFacts, now: datetime) -> Refusal | None:
-        manifest = build_job(task, create, self.resources, now)
+        manifest = build_job(task, create, self.resources, now, self.access)
         try:
             raw = await self.kube.create(api.JOBS, task.key.namespace, manifest)
         except ApiError as error:
@@ -122,6 +146,25 @@ class Applier:
         self.cache.put("jobs", raw)
         return None
 
+    async def _cancel(self, task: TaskFacts, reason: str) -> None:
+        try:
+            raw = await self.kube.merge(api.TASKS, *task.key, task.uid, {"spec": {"cancel": {"reason": reason}}})
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            return  # it is gone
+        self.changed(self.cache.put("tasks", raw))
+
+    async def _record(self, record: Record, task: TaskFacts) -> bool:
+        """Write it, unless somebody else was first."""
+        match record:
+            case RecordAttempt(found):
+                return await self.book.decide(task, found)
+            case RecordTask(found):
+                return await self.book.finish(task, found)
+            case _ as never:
+                assert_never(never)
+
     async def write_status(self, task: TaskFacts, status: TaskStatus) -> TaskFacts | None:
         """Write the status, if the Task is still as it was observed; else have it observed again.
 
@@ -139,6 +182,7 @@ class Applier:
             self.changed(changed | {task.key})
             return None
         measure(task, status)
+        self.history(task, status)
         self.changed(self.cache.put("tasks", raw) - {task.key})
         stored = self.cache.tasks.get(task.key)
         return stored if isinstance(stored, TaskFacts) else None

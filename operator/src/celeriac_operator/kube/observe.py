@@ -6,11 +6,15 @@ missing) or does not hold it (why a pod was refused).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from celeriac.api.v1alpha1 import Defaults, Failure
 from celeriac_operator.core import names
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Refusal, Revision, TaskFacts, World
+from celeriac_operator.core.records import Records
+from celeriac_operator.core.view import View
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.cache import Cache
@@ -21,15 +25,32 @@ POD_PATIENCE = timedelta(seconds=3)
 REFUSED_POD_RETRY = timedelta(seconds=5)
 
 
+class LooksUp(Protocol):
+    """Knows what NATS has recorded; see ``bus/records.py``."""
+
+    async def about(self, task: TaskFacts, attempt: int | None, *, runner: bool) -> Records: ...
+
+
 async def observe(
-    task: TaskFacts, cache: Cache, kube: KubeApi, refusal: Refusal | None, defaults: Defaults, now: datetime
+    task: TaskFacts,
+    cache: Cache,
+    kube: KubeApi,
+    book: LooksUp,
+    refusal: Refusal | None,
+    defaults: Defaults,
+    now: datetime,
 ) -> World:
     """The snapshot for one Task.
 
     Args:
         refusal: what was said when the attempt's Job was last to be created.
     """
-    job, bound = await _job(task, cache, kube), _bound(task)
+    job = await _job(task, cache, kube)
+    known = World(
+        task=task, job=job, live=_live(task, cache), pinned=await _pinned(task, job, cache, kube), defaults=defaults
+    )
+    records = await _records(known, book, now)
+    bound = _bound(task) or _bound_by(records, task)
     pods = _pods(task, job, cache)
     pod = _pod_of(pods, bound, job)
     if _pod_is_missing(pod, bound, job, now):
@@ -40,16 +61,26 @@ async def observe(
         waited = now - job.created > POD_PATIENCE
         silent = bound is None and job.taken_up and not job.suspended and waited
         refusal = await _why_no_pod(task.key, job, kube, now) if silent else None
-    return World(
-        task=task,
+    return replace(
+        known,
         job=job,
         pod=pod,
         strays=tuple(other for other in pods if other != pod and not other.ended and other.deleted_at is None),
-        live=_live(task, cache),
-        pinned=await _pinned(task, job, cache, kube),
         refusal=refusal,
-        defaults=defaults,
+        records=records,
     )
+
+
+async def _records(known: World, book: LooksUp, now: datetime) -> Records:
+    view = View(known, now)
+    attempt = view.recorded.number if view.recorded is not None else None
+    return await book.about(known.task, attempt, runner=view.has_runner)
+
+
+def _bound_by(records: Records, task: TaskFacts) -> str | None:
+    """The pod that the attempt's record is of: what is recorded first binds the attempt."""
+    record = records.attempt
+    return record.pod_uid if record is not None and record.task_uid == task.uid else None
 
 
 def _bound(task: TaskFacts) -> str | None:

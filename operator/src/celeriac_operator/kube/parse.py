@@ -19,6 +19,7 @@ from celeriac.api.v1alpha1 import (
     TaskStatus,
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
+from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
@@ -67,6 +68,7 @@ def task_of(raw: Raw) -> TaskFacts:
         pydantic.ValidationError: it was stored by another version, in a shape that this one cannot read.
     """
     meta = raw["metadata"]
+    annotations = meta.get("annotations") or {}
     return TaskFacts(
         key=key_of(raw),
         uid=meta["uid"],
@@ -77,7 +79,9 @@ def task_of(raw: Raw) -> TaskFacts:
         status=_status_of(raw),
         deleting="deletionTimestamp" in meta,
         labels=meta.get("labels") or {},
-        backfill=BACKFILL_ANNOTATION in (meta.get("annotations") or {}),
+        backfill=BACKFILL_ANNOTATION in annotations,
+        submission=annotations.get(SUBMISSION),
+        submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )
 
 
@@ -87,6 +91,15 @@ def _status_of(raw: Raw) -> TaskStatus:
     conditions = tuple(shared(condition) for condition in status.conditions)
     effective = shared(status.effective) if status.effective is not None else None
     return status.model_copy(update={"conditions": conditions, "effective": effective})
+
+
+def _submitted(annotations: Raw, created: datetime) -> datetime | None:
+    """When the message came; of an annotation that cannot be true there is nothing to learn. Anybody may write one."""
+    try:
+        submitted = time_of(annotations[SUBMIT_TIME])
+        return min(submitted, created) if SUBMISSION in annotations else None
+    except (KeyError, ValueError, TypeError):
+        return None
 
 
 def cron_of(raw: Raw) -> CronFacts:

@@ -14,6 +14,7 @@ from celeriac_operator.core.clocks import after, earliest, origin
 from celeriac_operator.core.facts import Accepted, TaskFacts
 from celeriac_operator.core.plan import CreateJob
 from celeriac_operator.core.substitution import escaped, substituted
+from celeriac_operator.manifests.runner import NO_ACCESS, Access, RunnerAccess, runner_access
 from celeriac_operator.manifests.security import TMP_SIZE_LIMIT, TMP_VOLUME, Manifest, container_security, pod_security
 
 RESULT_FILE = "/dev/termination-log"
@@ -21,12 +22,15 @@ BACKSTOP_SECONDS = 60
 """The kubelet's own deadline comes so much later than the operator's: it is for when no operator is there."""
 
 
-def build_job(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime) -> Manifest:
+def build_job(
+    task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime, access: RunnerAccess = NO_ACCESS
+) -> Manifest:
     """The Job manifest of an attempt.
 
     Args:
         defaults: requests and limits of containers that give none.
         now: the moment of creation.
+        access: how the runner reaches NATS.
     """
     labels = _labels(task, create)
     kueue = {names.KUEUE_QUEUE_LABEL: create.kueue_queue} if create.kueue_queue else {}
@@ -47,7 +51,7 @@ def build_job(task: TaskFacts, create: CreateJob, defaults: Resources, now: date
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
             **({"suspend": True} if kueue else {}),
-            "template": {"metadata": {"labels": labels}, "spec": _pod(task, create, defaults, now)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(task, create, defaults, now, access)},
         },
     }
 
@@ -73,9 +77,10 @@ def _owner(task: TaskFacts) -> Manifest:
     return {"apiVersion": API_VERSION, "kind": "Task", "name": task.key.name, "uid": task.uid, "controller": True}
 
 
-def _pod(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime) -> Manifest:
+def _pod(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime, access: RunnerAccess) -> Manifest:
     options = (create.revision.spec.pod if create.revision else None) or PodOptions()
     deadlines = create.accepted.effective.deadlines
+    nats = runner_access(create, task, access)
     service_account = {"serviceAccountName": options.service_account_name} if options.service_account_name else {}
     return {
         "restartPolicy": "Never",
@@ -83,9 +88,10 @@ def _pod(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime)
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": deadlines.grace_seconds,
         "securityContext": pod_security(options.security_context),
-        "containers": [_container(task, create, options, defaults, now)],
+        "containers": [_with_access(_container(task, create, options, defaults, now), nats)],
         "volumes": [
             {"name": TMP_VOLUME, "emptyDir": {"sizeLimit": TMP_SIZE_LIMIT}},
+            *nats.volumes,
             *(volume.to_wire() for volume in options.volumes or ()),
         ],
         **_backstop(deadlines),
@@ -137,6 +143,15 @@ def _container(task: TaskFacts, create: CreateJob, options: PodOptions, defaults
     }
 
 
+def _with_access(container: Manifest, nats: Access) -> Manifest:
+    """The container with what its runner reaches NATS by; a container without runner gets none of it."""
+    given: Manifest = {
+        "env": [*container["env"], *nats.env],
+        "volumeMounts": [*container["volumeMounts"], *nats.mounts],
+    }
+    return {**container, **given, **({"envFrom": list(nats.env_from)} if nats.env_from else {})}
+
+
 def _user_env(container: Container | DefinitionContainer, params: Mapping[str, Any]) -> Iterable[Manifest]:
     for variable in container.env or ():
         if variable.name.startswith("CELERIAC_"):
@@ -150,16 +165,24 @@ def _user_env(container: Container | DefinitionContainer, params: Mapping[str, A
 def _own_env(task: TaskFacts, create: CreateJob, now: datetime) -> list[Manifest]:
     deadlines = create.accepted.effective.deadlines
     ends = earliest(after(origin(task), deadlines.total_seconds), after(now, deadlines.run_seconds))
-    params = json.dumps(task.spec.params or {}, separators=(",", ":"), ensure_ascii=False)
     values = {
         "CELERIAC_TASK": task.key.name,
         "CELERIAC_NAMESPACE": task.key.namespace,
         "CELERIAC_ATTEMPT": str(create.attempt),
-        "CELERIAC_PARAMS": escaped(params),
+        "CELERIAC_TASK_UID": task.uid,
+        **_params(task),
         "CELERIAC_DEADLINE": ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else "",
         "CELERIAC_RESULT_FILE": RESULT_FILE,
     }
-    return [{"name": name, "value": value} for name, value in values.items()]
+    pod_uid = {"name": "CELERIAC_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
+    return [*({"name": name, "value": value} for name, value in values.items()), pod_uid]
+
+
+def _params(task: TaskFacts) -> dict[str, str]:
+    """The params, or where they are: a process that knows only the first finds none, rather than empty ones."""
+    ref = task.spec.params_ref
+    name, value = ("CELERIAC_PARAMS", task.spec.params or {}) if ref is None else ("CELERIAC_PARAMS_REF", ref.to_wire())
+    return {name: escaped(json.dumps(value, separators=(",", ":"), ensure_ascii=False))}
 
 
 def resources(given: Resources | None, defaults: Resources) -> Manifest:

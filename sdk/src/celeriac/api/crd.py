@@ -211,7 +211,12 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
     free = {*MUTABLE_TASK_FIELDS, *PARAMS_ARE_GUARDED_ELSEWHERE}
     fixed = [immutable(field) for field in spec["properties"] if field not in free]
     return {
-        "": [exactly_one("definitionName", "container"), stays_set("cancel"), *fixed],
+        "": [
+            exactly_one("definitionName", "container"),
+            at_most_one("params", "paramsRef"),
+            stays_set("cancel"),
+            *fixed,
+        ],
         "startTime": [{"rule": "self >= timestamp('1970-01-01T00:00:00Z')", "message": "must be in 1970 or later"}],
         "retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
@@ -221,6 +226,7 @@ def _cron_rules(_: Schema) -> dict[str, list[Rule]]:
     return {
         "taskTemplate.spec": [
             exactly_one("definitionName", "container"),
+            at_most_one("params", "paramsRef"),
             never_set("cancel", "a run is cancelled by its own Task"),
             never_set("startTime", "the schedule says when"),
         ],
@@ -232,7 +238,10 @@ def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
     sources = ("configMap", "secret", "emptyDir", "persistentVolumeClaim")
     count = " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in sources)
     one_source = {"rule": f"{count} == 1", "message": f"exactly one of {', '.join(sources)} must be set"}
-    reserved = {"rule": "self.name != 'celeriac-tmp'", "message": "the volume name celeriac-tmp is reserved for /tmp"}
+    reserved = {
+        "rule": "!(self.name in ['celeriac-tmp', 'celeriac-nats'])",
+        "message": "the volume names celeriac-tmp and celeriac-nats are reserved",
+    }
     return {
         "container.env.*": [at_most_one("value", "valueFrom")],
         "container.env.*.valueFrom": [exactly_one("secretKeyRef", "configMapKeyRef")],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 Band = Literal["h", "n", "l"]
@@ -33,6 +35,16 @@ DEAD_ORIGIN = "Celeriac-Origin"
 Nats-Msg-Id, so that a repeated burial adds nothing."""
 
 
+DEAD_NAME = "Celeriac-Name"
+"""Header of a dead letter: the name of the task that it would have become, where it has a valid one."""
+DEAD_BAND = "Celeriac-Band"
+"""Header of a dead letter: the priority band that the message was published to."""
+SUBMIT_TIME_HEADER = "Celeriac-Submit-Time"
+"""Header of a message that the operator keeps: when the queue's stream took it, RFC 3339."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def band_of(priority: int) -> Band:
     """The band of a task's priority."""
     return "h" if priority > 0 else "l" if priority < 0 else "n"
@@ -48,9 +60,21 @@ def submit_subject(namespace: str, queue: str, band: Band) -> str:
     return f"celeriac.submit.{namespace}.{queue}.{band}"
 
 
-def submit_subjects(namespace: str, queue: str) -> str:
-    """All subjects of a queue's stream."""
-    return f"celeriac.submit.{namespace}.{queue}.*"
+def submit_subjects(namespace: str, queue: str) -> tuple[str, ...]:
+    """All subjects of a queue's stream, and no other: what is published beside them would wait there for ever."""
+    return tuple(submit_subject(namespace, queue, band) for band in BANDS)
+
+
+def closed_subject(namespace: str, queue: str) -> str:
+    """The one subject of the stream of a TaskQueue that was deleted: nobody publishes to it."""
+    return f"celeriac.closed.{namespace}.{queue}"
+
+
+def queue_of_stream(stream: str) -> tuple[str, str] | None:
+    """Namespace and name of the TaskQueue whose stream it is; None where it is no queue's."""
+    prefix, _, rest = stream.partition("_")
+    namespace, _, queue = rest.partition("_")
+    return (namespace, queue) if prefix == "CELERIAC" and namespace and queue and "_" not in queue else None
 
 
 def consumer_of(band: Band) -> str:
@@ -58,9 +82,18 @@ def consumer_of(band: Band) -> str:
     return f"intake-{band}"
 
 
-def delayed_subject(namespace: str, queue: str, band: Band) -> str:
-    """Where the operator keeps a message until its time comes near."""
-    return f"celeriac.delayed.{namespace}.{queue}.{band}"
+def delayed_subject(namespace: str, queue: str, band: Band, minute: int) -> str:
+    """Where the operator keeps a message until its time comes near.
+
+    Args:
+        minute: of its startTime, in minutes since 1970.
+    """
+    return f"celeriac.delayed.{namespace}.{queue}.{band}.{minute}"
+
+
+def delayed_subjects(namespace: str, queue: str) -> str:
+    """All messages of a queue that wait for their time."""
+    return f"celeriac.delayed.{namespace}.{queue}.>"
 
 
 def dead_subject(namespace: str, queue: str) -> str:
@@ -91,3 +124,14 @@ def params_object(namespace: str, digest: str) -> str:
 def result_object(namespace: str, task_uid: str, attempt: int) -> str:
     """Name of an attempt's large result in the payloads bucket."""
     return f"{namespace}.result.{task_uid}.{attempt}"
+
+
+def origin_of(stream: str, created: datetime, sequence: int) -> str:
+    """A message's one place in the world: a stream that was deleted and made again has another creation time."""
+    nanoseconds = (created - _EPOCH) // timedelta(microseconds=1) * 1000
+    return f"{stream}.{nanoseconds}.{sequence}"
+
+
+def name_of_unnamed(origin: str) -> str:
+    """The name of a task whose message has none: the same, however often the message is delivered."""
+    return f"m-{hashlib.sha256(origin.encode()).hexdigest()[:20]}"

@@ -30,6 +30,8 @@ class TaskRecord(ApiModel):
     """Who wrote it, and what it says."""
     submission: str | None = None
     """Digest of the message that it belongs to; None where the writer knows none."""
+    request_digest: str | None = None
+    """The Task's annotation of that name: of messages with the same one, each stands for the same task."""
     task_uid: str | None = None
     """The Task that finished; None while there was none."""
     outcome: str
@@ -60,7 +62,11 @@ class Author(StrEnum):
 
 
 class AttemptRecord(ApiModel):
-    """An attempt's outcome, under ``<namespace>.<task uid>.<attempt>``: the first create wins, and it never changes."""
+    """An attempt's outcome, under ``<namespace>.<task uid>.<attempt>``: the first create wins, and it never changes.
+
+    A runner records what its function did by itself: of one that SIGTERM ended it records no failure, since the
+    operator knows better why.
+    """
 
     author: Author
     """Who decided."""
@@ -78,5 +84,7 @@ class AttemptRecord(ApiModel):
     """What happened: of an exception its type and text, then the end of its traceback."""
     result: Result | None = None
     """What the function returned."""
+    start_time: AwareDatetime | None = None
+    """When the runner began."""
     finish_time: AwareDatetime
     """When it ended."""

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from celeriac.wire import names
@@ -8,7 +10,23 @@ CASES = {
         "celeriac.submit.media.slow.h",
         names.submit_subject("media", "slow", "h"),
     ),
-    "a queue's stream takes all bands": ("celeriac.submit.media.slow.*", names.submit_subjects("media", "slow")),
+    "a queue's stream takes its three bands, and nothing else": (
+        "celeriac.submit.media.slow.h celeriac.submit.media.slow.n celeriac.submit.media.slow.l",
+        " ".join(names.submit_subjects("media", "slow")),
+    ),
+    "a deleted queue's stream takes nothing of clients": (
+        "celeriac.closed.media.slow",
+        names.closed_subject("media", "slow"),
+    ),
+    "a delayed message is kept under the minute of its start": (
+        "celeriac.delayed.media.slow.n.29000000",
+        names.delayed_subject("media", "slow", "n", 29_000_000),
+    ),
+    "a message's origin is its stream, that stream's creation and its sequence": (
+        "CELERIAC_media_slow.1764061200123456000.7",
+        names.origin_of("CELERIAC_media_slow", datetime(2025, 11, 25, 9, 0, 0, 123456, UTC), 7),
+    ),
+    "a message without a name gets one from its origin": ("m-ca978112ca1bbdcafac2", names.name_of_unnamed("a")[:22]),
     "priority above zero is the high band": ("h", names.band_of(1)),
     "priority zero is the normal band": ("n", names.band_of(0)),
     "priority below zero is the low band": ("l", names.band_of(-1)),
@@ -27,3 +45,18 @@ CASES = {
 @pytest.mark.parametrize(("expected", "found"), CASES.values(), ids=CASES.keys())
 def test_names_of_the_contract(expected: str, found: str) -> None:
     assert expected == found
+
+
+STREAMS = {
+    "a queue's stream": (("media", "slow-jobs"), "CELERIAC_media_slow-jobs"),
+    "a stream of the operator's own": (None, names.DEAD_STREAM),
+    "a bucket": (None, f"KV_{names.RESULTS_BUCKET}"),
+    "somebody else's": (None, "ORDERS_media_slow"),
+    "more parts than a queue's has": (None, "CELERIAC_a_b_c"),
+    "no queue": (None, "CELERIAC_media_"),
+}
+
+
+@pytest.mark.parametrize(("expected", "stream"), STREAMS.values(), ids=STREAMS.keys())
+def test_whose_stream_it_is(expected: tuple[str, str] | None, stream: str) -> None:
+    assert expected == names.queue_of_stream(stream)

@@ -10,6 +10,7 @@ from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import Counts, QueueKey
 from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.conditions import Truth, condition_since
+from celeriac_operator.core.intake.stream import StreamState, stream_condition
 
 PAUSE_SECONDS = 5
 """A queue's status is written at most so often."""
@@ -28,24 +29,34 @@ class QueueFacts:
     status: TaskQueueStatus
 
 
-def queue_status(facts: QueueFacts, counts: Counts, arrival: datetime | None, now: datetime) -> TaskQueueStatus:
+def queue_status(
+    facts: QueueFacts, counts: Counts, arrival: datetime | None, now: datetime, stream: StreamState | None = None
+) -> TaskQueueStatus:
     """The status that the queue should have.
 
     Args:
         arrival: the rate limit's theoretical arrival time, where it has one.
+        stream: what is known of the queue's stream of messages; None: there is no NATS.
     """
     return TaskQueueStatus(
         observed_generation=facts.generation,
         queued=counts.queued,
         running=counts.running,
-        backlog=facts.status.backlog,
+        backlog=stream.backlog if stream is not None else None,
         oldest_queued_seconds=_oldest(facts.status.oldest_queued_seconds, counts.oldest, now),
         rate_limit=_rate_limit(facts, arrival, now),
         conditions=(
             _condition(facts, names.ACCEPTED, "True", names.ACCEPTED, "", now),
             _active(facts, counts, now),
+            *_stream(facts, stream, now),
         ),
     )
+
+
+def _stream(facts: QueueFacts, stream: StreamState | None, now: datetime) -> tuple[Condition, ...]:
+    if stream is None:
+        return ()
+    return (stream_condition(facts.status.conditions, stream, generation=facts.generation, now=now),)
 
 
 def next_growth(oldest_seconds: int) -> float:

@@ -23,6 +23,22 @@ class Cancel(ApiModel):
     """Why, for people."""
 
 
+class ObjectRef(ApiModel):
+    """A JSON value that is too large for its place, and is kept in an object store of NATS."""
+
+    bucket: Annotated[str, Field(max_length=253)]
+    """Object store bucket."""
+    key: Annotated[str, Field(max_length=1024)]
+    """Key in the bucket."""
+    size: int
+    """Size in bytes."""
+    digest: Annotated[str, Field(max_length=128)]
+    """Digest of the content."""
+
+
+ResultRef = ObjectRef
+
+
 class TaskSpec(ApiModel):
     """What is to be done. Immutable but for suspend, cancel (once set, it stays), priority, ttlSecondsAfterFinished."""
 
@@ -32,6 +48,8 @@ class TaskSpec(ApiModel):
     """The container that runs. Exactly one of definitionName and container."""
     params: JsonObject | None = None
     """Any JSON object of at most 32 KiB: given to the process as CELERIAC_PARAMS and substituted for $(params.NAME)."""
+    params_ref: ObjectRef | None = None
+    """Instead of params: larger ones, which the SDK has put into NATS; given to the runner as CELERIAC_PARAMS_REF."""
     queue_name: QueueName | None = None
     """The queue that the task waits in. Default: default."""
     priority: Priority | None = None
@@ -120,25 +138,12 @@ class Attempt(ApiModel):
     """What happened, with the end of the process's own output where it failed."""
 
 
-class ResultRef(ApiModel):
-    """A result that is kept elsewhere."""
-
-    bucket: Annotated[str, Field(max_length=253)]
-    """Object store bucket."""
-    key: Annotated[str, Field(max_length=1024)]
-    """Key in the bucket."""
-    size: int
-    """Size in bytes."""
-    digest: Annotated[str, Field(max_length=128)]
-    """Digest of the content."""
-
-
 class Result(ApiModel):
     """What the task returned: a value, or a reference to one."""
 
     value: JsonValue = None
     """The value itself, any JSON, null too."""
-    ref: ResultRef | None = None
+    ref: ObjectRef | None = None
     """Where a value that is too large for the status is kept."""
 
     @model_serializer(mode="wrap")

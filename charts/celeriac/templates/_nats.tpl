@@ -1,0 +1,234 @@
+{{- define "celeriac.natsFullname" -}}
+{{- printf "%s-nats" (include "celeriac.fullname" .) -}}
+{{- end -}}
+
+{{- define "celeriac.natsSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "celeriac.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: nats
+{{- end -}}
+
+{{- define "celeriac.natsLabels" -}}
+{{ include "celeriac.commonLabels" . }}
+app.kubernetes.io/component: nats
+{{- end -}}
+
+{{- define "celeriac.natsImage" -}}
+{{- printf "%s:%s" .Values.nats.image.repository (default .Chart.AppVersion .Values.nats.image.tag) -}}
+{{- with .Values.nats.image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{- /* Where the operator finds NATS; empty where there is none. */ -}}
+{{- define "celeriac.natsUrl" -}}
+{{- if and .Values.nats.enabled .Values.nats.url -}}
+{{- fail "nats.url needs nats.enabled=false: the operator works with one NATS, the chart's own or yours" -}}
+{{- end -}}
+{{- if .Values.nats.enabled -}}
+{{- ternary "tls" "nats" (ne .Values.nats.tls.serverSecretName "") -}}
+{{- printf "://%s.%s.svc:%d" (include "celeriac.natsFullname" .) .Release.Namespace (int .Values.nats.service.port) -}}
+{{- else -}}
+{{- .Values.nats.url -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The Secret that holds the passwords of the chart's own NATS. */ -}}
+{{- define "celeriac.natsAuthSecret" -}}
+{{- default (printf "%s-auth" (include "celeriac.natsFullname" .)) .Values.nats.auth.existingSecret -}}
+{{- end -}}
+
+{{- /* Secrets in the namespaces of tasks: one for the pods that run them, one for programs that submit. */ -}}
+{{- define "celeriac.natsRunnerSecret" -}}
+{{- default (printf "%s-runner" (include "celeriac.natsFullname" .)) .Values.nats.runner.secretName -}}
+{{- end -}}
+
+{{- define "celeriac.natsClientSecret" -}}
+{{- printf "%s-client" (include "celeriac.natsFullname" .) -}}
+{{- end -}}
+
+{{- /* Namespaces that have users of their own, as JSON. */ -}}
+{{- define "celeriac.natsNamespaces" -}}
+{{- default .Values.watch.namespaces .Values.nats.auth.namespaces | toJson -}}
+{{- end -}}
+
+{{- /* The users of the chart's own NATS, as JSON; each is a key of the Secret too. */ -}}
+{{- define "celeriac.natsUsers" -}}
+{{- $users := list "operator" "client" -}}
+{{- range include "celeriac.natsNamespaces" . | fromJsonArray -}}
+{{- $users = concat $users (list (printf "client-%s" .) (printf "runner-%s" .)) -}}
+{{- end -}}
+{{- $users | toJson -}}
+{{- end -}}
+
+{{- /* Name of the variable that holds a user's password. */ -}}
+{{- define "celeriac.natsPasswordVariable" -}}
+{{- printf "PASSWORD_%s" (. | upper | replace "-" "_") -}}
+{{- end -}}
+
+{{- /* The passwords, as JSON: those of the Secret as it is, and a new one for each user that is new. Where Helm cannot
+ask the cluster (helm template), they are new each time: give nats.auth.existingSecret there. They are remembered for
+the time of one rendering, or each template would draw its own. */ -}}
+{{- define "celeriac.natsPasswords" -}}
+{{- if not (hasKey .Values.nats.auth "drawn") -}}
+{{- $secret := lookup "v1" "Secret" .Release.Namespace (include "celeriac.natsAuthSecret" .) | default dict -}}
+{{- $kept := $secret.data | default dict -}}
+{{- $drawn := dict -}}
+{{- range include "celeriac.natsUsers" . | fromJsonArray -}}
+{{- $password := ternary (index $kept . | default "" | b64dec) (randAlphaNum 32) (hasKey $kept .) -}}
+{{- $_ := set $drawn . $password -}}
+{{- end -}}
+{{- $_ := set .Values.nats.auth "drawn" $drawn -}}
+{{- end -}}
+{{- .Values.nats.auth.drawn | toJson -}}
+{{- end -}}
+
+{{- /* 9/10 of the volume, in bytes: the rest is for the file system and what is being compacted. */ -}}
+{{- define "celeriac.natsMaxFileStore" -}}
+{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $size := .Values.nats.persistence.size -}}
+{{- $number := regexFind "^[0-9]+" $size | int64 -}}
+{{- $unit := index $units (regexFind "[A-Za-z]+$" $size) | int64 -}}
+{{- div (mul $number $unit 9) 10 -}}
+{{- end -}}
+
+{{- /* What a client may do in a namespace, or in all of them (*): submit, ask to cancel, read records and events, and put
+and read large params and results. The streams and buckets are the operator's to make, change and delete. */ -}}
+{{- define "celeriac.natsClientPermissions" -}}
+publish: {
+  allow: [
+    "celeriac.submit.{{ .namespace }}.>"
+    "$KV.celeriac-results.{{ .namespace }}.*"
+    "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
+    "$JS.API.CONSUMER.CREATE.KV_celeriac-results.*.$KV.celeriac-results.{{ .namespace }}.>"
+    "$JS.API.CONSUMER.CREATE.CELERIAC_EVENTS.*.celeriac.events.{{ .namespace }}.>"
+    {{- if eq .namespace "*" }}
+    "$JS.API.CONSUMER.CREATE.KV_celeriac-results"
+    "$JS.API.CONSUMER.CREATE.CELERIAC_EVENTS"
+    "$JS.API.STREAM.MSG.GET.KV_celeriac-results"
+    {{- end }}
+    {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
+  ]
+}
+subscribe: {
+  allow: ["_INBOX_{{ .user }}.>", "$KV.celeriac-results.{{ .namespace }}.>", "celeriac.events.{{ .namespace }}.>"]
+}
+{{- end -}}
+
+{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, and put and read large
+params and results. */ -}}
+{{- define "celeriac.natsRunnerPermissions" -}}
+publish: {
+  allow: [
+    "$KV.celeriac-results.{{ .namespace }}.*.*"
+    "celeriac.events.{{ .namespace }}.*.Progress"
+    "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
+    {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
+  ]
+}
+subscribe: {
+  allow: ["_INBOX_{{ .user }}.>", "$KV.celeriac-results.{{ .namespace }}.>"]
+}
+{{- end -}}
+
+{{- /* Objects have hashed names, so the object store cannot be limited to a namespace. */ -}}
+{{- define "celeriac.natsSharedPermissions" -}}
+"$JS.API.INFO"
+"$JS.API.STREAM.NAMES"
+"$JS.API.STREAM.INFO.*"
+"$JS.API.CONSUMER.INFO.*.*"
+"$JS.API.CONSUMER.DELETE.KV_celeriac-results.*"
+"$JS.API.CONSUMER.DELETE.CELERIAC_EVENTS.*"
+"$JS.API.CONSUMER.DELETE.OBJ_celeriac-payloads.*"
+"$O.celeriac-payloads.>"
+"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.>"
+"$JS.API.STREAM.MSG.GET.OBJ_celeriac-payloads"
+"$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads"
+"$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads.>"
+"$JS.FC.>"
+{{- end -}}
+
+{{- /* One user's Secret; its keys are the names of the variables that the SDK reads, so that envFrom is all one needs. */ -}}
+{{- define "celeriac.natsUserSecret" -}}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "celeriac.natsLabels" .root | nindent 4 }}
+type: Opaque
+data:
+  CELERIAC_NATS_URL: {{ .url | b64enc | quote }}
+  CELERIAC_NATS_USER: {{ .user | b64enc | quote }}
+  CELERIAC_NATS_PASSWORD: {{ .password | b64enc | quote }}
+  CELERIAC_NATS_INBOX_PREFIX: {{ printf "_INBOX_%s" .user | b64enc | quote }}
+{{- end -}}
+
+{{- /* Secrets that the operator has as files, as JSON. */ -}}
+{{- define "celeriac.natsFiles" -}}
+{{- $files := list -}}
+{{- if include "celeriac.natsUrl" . -}}
+{{- $credentials := .Values.nats.credentials -}}
+{{- if and $credentials.secretName (ne $credentials.kind "password") -}}
+{{- $files = append $files (dict "name" "nats-credentials" "secret" $credentials.secretName) -}}
+{{- end -}}
+{{- with .Values.nats.tls.caSecretName -}}
+{{- $files = append $files (dict "name" "nats-ca" "secret" .) -}}
+{{- end -}}
+{{- with .Values.nats.tls.clientSecretName -}}
+{{- $files = append $files (dict "name" "nats-client" "secret" .) -}}
+{{- end -}}
+{{- end -}}
+{{- $files | toJson -}}
+{{- end -}}
+
+{{- /* What the operator is told of NATS. */ -}}
+{{- define "celeriac.natsEnvironment" -}}
+- name: CELERIAC_NATS_URL
+  value: {{ include "celeriac.natsUrl" . | quote }}
+{{- if .Values.nats.enabled }}
+- name: CELERIAC_NATS_USER
+  value: operator
+- name: CELERIAC_NATS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "celeriac.natsAuthSecret" . }}
+      key: operator
+- name: CELERIAC_NATS_INBOX_PREFIX
+  value: _INBOX_operator
+{{- else if and .Values.nats.url .Values.nats.credentials.secretName }}
+{{- if eq .Values.nats.credentials.kind "password" }}
+- name: CELERIAC_NATS_USER
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.nats.credentials.secretName }}
+      key: user
+- name: CELERIAC_NATS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.nats.credentials.secretName }}
+      key: password
+{{- else }}
+- name: CELERIAC_NATS_{{ upper .Values.nats.credentials.kind }}
+  value: /etc/celeriac/nats-credentials/{{ .Values.nats.credentials.kind }}
+{{- end }}
+{{- end }}
+{{- if include "celeriac.natsUrl" . }}
+{{- if .Values.nats.tls.caSecretName }}
+- name: CELERIAC_NATS_CA
+  value: /etc/celeriac/nats-ca/ca.crt
+{{- end }}
+{{- if .Values.nats.tls.clientSecretName }}
+- name: CELERIAC_NATS_CERT
+  value: /etc/celeriac/nats-client/tls.crt
+- name: CELERIAC_NATS_KEY
+  value: /etc/celeriac/nats-client/tls.key
+{{- end }}
+{{- if ne .Values.nats.runner.url "-" }}
+- name: CELERIAC_RUNNER_NATS_URL
+  value: {{ default (include "celeriac.natsUrl" .) .Values.nats.runner.url | quote }}
+- name: CELERIAC_RUNNER_NATS_SECRET
+  value: {{ include "celeriac.natsRunnerSecret" . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,76 @@
+"""Records that have had their time are deleted: oldest first, some at a time, so that it costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+from nats.js.api import RawStreamMsg
+
+from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.pages import messages, stored_at
+from celeriac_operator.core.expiry import expired
+from celeriac_operator.metrics import RECORDS_EXPIRED
+
+AT_ONCE = 2_000
+"""Records that are looked at in one go."""
+
+
+class Expiry:
+    """Deletes the expired records of a bucket, without leaving a note of each, as KV's own delete does.
+
+    Args:
+        ours: whether this replica works on a namespace.
+        permit: is asked before each write; see ``fence.py``.
+        retention: how long what says no time is kept.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        bucket: str,
+        ours: Callable[[str], bool],
+        permit: Callable[[str], AbstractContextManager[float]],
+        retention: timedelta,
+    ) -> None:
+        self._bus, self._stream, self._prefix = bus, f"KV_{bucket}", f"$KV.{bucket}."
+        self._ours, self._permit, self._retention = ours, permit, retention
+        self._next = 1
+
+    async def sweep(self, now: datetime, at_once: int = AT_ONCE) -> int:
+        """Delete what has expired of the next records; how many that were.
+
+        Raises:
+            nats.errors.Error, OSError, BusDown: NATS does not answer.
+            NotLeading: another replica works on a namespace.
+        """
+        gone, seen = 0, 0
+        async for found in messages(self._bus, self._stream, f"{self._prefix}>", self._next):
+            if stored_at(found) + self._retention > now and not self._expired(found, now):
+                break  # what comes after it was written later
+            gone += await self._deleted(found, now)
+            seen += 1
+            self._next = (found.seq or 0) + 1
+            if seen >= at_once:
+                return gone
+        self._next = 1
+        return gone
+
+    def _expired(self, found: RawStreamMsg, now: datetime) -> bool:
+        deleted = bool(found.headers) and "KV-Operation" in (found.headers or {})
+        value = None if deleted else found.data or b""
+        return expired(self._key(found), value, stored_at(found), now, self._retention)
+
+    def _key(self, found: RawStreamMsg) -> str:
+        return (found.subject or "").removeprefix(self._prefix)
+
+    async def _deleted(self, found: RawStreamMsg, now: datetime) -> bool:
+        """Delete just that revision: a newer one has a higher sequence."""
+        namespace = self._key(found).partition(".")[0]
+        if not self._ours(namespace) or not self._expired(found, now):
+            return False
+        with self._permit(namespace):
+            await self._bus.js.purge_stream(self._stream, subject=found.subject, seq=(found.seq or 0) + 1)
+        RECORDS_EXPIRED.inc()
+        return True

@@ -1,0 +1,235 @@
+"""What NATS has recorded of the Tasks that have not finished: looked up once, kept by news, written at one place.
+
+Memory is bounded by the Tasks that are worked on: the bucket may hold millions of records of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from celeriac.wire.names import attempt_key, record_key
+from celeriac.wire.records import AttemptRecord, TaskRecord
+from celeriac_operator.bus.bucket import Entry
+from celeriac_operator.bus.connection import BusDown
+from celeriac_operator.core.facts import Key, TaskFacts
+from celeriac_operator.core.records import RETENTION, BusState, Records
+from celeriac_operator.core.task_record import stands
+
+log = structlog.get_logger()
+
+MAX_RECORD_BYTES = 512 * 1024
+"""What is larger is no record."""
+TRIES = 5
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RecordStore(Protocol):
+    """The bucket; see ``Bucket``."""
+
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def ready(self) -> bool: ...
+    async def get(self, key: str) -> Entry | None: ...
+    async def create(self, key: str, value: bytes) -> bool: ...
+    async def update(self, key: str, value: bytes, revision: int) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one Task's records."""
+
+    uid: str
+    began: int = 0
+    """During which run of news it was looked up; 0: never."""
+    task: TaskRecord | None = None
+    task_revision: int = 0
+    number: int = 0
+    """The attempt that the rest is about."""
+    attempt_began: int = 0
+    attempt: AttemptRecord | None = None
+
+
+class RecordBook:
+    """The records of the Tasks that are worked on.
+
+    Args:
+        changed: is told which Tasks to look at again.
+        permit: is asked before each write; see ``fence.py``.
+        retention: how long a task's record is kept once it has finished.
+    """
+
+    def __init__(
+        self,
+        store: RecordStore,
+        changed: Callable[[Iterable[Key]], None],
+        permit: Callable[[str], AbstractContextManager[float]],
+        retention: timedelta = RETENTION,
+    ) -> None:
+        self._store, self._changed, self._permit, self.retention = store, changed, permit, retention
+        self._known: dict[Key, _Known] = {}
+        self._keys: dict[str, Key] = {}
+        self._run = 1
+
+    # --- what is known ---
+
+    async def about(self, task: TaskFacts, attempt: int | None, *, runner: bool) -> Records:
+        """What NATS says of a Task.
+
+        Args:
+            attempt: the attempt under way.
+            runner: whether its attempts have records.
+
+        Raises:
+            BusDown: NATS has stopped answering just now.
+        """
+        if task.finished or not self._store.enabled:
+            self.forget(task.key)
+            return Records(self.bus, retention=self.retention)
+        if task.submission is None and not (runner and attempt is not None):
+            return Records(self.bus, retention=self.retention)
+        known = self._of(task)
+        if self._store.ready:
+            await self._look_up(task, known, attempt if runner else None)
+        return Records(
+            self.bus,
+            looked_up=known.began == self._run,
+            task=known.task,
+            attempt=known.attempt if known.number == attempt else None,
+            retention=self.retention,
+        )
+
+    @property
+    def bus(self) -> BusState:
+        """Whether records can be read and written now."""
+        return "Off" if not self._store.enabled else "Up" if self._store.ready else "Down"
+
+    def _of(self, task: TaskFacts) -> _Known:
+        known = self._known.get(task.key)
+        if known is None or known.uid != task.uid:
+            self.forget(task.key)
+            known = self._known[task.key] = _Known(task.uid)
+            self._keys[task.uid] = task.key
+        return known
+
+    async def _look_up(self, task: TaskFacts, known: _Known, attempt: int | None) -> None:
+        """Ask for what was not asked for since news come; what has changed meanwhile is newer than the answer."""
+        run = self._run
+        if task.submission is not None and known.began != run:
+            before = known.task_revision
+            entry = await self._store.get(record_key(*task.key))
+            if known.task_revision == before:
+                known.task, known.task_revision = _read(TaskRecord, entry), entry.revision if entry is not None else 0
+            known.began = run
+        if attempt is None or (known.number == attempt and known.attempt_began == run):
+            return
+        if known.number != attempt:
+            known.number, known.attempt, known.attempt_began = attempt, None, 0
+        entry = await self._store.get(attempt_key(task.key.namespace, task.uid, attempt))
+        known.attempt, known.attempt_began = known.attempt or _read(AttemptRecord, entry), run
+
+    def forget(self, key: Key) -> None:
+        """The Task is gone, or has finished."""
+        known = self._known.pop(key, None)
+        if known is not None:
+            self._keys.pop(known.uid, None)
+
+    @property
+    def size(self) -> int:
+        """Tasks whose records are kept in memory."""
+        return len(self._known)
+
+    # --- news ---
+
+    def begin(self) -> None:
+        """News come from now on: whatever was known may be old."""
+        self._run += 1
+        self._changed(list(self._known))
+
+    def told(self, name: str, entry: Entry) -> None:
+        """A record has changed. Most are of Tasks that have finished, or of other replicas' Tasks."""
+        parts = name.split(".")
+        if len(parts) == 2:
+            key = Key(parts[0], parts[1])
+            known = self._known.get(key)
+            if known is not None and entry.revision > known.task_revision:
+                known.task, known.task_revision = _read(TaskRecord, entry), entry.revision
+                self._changed([key])
+        elif len(parts) == 3 and parts[1] in self._keys:
+            self._took_attempt(self._keys[parts[1]], parts[2], entry)
+
+    def _took_attempt(self, key: Key, number: str, entry: Entry) -> None:
+        """One that is not looked up yet will be, with its Job: it is only said that there is something to see."""
+        known = self._known[key]
+        if number == str(known.number):
+            known.attempt = _read(AttemptRecord, entry)
+        self._changed([key])
+
+    # --- writes ---
+
+    async def decide(self, task: TaskFacts, record: AttemptRecord) -> bool:
+        """Create an attempt's record; False where somebody else has decided, which is known from now on.
+
+        Raises:
+            BusDown: NATS does not answer; whether the record was created is not known.
+            NotLeading: another replica works on the namespace.
+        """
+        name = attempt_key(task.key.namespace, task.uid, record.attempt)
+        with self._permit(task.key.namespace):
+            created = await self._store.create(name, _written(record))
+        found = record if created else _read(AttemptRecord, await self._store.get(name))
+        known = self._of(task)
+        known.number, known.attempt_began, known.attempt = record.attempt, self._run, found
+        return created or found is None
+
+    async def finish(self, task: TaskFacts, record: TaskRecord) -> bool:
+        """Write a task's record, in the place of one that does not stand; False where one stands, known from now on.
+
+        Raises:
+            BusDown: NATS does not answer; whether the record was written is not known.
+            NotLeading: another replica works on the namespace.
+        """
+        name, value = record_key(*task.key), _written(record)
+        for _try in range(TRIES):
+            with self._permit(task.key.namespace):
+                if await self._store.create(name, value):
+                    return True
+                entry = await self._store.get(name)
+                found = _read(TaskRecord, entry)
+                if entry is not None and found is not None and stands(found, task):
+                    return self._stands(task, found, entry)
+                if entry is not None and await self._store.update(name, value, entry.revision):
+                    return True
+        raise BusDown(f"the record {name} changes all the time")
+
+    def _stands(self, task: TaskFacts, found: TaskRecord, entry: Entry) -> bool:
+        if task.finished:
+            return True
+        known = self._of(task)
+        known.task, known.task_revision, known.began = found, entry.revision, self._run
+        return False
+
+
+def _written(record: BaseModel) -> bytes:
+    return record.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _read(model: type[M], entry: Entry | None) -> M | None:
+    """The record; None where there is none, or what is there is none: others may write, too."""
+    if entry is None or entry.value is None:
+        return None
+    try:
+        if len(entry.value) > MAX_RECORD_BYTES:
+            raise ValueError(f"{len(entry.value)} bytes")
+        return model.model_validate_json(entry.value)
+    except (ValueError, RecursionError) as error:
+        log.warning("a record cannot be read", kind=model.__name__, revision=entry.revision, error=type(error).__name__)
+        return None

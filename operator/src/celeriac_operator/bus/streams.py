@@ -1,0 +1,258 @@
+"""The streams: one for each declared TaskQueue, kept after the queue's end, and those that all queues share.
+
+Everything is compared with what the server lists, so it does not matter what was missed meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, KeyValueConfig, ObjectStoreConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import StreamInfo as NatsStreamInfo
+from nats.js.errors import APIError, BadRequestError, NotFoundError
+
+from celeriac.api.v1alpha1 import TaskQueueSpec
+from celeriac.wire import names as wire
+from celeriac.wire.message import MAX_MESSAGE_BYTES
+from celeriac_operator.bus.connection import ANSWER_SECONDS, Bus
+from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.intake.stream import StreamState
+from celeriac_operator.core.names import NATS_DOWN, STREAM_REFUSED
+from celeriac_operator.core.text import cut
+from celeriac_operator.metrics import BACKLOG
+
+log = structlog.get_logger()
+
+DEFAULT_TASKS, DEFAULT_BYTES = 1_000_000, 256 * 1024 * 1024
+DAY = 24 * 3600.0
+EVENT_SECONDS = 7 * DAY
+MOST_QUEUES = 500
+"""So many queues have a gauge of their own; the fullest come first."""
+_KEPT = ("subjects", "max_msgs", "max_bytes", "max_msg_size")
+"""What an existing stream is brought in line with; the rest cannot be changed, or is the administrator's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A queue's stream as the server has it."""
+
+    created: datetime
+    config: StreamConfig
+    messages: int
+
+
+class Streams:
+    """The streams of the queues that this replica works on.
+
+    Args:
+        declared: the TaskQueues of these namespaces.
+        ours: whether this replica works on a namespace.
+        changed: is told when what is known of a queue's stream has changed.
+        replicas: copies of each stream that is made.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        declared: Callable[[], Mapping[QueueKey, TaskQueueSpec]],
+        ours: Callable[[str], bool],
+        changed: Callable[[QueueKey], object],
+        *,
+        replicas: int = 1,
+    ) -> None:
+        self._bus, self._declared, self._ours, self._changed = bus, declared, ours, changed
+        self._replicas = replicas
+        self._states: dict[QueueKey, StreamState] = {}
+        self.created: dict[QueueKey, datetime] = {}
+        """Streams that are there and take messages, and when each was made."""
+        self._done: dict[QueueKey, TaskQueueSpec] = {}
+
+    def state(self, queue: QueueKey) -> StreamState | None:
+        """What is known of a queue's stream; None where there is no NATS."""
+        if not self._bus.enabled:
+            return None
+        if not self._bus.connected:
+            known = self._states.get(queue)
+            why = f"Messages are not taken in: {self._bus.reason or 'NATS does not answer'}"
+            return StreamState(known.backlog if known is not None else None, NATS_DOWN, why)
+        return self._states.get(queue)
+
+    def outdated(self, queue: QueueKey) -> bool:
+        """Whether the queue was declared, changed or deleted since the last look."""
+        return self._done.get(queue) != self._declared().get(queue)
+
+    def tell_all(self) -> None:
+        """NATS has come or gone: each queue says so."""
+        for queue in self._declared():
+            self._changed(queue)
+
+    async def share(self) -> None:
+        """Make the streams and buckets that all queues share; each replica may."""
+        js = self._bus.js
+        for config in shared_streams(self._replicas):
+            await _ensure(js, config)
+        buckets = KeyValueConfig(bucket=wire.RESULTS_BUCKET, history=1, replicas=self._replicas)
+        if not await _exists(js, f"KV_{wire.RESULTS_BUCKET}"):
+            await js.create_key_value(buckets)
+        if not await _exists(js, f"OBJ_{wire.PAYLOADS_BUCKET}"):
+            await js.create_object_store(
+                wire.PAYLOADS_BUCKET, config=ObjectStoreConfig(bucket=wire.PAYLOADS_BUCKET, replicas=self._replicas)
+            )
+
+    async def look(self) -> None:
+        """List the streams, make or change those of declared queues, and close those of queues that are gone."""
+        listed = await list_queue_streams(self._bus.client)
+        declared = dict(self._declared())
+        for queue, spec in declared.items():
+            await self._keep(queue, spec, listed.get(queue))
+        for queue in listed.keys() - declared.keys():
+            if self._ours(queue.namespace):
+                await self._close(queue, listed[queue])
+        for known in (self._states, self.created, self._done):
+            for queue in [queue for queue in known if queue not in declared]:
+                del known[queue]
+        self._count()
+
+    async def _keep(self, queue: QueueKey, spec: TaskQueueSpec, found: Listed | None) -> None:
+        wanted = queue_stream(queue, spec, self._replicas)
+        try:
+            if found is None:
+                found = _listed(await self._bus.js.add_stream(wanted))
+                log.info("stream made", queue=str(queue))
+            elif change := _difference(found.config, wanted):
+                found = _listed(await self._bus.js.update_stream(found.config.evolve(**change)))
+                log.info("stream changed", queue=str(queue), fields=sorted(change))
+        except APIError as error:
+            why = cut(error.description or str(error), 512)
+            backlog = found.messages if found is not None else None
+            self._say(queue, StreamState(backlog, STREAM_REFUSED, f"NATS refuses the queue's stream: {why}"))
+            if found is None or set(found.config.subjects or ()) != set(wanted.subjects or ()):
+                self.created.pop(queue, None)
+                return
+        else:
+            self._say(queue, StreamState(found.messages))
+            self._done[queue] = spec
+        self.created[queue] = found.created
+
+    async def _close(self, queue: QueueKey, found: Listed) -> None:
+        """Nobody can publish to it any more, and what it holds stays for a queue of the same name."""
+        subjects = [wire.closed_subject(queue.namespace, queue.queue)]
+        if found.config.subjects == subjects:
+            return
+        try:
+            await self._bus.js.update_stream(found.config.evolve(subjects=subjects))
+        except APIError as error:
+            log.warning("stream of a deleted TaskQueue cannot be closed", queue=str(queue), error=str(error))
+            return
+        log.info("stream closed: its TaskQueue is gone", queue=str(queue), messages=found.messages)
+
+    def _say(self, queue: QueueKey, state: StreamState) -> None:
+        if self._states.get(queue) != state:
+            self._states[queue] = state
+            self._changed(queue)
+
+    def _count(self) -> None:
+        """Refresh the gauge: a bounded number of series, however many queues there are."""
+        fill = {queue: state.backlog or 0 for queue, state in self._states.items()}
+        BACKLOG.clear()
+        for place, queue in enumerate(sorted(fill, key=lambda queue: (-fill[queue], queue))):
+            namespace, name = queue[:2] if place < MOST_QUEUES else ("", "")
+            BACKLOG.labels(namespace, name).inc(fill[queue])
+
+
+def queue_stream(queue: QueueKey, spec: TaskQueueSpec, replicas: int) -> StreamConfig:
+    """A queue's stream: nothing leaves it but by acknowledgement, and what does not fit is refused."""
+    backlog = spec.backlog
+    return StreamConfig(
+        name=wire.stream_of(queue.namespace, queue.queue),
+        subjects=list(wire.submit_subjects(queue.namespace, queue.queue)),
+        retention=RetentionPolicy.WORK_QUEUE,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=0,
+        max_msgs=(backlog.max_tasks if backlog is not None else None) or DEFAULT_TASKS,
+        max_bytes=(backlog.max_bytes if backlog is not None else None) or DEFAULT_BYTES,
+        max_msg_size=MAX_MESSAGE_BYTES,
+        deny_delete=True,
+        allow_rollup_hdrs=False,
+        num_replicas=replicas,
+    )
+
+
+def shared_streams(replicas: int) -> tuple[StreamConfig, ...]:
+    """Dead letters, delayed messages and events. Nothing of the first two goes by itself."""
+    kept: dict[str, Any] = {
+        "retention": RetentionPolicy.LIMITS,
+        "storage": StorageType.FILE,
+        "discard": DiscardPolicy.NEW,
+        "num_replicas": replicas,
+    }
+    events = {**kept, "discard": DiscardPolicy.OLD, "max_age": EVENT_SECONDS}
+    return (
+        StreamConfig(name=wire.DEAD_STREAM, subjects=["celeriac.dead.>"], duplicate_window=DAY, **kept),
+        StreamConfig(name=wire.DELAYED_STREAM, subjects=["celeriac.delayed.>"], duplicate_window=3600, **kept),
+        StreamConfig(name=wire.EVENTS_STREAM, subjects=["celeriac.events.>"], **events),
+    )
+
+
+async def _ensure(js: JetStreamContext, config: StreamConfig) -> None:
+    """One that is there stays as it is: its bounds are the administrator's."""
+    if not await _exists(js, config.name or ""):
+        try:
+            await js.add_stream(config)
+        except BadRequestError:
+            if not await _exists(js, config.name or ""):  # another replica may have made it just now
+                raise
+
+
+async def _exists(js: JetStreamContext, stream: str) -> bool:
+    try:
+        await js.stream_info(stream)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def list_queue_streams(client: Client) -> dict[QueueKey, Listed]:
+    """The streams of all queues, declared or not."""
+    found: dict[QueueKey, Listed] = {}
+    offset = 0
+    while True:
+        page = await api_request(client, "STREAM.LIST", {"offset": offset})
+        streams = page.get("streams") or ()
+        for raw in streams:
+            owner = wire.queue_of_stream(raw["config"]["name"])
+            if owner is not None:
+                found[QueueKey(*owner)] = _listed(NatsStreamInfo.from_response(raw))
+        offset += len(streams)
+        if not streams or offset >= page["total"]:
+            return found
+
+
+async def api_request(client: Client, call: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A call of JetStream's API that nats-py has no method for, or none with all its fields.
+
+    Raises:
+        APIError: it was refused.
+    """
+    answer = await client.request(f"$JS.API.{call}", json.dumps(body).encode(), timeout=ANSWER_SECONDS)
+    found: dict[str, Any] = json.loads(answer.data)
+    if "error" in found:
+        APIError.from_error(found["error"])
+    return found
+
+
+def _listed(info: NatsStreamInfo) -> Listed:
+    return Listed(info.created, info.config, info.state.messages)  # type: ignore[arg-type]
+
+
+def _difference(found: StreamConfig, wanted: StreamConfig) -> dict[str, Any]:
+    changes = {field: getattr(wanted, field) for field in _KEPT}
+    return {field: value for field, value in changes.items() if getattr(found, field) != value}

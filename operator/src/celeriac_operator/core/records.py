@@ -1,0 +1,29 @@
+"""What NATS has recorded of a Task, as facts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from celeriac.wire.records import AttemptRecord, TaskRecord
+
+BusState = Literal["Off", "Down", "Up"]
+"""Off: the operator runs without NATS. Down: it does not answer now, and what is known of it may be old."""
+
+RETENTION = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What NATS says of one Task."""
+
+    bus: BusState = "Off"
+    looked_up: bool = False
+    """``task`` is what there is: it was asked for since NATS last went away, and what has changed since was told."""
+    task: TaskRecord | None = None
+    """The record of the Task's name; another Task of that name may have left it."""
+    attempt: AttemptRecord | None = None
+    """Whoever decided the attempt under way, or took its key."""
+    retention: timedelta = RETENTION
+    """How long a task's record is kept once it has finished."""

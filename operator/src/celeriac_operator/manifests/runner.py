@@ -1,0 +1,60 @@
+"""How the SDK's runner in a pod reaches NATS, to record how its attempt ended. Pure.
+
+Its credentials are a Secret in the Task's namespace. They are a TaskDefinition's to use, as all secrets are: a Task
+with a container of its own runs whatever it likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celeriac_operator.core.facts import TaskFacts
+from celeriac_operator.core.plan import CreateJob
+from celeriac_operator.core.runner import runs_runner
+from celeriac_operator.manifests.security import Manifest
+
+CREDS_VOLUME = "celeriac-nats"
+CREDS_FOLDER = "/var/run/celeriac/nats"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerAccess:
+    """What the operator was told of NATS as pods see it."""
+
+    url: str = ""
+    """Servers, separated by commas; empty: what the Secret says, or none."""
+    secret: str = ""
+    """Name of a Secret in each Task's namespace, which may be missing there; empty: none."""
+    creds: bool = False
+    """The Secret has a ``.creds`` file, under the key creds; else its keys are the variables ``CELERIAC_NATS_…``."""
+
+
+NO_ACCESS = RunnerAccess()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a pod gets for it."""
+
+    env: tuple[Manifest, ...] = ()
+    env_from: tuple[Manifest, ...] = ()
+    volumes: tuple[Manifest, ...] = ()
+    mounts: tuple[Manifest, ...] = ()
+
+
+def runner_access(create: CreateJob, task: TaskFacts, access: RunnerAccess) -> Access:
+    """What the attempt's pod gets: nothing, where its container does not run the runner."""
+    container = create.revision.spec.container if create.revision is not None else task.spec.container
+    if not runs_runner(container):
+        return Access()
+    env = ({"name": "CELERIAC_NATS_URL", "value": access.url},) if access.url else ()
+    if not access.secret or create.revision is None:
+        return Access(env)
+    if not access.creds:
+        return Access(env, ({"secretRef": {"name": access.secret, "optional": True}},))
+    secret = {"secretName": access.secret, "optional": True, "items": [{"key": "creds", "path": "creds"}]}
+    return Access(
+        env=(*env, {"name": "CELERIAC_NATS_CREDS", "value": f"{CREDS_FOLDER}/creds"}),
+        volumes=({"name": CREDS_VOLUME, "secret": secret},),
+        mounts=({"name": CREDS_VOLUME, "mountPath": CREDS_FOLDER, "readOnly": True},),
+    )

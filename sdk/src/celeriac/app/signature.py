@@ -1,0 +1,247 @@
+"""A function's parameters and result as JSON, by its annotations: what clients send and what the runner reads.
+
+Params are one object by parameter name, whichever way the caller gave them. Defaults are left to the runner: a default
+belongs to the code that runs, so changing one needs no new clients, and what a caller did say is all that is pinned.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NotRequired, Required
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from celeriac.app.base64_bytes import with_base64
+from celeriac.app.context import Context
+from celeriac.errors import InvalidParams
+from celeriac.wire.canonical import canonical_json
+
+_RESULT = "value"
+_KINDS = inspect.Parameter
+_ANYTHING: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+class BadSignature(TypeError):  # noqa: N818 -- names what it is, as the other errors do
+    """The function cannot be a task as it is. The text says what to change."""
+
+
+class ResultMismatch(ValueError):  # noqa: N818 -- names what it is, as the other errors do
+    """A result is not what the function is annotated to return. The text names the place, and never the value."""
+
+
+class Signature:
+    """What a task's function takes and returns. Annotations are looked at when they are first needed.
+
+    Every method may raise BadSignature.
+
+    Args:
+        task: name of the task, for messages.
+    """
+
+    def __init__(self, task: str, function: Callable[..., Any]) -> None:
+        self.task = task
+        self._function = function
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise BadSignature(f"Task {task} yields: a task returns its result, so collect it and return that.")
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the first parameter is a Context, which callers leave out."""
+        return self._parts[0]
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The params, as a JSON object, that a call with these arguments stands for.
+
+        Raises InvalidParams, which names the parameter and never its value.
+        """
+        given, rest = self._bound(args, kwargs)
+        try:
+            text = _written(self._params, given)
+            rest_text = _written(_ANYTHING, rest)
+        except ValidationError as error:
+            raise self._invalid(error) from None
+        except ValueError as error:
+            raise InvalidParams(f"{self.task}: the params cannot be sent as JSON ({type(error).__name__}).") from None
+        params: dict[str, Any] = json.loads(text)
+        rest_params: dict[str, Any] = json.loads(rest_text)
+        return params | rest_params
+
+    def arguments(self, params: str | bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of the call that params (JSON) stand for, defaults filled in, without the Context.
+
+        Raises InvalidParams, which names the parameter and never its value.
+        """
+        try:
+            values = self._params.validate_json(params)
+        except ValidationError as error:
+            raise self._invalid(error) from None
+        rest = {name: value for name, value in json.loads(params).items() if name not in self._named}
+        if self._rest_name is not None:
+            values[self._rest_name] = rest
+        elif rest:
+            raise self._unknown(sorted(rest))
+        bound = inspect.BoundArguments(self.signature, values)
+        bound.apply_defaults()
+        return bound.args, bound.kwargs
+
+    def dump_result(self, value: Any) -> Any:
+        """What the function returned, as JSON. Raises ResultMismatch."""
+        try:
+            text = _written(self._result, {_RESULT: value})
+        except ValidationError as error:
+            raise ResultMismatch(_problems(error, "result")) from None
+        except ValueError as error:
+            raise ResultMismatch(f"result: it cannot be written as JSON ({type(error).__name__})") from None
+        return json.loads(text)[_RESULT]
+
+    def load_result(self, value: Any) -> Any:
+        """What JSON stands for, as the type that the function is annotated to return. Raises ResultMismatch."""
+        try:
+            return self._result.validate_json(json.dumps({_RESULT: value}))[_RESULT]
+        except ValidationError as error:
+            raise ResultMismatch(_problems(error, "result")) from None
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The function's signature without the Context."""
+        return self._parts[1]
+
+    @property
+    def params_adapter(self) -> TypeAdapter[dict[str, Any]]:
+        """Validates and writes params."""
+        return self._params
+
+    @property
+    def result_adapter(self) -> TypeAdapter[dict[str, Any]]:
+        """Validates and writes ``{"value": result}``."""
+        return self._result
+
+    @property
+    def takes_anything(self) -> bool:
+        """Whether the function has ``**kwargs``."""
+        return self._rest_name is not None
+
+    @property
+    def returns_anything(self) -> bool:
+        """Whether the function has no annotation of its result."""
+        return self.signature.return_annotation in (inspect.Signature.empty, Any)
+
+    @cached_property
+    def _parts(self) -> tuple[bool, inspect.Signature]:
+        found = inspect.signature(self._function)
+        hints = self._hints()
+        parameters = [p.replace(annotation=with_base64(hints.get(p.name, Any))) for p in found.parameters.values()]
+        takes_context = bool(parameters) and parameters[0].annotation is Context
+        for parameter in parameters[takes_context:]:
+            self._check(parameter)
+        returns = with_base64(hints.get("return", inspect.Signature.empty))
+        return takes_context, inspect.Signature(parameters[takes_context:], return_annotation=returns)
+
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(inspect.unwrap(self._function), include_extras=True)
+        except NameError as error:
+            raise BadSignature(
+                f"Task {self.task}: its annotations name {error.name}, which is not there when the program runs: "
+                "import it outside `if TYPE_CHECKING`, at the top of the module."
+            ) from None
+
+    def _check(self, parameter: inspect.Parameter) -> None:
+        if parameter.kind is _KINDS.VAR_POSITIONAL:
+            raise BadSignature(
+                f"Task {self.task}: *{parameter.name} has no names, and params are an object by name: take a list."
+            )
+        if parameter.annotation is Context:
+            raise BadSignature(f"Task {self.task}: {parameter.name}: Context must be the first parameter.")
+
+    @cached_property
+    def _named(self) -> dict[str, inspect.Parameter]:
+        return {name: p for name, p in self.signature.parameters.items() if p.kind is not _KINDS.VAR_KEYWORD}
+
+    @cached_property
+    def _rest_name(self) -> str | None:
+        return next((n for n, p in self.signature.parameters.items() if p.kind is _KINDS.VAR_KEYWORD), None)
+
+    @cached_property
+    def _params(self) -> TypeAdapter[dict[str, Any]]:
+        fields = {
+            name: Required[p.annotation] if p.default is _KINDS.empty else NotRequired[p.annotation]
+            for name, p in self._named.items()
+        }
+        return self._adapter("Params", fields)
+
+    @cached_property
+    def _result(self) -> TypeAdapter[dict[str, Any]]:
+        returns = Any if self.returns_anything else self.signature.return_annotation
+        return self._adapter("Result", {_RESULT: Required[returns]})
+
+    def _adapter(self, name: str, fields: dict[str, Any]) -> TypeAdapter[dict[str, Any]]:
+        """A TypedDict of the fields: unlike a model it takes any name for a field, and holds only what was given.
+
+        It has no configuration, because dataclasses and TypedDicts in it would inherit that.
+        """
+        make: Any = TypedDict
+        try:
+            return TypeAdapter(make(name, fields))
+        except PydanticUserError as error:
+            raise BadSignature(f"Task {self.task}: its annotations are no types for JSON: {error.message}") from None
+
+    def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments by name, and those that only ``**kwargs`` takes."""
+        try:
+            given = dict(self.signature.bind(*args, **kwargs).arguments)
+        except TypeError as error:
+            raise InvalidParams(
+                f"{self.task}: {error}. It takes {', '.join(self.signature.parameters) or 'nothing'}."
+            ) from None
+        return given, given.pop(self._rest_name, {}) if self._rest_name is not None else {}
+
+    def _unknown(self, names: list[str]) -> InvalidParams:
+        fields = [(name[:64], "the function has no such parameter") for name in names[:8]]
+        text = "; ".join(f"{name}: {message}" for name, message in fields)
+        return InvalidParams(f"{self.task}: invalid params: {text}.", fields)
+
+    def _invalid(self, error: ValidationError) -> InvalidParams:
+        fields = [(_path(each["loc"]) or "params", each["msg"]) for each in error.errors(include_input=False)]
+        text = "; ".join(f"{path}: {message}" for path, message in fields)
+        return InvalidParams(f"{self.task}: invalid params: {text}.", fields)
+
+
+def _written(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> bytes:
+    """The value as JSON that the other side reads as the same value.
+
+    Raises ValidationError: it is not valid, here or as it would be read. ValueError: it is no JSON, or reads otherwise.
+    """
+    text = _json(adapter, adapter.validate_python(value))
+    again = _json(adapter, adapter.validate_json(text))
+    if again != text and _unordered(json.loads(again)) != _unordered(json.loads(text)):
+        raise ValueError("it does not come back as the same value")
+    return text
+
+
+def _json(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> bytes:
+    """Without computed fields, and by alias, because that is what validation takes."""
+    return adapter.dump_json(value, by_alias=True, round_trip=True)
+
+
+def _unordered(value: Any) -> Any:
+    """Arrays sorted: sets have no order."""
+    if isinstance(value, dict):
+        return {name: _unordered(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return sorted((_unordered(each) for each in value), key=canonical_json)
+    return value
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+
+
+def _problems(error: ValidationError, root: str) -> str:
+    found = ((_path(each["loc"][1:]), each["msg"]) for each in error.errors(include_input=False))
+    return "; ".join(f"{root}{'.' * bool(path and path[0] != '[')}{path}: {message}" for path, message in found)

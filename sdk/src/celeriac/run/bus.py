@@ -1,0 +1,138 @@
+"""The runner's connection to NATS, in a thread of its own: it connects while the function's module is imported.
+
+Everything here is bounded in time, because without NATS the attempt goes on and the termination message tells its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from celeriac._loop import LoopThread
+from celeriac._nats_options import NatsOptions, connect_arguments
+from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET
+
+T = TypeVar("T")
+
+WRONG_LAST_SEQUENCE = 10071
+"""JetStream's code for: the key is there already."""
+PUBLISH_SECONDS = 2.0
+"""One try to publish; within the time that a call may take, there are several."""
+
+
+class BusDown(Exception):  # noqa: N818 -- names what it is, as the other errors do
+    """NATS did not answer in time."""
+
+
+class Bus:
+    """A connection that may come later, or never.
+
+    Args:
+        options: where NATS is.
+    """
+
+    def __init__(self, options: NatsOptions) -> None:
+        self._options = options
+        self._trouble = "it did not answer"
+        self._thread = LoopThread()
+        self._connection: Any = self._thread.start(self._connect())
+
+    def create(self, key: str, data: bytes, timeout: float) -> bytes | None:
+        """Put a record under a key that has none; what is there already is given back instead.
+
+        timeout: seconds. Raises BusDown.
+        """
+        return self._call(lambda js: _create(js, key, data), timeout)
+
+    def read(self, key: str, timeout: float) -> bytes | None:
+        """The record under a key; None where there is none. timeout: seconds. Raises BusDown."""
+        return self._call(lambda js: _read(js, key), timeout)
+
+    def put_payload(self, name: str, data: bytes, timeout: float) -> None:
+        """Store a payload. timeout: seconds. Raises BusDown."""
+        self._call(lambda js: _put(js, name, data), timeout)
+
+    def get_payload(self, name: str, timeout: float) -> bytes:
+        """A stored payload. timeout: seconds. Raises BusDown, LookupError: there is none of that name."""
+        return self._call(lambda js: _get(js, name), timeout)
+
+    def publish(self, subject: str, data: bytes) -> None:
+        """Publish at once if there is a connection; nothing is waited for, and nothing fails."""
+        self._thread.start(self._publish(subject, data))
+
+    async def _connect(self) -> Any:
+        from nats.aio.client import Client  # noqa: PLC0415 -- it takes a while, which this thread has
+
+        client = Client()
+        await client.connect(**connect_arguments(self._options), error_cb=self._remember, name="celeriac-runner")
+        return client
+
+    async def _remember(self, error: Exception) -> None:
+        self._trouble = type(error).__name__
+
+    async def _publish(self, subject: str, data: bytes) -> None:
+        if self._connection.done() and self._connection.exception() is None:
+            client = self._connection.result()
+            if client.is_connected:
+                await client.publish(subject, data)
+
+    def _call(self, deed: Callable[[Any], Awaitable[T]], timeout: float) -> T:
+        async def bounded() -> T:
+            async with asyncio.timeout(timeout):
+                client = await asyncio.shield(asyncio.wrap_future(self._connection))
+                return await deed(client.jetstream(timeout=PUBLISH_SECONDS))
+
+        try:
+            return self._thread.run(bounded())
+        except LookupError:
+            raise
+        except Exception as error:  # whatever goes wrong with NATS, the attempt goes on without
+            detail = self._trouble if isinstance(error, TimeoutError) else type(error).__name__
+            raise BusDown(f"NATS cannot be used: {detail}") from None
+
+
+async def _create(js: Any, key: str, data: bytes) -> bytes | None:
+    """Publish as KV's create does, without the look at the bucket that nats-py takes first.
+
+    A key that was deleted stays deleted: its attempt is over and its record was collected.
+    """
+    from nats.js.errors import BadRequestError  # noqa: PLC0415 -- imported with the connection
+
+    headers = {"Nats-Expected-Last-Subject-Sequence": "0"}
+    while True:
+        try:
+            await js.publish(f"$KV.{RESULTS_BUCKET}.{key}", data, headers=headers)
+        except BadRequestError as error:
+            if error.err_code != WRONG_LAST_SEQUENCE:
+                raise
+            return await _read(js, key) or b""
+        except TimeoutError:  # of nats-py too; whether it was stored, the next try tells
+            continue
+        return None
+
+
+async def _read(js: Any, key: str) -> bytes | None:
+    from nats.js.errors import NotFoundError  # noqa: PLC0415 -- as above
+
+    try:
+        message = await js.get_last_msg(f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}")
+    except NotFoundError:
+        return None
+    return message.data or b""
+
+
+async def _put(js: Any, name: str, data: bytes) -> None:
+    store = await js.object_store(PAYLOADS_BUCKET)
+    await store.put(name, data)
+
+
+async def _get(js: Any, name: str) -> bytes:
+    from nats.js.errors import ObjectNotFoundError  # noqa: PLC0415 -- as above
+
+    store = await js.object_store(PAYLOADS_BUCKET)
+    try:
+        found = await store.get(name)
+    except ObjectNotFoundError:
+        raise LookupError(name) from None
+    return found.data or b""

@@ -1,0 +1,231 @@
+"""The runner: find the function, read its params, run it, record what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from celeriac._nats_options import NatsOptions
+from celeriac.app.exit_code import ExitCode
+from celeriac.app.interruptions import CancelRequested
+from celeriac.run.environment import Environment, read_environment
+from celeriac.run.interrupts import Interrupts
+from celeriac.run.outcome import (
+    Failed,
+    Outcome,
+    Stopped,
+    Succeeded,
+    invalid_params,
+    invalid_result,
+    of_exception,
+    own_traceback,
+)
+
+if TYPE_CHECKING:
+    from celeriac.app.context import Context
+    from celeriac.app.function import TaskFunction
+    from celeriac.run.bus import Bus
+
+USAGE = "usage: python -m celeriac.run MODULE:APP TASK, or CELERIAC_FUNCTION=MODULE:FUNCTION python -m celeriac.run"
+PARAMS_SECONDS = 30.0
+"""How long large params may take, which are nowhere else."""
+REASON_SECONDS = 1.0
+"""How long the function goes on while it is asked why SIGTERM came."""
+LINGER_SECONDS = 10.0
+"""How long what the function left behind (threads, exit handlers) may hold up the end of the process."""
+SOFT_MARGIN_SECONDS = 5.0
+"""SoftDeadlineExceeded comes so long before the deadline, or a tenth of the time that is left, if that is less."""
+
+
+def main(arguments: Sequence[str], env: Mapping[str, str]) -> None:
+    """Run the attempt, and leave with its exit code."""
+    location = _location(arguments, env)
+    if location is None:
+        print(USAGE, file=sys.stderr)  # noqa: T201 -- there is nothing else to say it with
+        sys.exit(ExitCode.USAGE)
+    environment = read_environment(env)
+    bus = _bus(environment, env)
+    interrupts = Interrupts(lambda: _why_stopped(environment, bus))
+    interrupts.install()
+    outcome = _outcome(location, environment, bus, interrupts)
+    _flush()
+    _leave(_reported(outcome, environment, bus), interrupts.close)
+
+
+def _location(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[str, str | None] | None:
+    """Where the function is: an App and a task's name, or a function by itself."""
+    if len(arguments) == 2:
+        return arguments[0], arguments[1]
+    function = env.get("CELERIAC_FUNCTION")
+    return (function, None) if function and not arguments else None
+
+
+def _bus(environment: Environment, env: Mapping[str, str]) -> Bus | None:
+    """NATS, where there is one and the operator said whose attempt this is; connecting has begun."""
+    options = NatsOptions.from_env(env)
+    if not options.enabled or environment.uid is None:
+        return None
+    from celeriac.run.bus import Bus  # noqa: PLC0415 -- not needed without NATS
+
+    return Bus(options)
+
+
+def _outcome(
+    location: tuple[str, str | None], environment: Environment, bus: Bus | None, interrupts: Interrupts
+) -> Outcome:
+    """What came of the function, from finding it to checking what it returned."""
+    from celeriac.app.loading import NotThere  # noqa: PLC0415 -- after the connection has begun
+
+    try:
+        task = _find(*location)
+        params = _params(environment, bus)
+    except NotThere as error:
+        return Failed("AppError", ExitCode.RAISED_FINALLY, str(error))
+    except BaseException as error:  # importing runs the user's code, which may raise anything
+        _print(error)
+        return of_exception(error, retry=True, stopped=interrupts.stopped)
+    return _run(task, params, environment, bus, interrupts)
+
+
+def _find(location: str, name: str | None) -> TaskFunction[..., Any, Any]:
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 -- as `python -m` has it; a Path would not do here
+    from celeriac.app.loading import load_function, load_task  # noqa: PLC0415 -- as above
+
+    return load_function(location) if name is None else load_task(location, name)
+
+
+def _params(environment: Environment, bus: Bus | None) -> str | bytes:
+    """The params' JSON, from where they are."""
+    reference = environment.params_ref
+    if reference is None:
+        return environment.params
+    if bus is None:
+        raise RuntimeError("The params are in the object store, and CELERIAC_NATS_URL is not set: give it to the pods.")
+    import hashlib  # noqa: PLC0415 -- seldom needed
+
+    data = bus.get_payload(reference.key, PARAMS_SECONDS)
+    found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    if found != reference.digest:
+        raise RuntimeError(f"The params in the object store ({reference.key}) are not those that were submitted.")
+    return data
+
+
+def _run(
+    task: TaskFunction[..., Any, Any],
+    params: str | bytes,
+    environment: Environment,
+    bus: Bus | None,
+    interrupts: Interrupts,
+) -> Outcome:
+    from celeriac.app.signature import BadSignature, ResultMismatch  # noqa: PLC0415 -- as above
+    from celeriac.errors import InvalidParams  # noqa: PLC0415 -- as above
+
+    try:
+        args, kwargs = task.signature.arguments(params)
+    except (InvalidParams, BadSignature) as error:
+        return invalid_params(str(error))
+    context = (_context(environment, bus),) if task.signature.takes_context else ()
+    try:
+        returned = _call(task, (*context, *args), kwargs, environment, interrupts)
+    except BaseException as error:  # SystemExit is an end as well, and the outcome is to be recorded in any case
+        _print(error)
+        return of_exception(error, retry=_may_retry(task, error), stopped=interrupts.stopped)
+    try:
+        return Succeeded(task.signature.dump_result(returned))
+    except (ResultMismatch, BadSignature) as error:
+        return invalid_result(str(error))
+
+
+def _call(
+    task: TaskFunction[..., Any, Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    environment: Environment,
+    interrupts: Interrupts,
+) -> Any:
+    soft = soft_seconds(task.settings.get("soft_run_seconds"), environment.deadline, datetime.now(UTC))
+    run = interrupts.run_async if task.is_async else interrupts.run
+    return run(lambda: task.function(*args, **kwargs), soft)
+
+
+def soft_seconds(declared: float | None, deadline: datetime | None, now: datetime) -> float | None:
+    """Seconds until SoftDeadlineExceeded: as the function says, or shortly before its deadline; None: never.
+
+    A deadline that has passed already counts from the pod's creation (CELERIAC_DEADLINE cannot know of the start), and
+    the one that holds is later: then only SIGTERM tells.
+    """
+    left = None if deadline is None else (deadline - now).total_seconds()
+    by_deadline = None if left is None or left <= 0 else left - min(SOFT_MARGIN_SECONDS, left / 10)
+    return min((each for each in (declared, by_deadline) if each is not None), default=None)
+
+
+def _may_retry(task: TaskFunction[..., Any, Any], error: BaseException) -> bool:
+    retry = task.settings.get("retry")
+    return retry is None or retry.allows(error)
+
+
+def _context(environment: Environment, bus: Bus | None) -> Context:
+    from celeriac.app.context import Context  # noqa: PLC0415 -- as above
+
+    given: dict[str, Any] = {} if bus is None else {"report": _progress(environment, bus)}
+    return Context(
+        task=environment.task,
+        namespace=environment.namespace,
+        attempt=environment.attempt,
+        uid=environment.uid,
+        deadline=environment.deadline,
+        **given,
+    )
+
+
+def _progress(environment: Environment, bus: Bus) -> Callable[[float, str], None]:
+    from celeriac.run.progress import Progress  # noqa: PLC0415 -- of tasks that ask for a Context only
+
+    return Progress(environment, bus.publish, time.monotonic)
+
+
+def _why_stopped(environment: Environment, bus: Bus | None) -> CancelRequested:
+    """What the operator recorded as the reason, if it did and can be asked."""
+    from celeriac.run.verdict import stopped_by  # noqa: PLC0415 -- of attempts that are stopped only
+
+    return stopped_by(environment, bus, REASON_SECONDS)
+
+
+def _print(error: BaseException) -> None:
+    """The traceback to the container's log; what was printed comes first."""
+    _flush()
+    for text in own_traceback(error):
+        sys.stderr.write(text)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # closed by the function, or by whoever read it
+            continue
+
+
+def _reported(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
+    from celeriac.run.reporting import report, say  # noqa: PLC0415 -- as above
+
+    if isinstance(outcome, Failed) and outcome.exit_code != ExitCode.RAISED and "\n" not in outcome.message:
+        say(outcome.message)
+    if isinstance(outcome, Stopped):
+        say("stopped by SIGTERM; the operator says why")
+    return report(outcome, environment, bus)
+
+
+def _leave(code: int, close: Callable[[], None]) -> None:
+    """End the process as Python does, unless that takes too long: the outcome is told, and the slot is wanted."""
+    last = threading.Timer(LINGER_SECONDS, os._exit, (code,))
+    last.daemon = True
+    last.start()
+    close()
+    _flush()
+    sys.exit(code)

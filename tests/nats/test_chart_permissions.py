@@ -1,0 +1,237 @@
+"""What each user of the chart's NATS may do, asked of a real server with the chart's own configuration."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import nats.js.errors
+import pytest
+from nats.aio.client import Client
+from nats.js import api
+from tests.support.nats_server import NatsServer, nats_server
+from tests.unit.charts.test_nats import SHARED, config, container
+from tests.unit.charts.test_templates import HELM
+
+from celeriac.wire import names
+
+pytestmark = pytest.mark.skipif(HELM is None, reason="no helm: not in HELM, on PATH or in the project's cache")
+
+USERS = ("operator", "client", "client-media", "runner-media", "client-a-b", "runner-a-b")
+RESULTS = f"KV_{names.RESULTS_BUCKET}"
+PASSWORD = "12345678901234567890"
+"""Of digits, which the server would take for a number if it were not quoted."""
+
+
+@pytest.fixture(scope="module")
+def chart_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """A server with the chart's users; listening and storing are as in all tests."""
+    accounts = config(*SHARED).partition("accounts:")[2]
+    variables = [each["name"] for each in container(*SHARED)["env"] if each["name"].startswith("PASSWORD_")]
+    with pytest.MonkeyPatch.context() as environment:
+        for name in variables:
+            environment.setenv(name, f'"{PASSWORD}"')
+        with nats_server(tmp_path_factory.mktemp("nats"), f"accounts: {accounts}") as running:
+            yield running
+
+
+class Session:
+    """A connection of one user, with what the server has refused it."""
+
+    def __init__(self, client: Client, refused: list[str]) -> None:
+        self.client, self.refused = client, refused
+
+    async def may_publish(self, subject: str, payload: bytes = b"{}") -> bool:
+        """Whether the server lets it; asked in order, so that its verdict is there when a ping is answered."""
+        self.refused.clear()
+        await self.client.publish(subject, payload)
+        await self._answered()
+        return not self.refused
+
+    async def may_subscribe(self, subject: str) -> bool:
+        self.refused.clear()
+        subscription = await self.client.subscribe(subject)
+        await self._answered()
+        try:
+            return not self.refused
+        finally:
+            if not self.refused:
+                await subscription.unsubscribe()
+
+    async def _answered(self) -> None:
+        """Twice, as the client's first ping overtakes what it has not sent yet."""
+        await self.client.flush()
+        await self.client.flush()
+
+
+@asynccontextmanager
+async def session(server: NatsServer, user: str) -> AsyncIterator[Session]:
+    refused: list[str] = []
+
+    async def note(error: Exception) -> None:
+        refused.append(str(error))
+
+    client = Client()
+    await client.connect(
+        server.url,
+        user=user,
+        password=PASSWORD,
+        inbox_prefix=f"_INBOX_{user}".encode(),
+        error_cb=note,
+        allow_reconnect=False,
+    )
+    try:
+        yield Session(client, refused)
+    finally:
+        await client.close()
+
+
+@pytest.fixture
+async def filled(chart_server: NatsServer) -> NatsServer:
+    """The streams and buckets as the operator makes them, with a record in each of two namespaces."""
+    async with session(chart_server, "operator") as operator:
+        js = operator.client.jetstream()
+        for namespace in ("media", "a-b"):
+            await js.add_stream(
+                name=names.stream_of(namespace, "q"),
+                subjects=[names.submit_subjects(namespace, "q")],
+                retention=api.RetentionPolicy.WORK_QUEUE,
+                discard=api.DiscardPolicy.NEW,
+            )
+        bucket = await js.create_key_value(bucket=names.RESULTS_BUCKET, history=1, direct=True)
+        await js.create_object_store(bucket=names.PAYLOADS_BUCKET)
+        for namespace in ("media", "a-b"):
+            await bucket.put(names.record_key(namespace, "t"), b"{}")
+    return chart_server
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [{}, {"user": "operator", "pass": "guess"}, {"user": "nobody", "pass": PASSWORD}],
+    ids=["without credentials", "with another password", "as a user that is none"],
+)
+def test_nobody_gets_in(credentials: dict[str, str], chart_server: NatsServer) -> None:
+    with socket.create_connection(("127.0.0.1", chart_server.port), timeout=30) as connection:
+        lines = connection.makefile("rwb")
+        assert lines.readline().startswith(b"INFO ")
+        lines.write(f"CONNECT {json.dumps({'verbose': False, **credentials})}\r\nPING\r\n".encode())
+        lines.flush()
+
+        assert b"-ERR 'Authorization Violation'" == lines.readline().strip()
+
+
+SUBMIT = {name: names.submit_subject(name, "q", "n") for name in ("media", "a-b")}
+RECORD = {name: f"$KV.{names.RESULTS_BUCKET}.{names.record_key(name, 'x')}" for name in ("media", "a-b")}
+OUTCOME = {name: f"$KV.{names.RESULTS_BUCKET}.{names.attempt_key(name, 'uid', 1)}" for name in ("media", "a-b")}
+READ = {
+    name: f"$JS.API.DIRECT.GET.{RESULTS}.$KV.{names.RESULTS_BUCKET}.{names.record_key(name, 't')}"
+    for name in ("media", "a-b")
+}
+PROGRESS = {name: names.event_subject(name, "t", "Progress") for name in ("media", "a-b")}
+ALLOWED = {
+    "client": {"submit here", "submit elsewhere", "cancel here", "cancel elsewhere", "read here", "read elsewhere"},
+    "client-media": {"submit here", "cancel here", "read here"},
+    "runner-media": {"outcome here", "progress here", "read here"},
+}
+ACTIONS = {
+    "submit here": SUBMIT["media"],
+    "submit elsewhere": SUBMIT["a-b"],
+    "cancel here": RECORD["media"],
+    "cancel elsewhere": RECORD["a-b"],
+    "outcome here": OUTCOME["media"],
+    "outcome elsewhere": OUTCOME["a-b"],
+    "progress here": PROGRESS["media"],
+    "progress elsewhere": PROGRESS["a-b"],
+    "say that a task succeeded": names.event_subject("media", "t", "Succeeded"),
+    "read here": READ["media"],
+    "read elsewhere": READ["a-b"],
+    "take a message that waits": f"$JS.API.CONSUMER.MSG.NEXT.{names.stream_of('media', 'q')}.intake-n",
+    "delete a stream": "$JS.API.STREAM.DELETE.CELERIAC_none_q",
+    "empty a stream": f"$JS.API.STREAM.PURGE.{names.stream_of('media', 'q')}",
+    "make a stream": "$JS.API.STREAM.CREATE.MINE",
+    "change a stream": f"$JS.API.STREAM.UPDATE.{names.stream_of('media', 'q')}",
+    "delete a consumer of the operator": f"$JS.API.CONSUMER.DELETE.{names.stream_of('media', 'q')}.intake-n",
+    "acknowledge a message": f"$JS.ACK.{names.stream_of('media', 'q')}.intake-n.1.1.1.1.0",
+    "bury a message": names.dead_subject("media", "q"),
+    "delay a message": names.delayed_subject("media", "q", "n"),
+    "empty the object store": f"$JS.API.STREAM.PURGE.OBJ_{names.PAYLOADS_BUCKET}",
+}
+
+
+@pytest.mark.parametrize("user", ["client", "client-media", "runner-media"])
+async def test_a_user_may_publish_exactly(user: str, filled: NatsServer) -> None:
+    async with session(filled, user) as connection:
+        found = {action for action, subject in ACTIONS.items() if await connection.may_publish(subject)}
+
+    assert ALLOWED[user] == found
+
+
+async def test_the_operator_may_do_what_it_does(filled: NatsServer) -> None:
+    async with session(filled, "operator") as connection:
+        found = {action for action, subject in ACTIONS.items() if await connection.may_publish(subject, b"")}
+
+    assert set(ACTIONS) == found
+
+
+@pytest.mark.parametrize("user", USERS[1:])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        pytest.param("_INBOX.>", id="answers to anybody"),
+        pytest.param("_INBOX_operator.>", id="the tasks that the operator fetches"),
+        pytest.param(">", id="everything"),
+        pytest.param("celeriac.submit.>", id="what is submitted"),
+        pytest.param("$KV.celeriac-results.>", id="the records of all namespaces"),
+        pytest.param("$JS.EVENT.>", id="what the server tells of streams"),
+    ],
+)
+async def test_nobody_but_the_operator_hears(user: str, subject: str, filled: NatsServer) -> None:
+    async with session(filled, user) as connection:
+        assert not await connection.may_subscribe(subject)
+
+
+async def test_a_client_hears_the_records_of_its_own_namespace_as_they_are_written(filled: NatsServer) -> None:
+    async with session(filled, "client-media") as client, session(filled, "operator") as operator:
+        subscription = await client.client.subscribe(f"$KV.{names.RESULTS_BUCKET}.media.*")
+        await client.client.flush()
+        bucket = await operator.client.jetstream().key_value(names.RESULTS_BUCKET)
+        await bucket.put("a-b.done", b"theirs")
+        await bucket.put("media.done", b"ours")
+
+        assert b"ours" == (await subscription.next_msg(timeout=30)).data
+
+
+@pytest.mark.parametrize("user", ["client", "client-media"])
+async def test_a_client_submits_reads_a_record_and_asks_to_cancel(user: str, filled: NatsServer) -> None:
+    async with session(filled, user) as connection:
+        js = connection.client.jetstream()
+        acknowledged = await js.publish(SUBMIT["media"], b"{}")
+        bucket = await js.key_value(names.RESULTS_BUCKET)
+        await bucket.create(names.record_key("media", f"cancel-{user}"), b"{}")
+
+        assert names.stream_of("media", "q") == acknowledged.stream
+        assert b"{}" == (await bucket.get(names.record_key("media", "t"))).value
+        assert [] == connection.refused
+
+
+async def test_a_runner_decides_its_attempt_once(filled: NatsServer) -> None:
+    async with session(filled, "runner-media") as connection:
+        bucket = await connection.client.jetstream().key_value(names.RESULTS_BUCKET)
+        key = names.attempt_key("media", "uid-of-a-task", 1)
+        await bucket.create(key, b"first")
+        with pytest.raises(nats.js.errors.KeyWrongLastSequenceError):
+            await bucket.create(key, b"second")
+
+        assert b"first" == (await bucket.get(key)).value
+
+
+@pytest.mark.parametrize("user", ["client-media", "runner-media"])
+async def test_large_params_and_results_go_through_the_object_store(user: str, filled: NatsServer) -> None:
+    async with session(filled, user) as connection:
+        store = await connection.client.jetstream().object_store(names.PAYLOADS_BUCKET)
+        await store.put(f"media.{user}", b"x" * 300_000)
+
+        assert b"x" * 300_000 == (await store.get(f"media.{user}")).data
+        assert [] == connection.refused

@@ -1,0 +1,109 @@
+"""The operator's connection to a real nats-server that comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.support.nats_server import NatsServer
+
+from celeriac._nats_options import NatsOptions
+from celeriac_operator.background import end
+from celeriac_operator.bus.connection import Bus, BusDown
+from celeriac_operator.metrics import REGISTRY
+
+
+@asynccontextmanager
+async def running(bus: Bus) -> AsyncIterator[None]:
+    task = asyncio.create_task(bus.run())
+    try:
+        yield
+    finally:
+        await end([task])
+        await bus.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def bus_to(server: NatsServer) -> Bus:
+    return Bus(NatsOptions(url=server.url), probe=0.1)
+
+
+async def test_without_a_url_it_is_never_connected_and_says_why() -> None:
+    bus = Bus(NatsOptions())
+    await bus.run()
+    with pytest.raises(BusDown, match="CELERIAC_NATS_URL is not set"):
+        _ = bus.js
+    assert (False, "CELERIAC_NATS_URL is not set") == (bus.connected, bus.reason)
+    assert REGISTRY.get_sample_value("celeriac_nats_configured") == 0
+
+
+async def test_it_comes_back_after_a_kill_and_tells_so_each_time(server: NatsServer) -> None:
+    bus, told = bus_to(server), []
+
+    async def callback() -> None:
+        told.append(await bus.js.account_info())
+
+    bus.on_connect(callback)
+    async with running(bus):
+        await until(lambda: len(told) == 1)
+        assert REGISTRY.get_sample_value("celeriac_nats_connected") == 1
+        server.kill()
+        await until(lambda: not bus.connected)
+        with pytest.raises(BusDown):
+            _ = bus.js
+        assert REGISTRY.get_sample_value("celeriac_nats_connected") == 0
+        server.start()
+        await until(lambda: len(told) == 2)
+        assert bus.connected
+
+
+async def test_a_server_that_comes_late_is_found(server: NatsServer) -> None:
+    server.kill()
+    bus = bus_to(server)
+    async with running(bus):
+        await until(lambda: "not connected yet" != bus.reason)
+        server.start()
+        await until(lambda: bus.connected)
+
+
+async def test_a_client_that_the_server_closed_for_good_is_replaced(server: NatsServer) -> None:
+    bus = bus_to(server)
+    async with running(bus):
+        await until(lambda: bus.connected)
+        old = bus.client
+        await old.publish("x", b"x" * old.max_payload, headers={"a": "b"})  # with the header it is too large
+        await until(lambda: old.is_closed)
+        await until(lambda: bus.connected)
+        assert bus.client is not old
+
+
+async def test_a_server_that_stands_still_counts_as_down(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("celeriac_operator.bus.connection.ANSWER_SECONDS", 0.3)
+    bus = bus_to(server)
+    async with running(bus):
+        await until(lambda: bus.connected)
+        server.pause()
+        await until(lambda: not bus.connected)
+        server.go_on()
+        await until(lambda: bus.connected)
+
+
+async def test_a_callback_that_raises_is_called_again(server: NatsServer) -> None:
+    bus, calls = bus_to(server), []
+
+    async def callback() -> None:
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError("not yet")
+
+    bus.on_connect(callback)
+    async with running(bus):
+        await until(lambda: len(calls) == 3)
+        assert bus.connected

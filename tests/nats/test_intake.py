@@ -1,0 +1,455 @@
+"""Messages become Tasks, on a real nats-server and the simulated cluster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from nats.js.errors import APIError, NoStreamResponseError
+from tests.support.clock import Clock
+from tests.support.cluster import Cluster
+from tests.support.door import (
+    QUEUE,
+    Client,
+    MovedClock,
+    Operator,
+    declare,
+    message,
+    submissions_of,
+    tasks_of,
+    until,
+)
+from tests.support.nats_server import NatsServer
+
+from celeriac.wire.message import decode, encode
+from celeriac.wire.names import RESULTS_BUCKET, SUBMIT_TIME, record_key
+from celeriac.wire.records import TaskRecord
+from celeriac_operator.kube.api import ApiError
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster(Clock())
+
+
+@pytest.fixture
+def client(server: NatsServer) -> Client:
+    return Client(server)
+
+
+async def ready(client: Client, queue: str = "default") -> None:
+    async def there() -> bool:
+        return await client.left(queue) >= 0
+
+    await until(there)
+
+
+async def drained(client: Client, queue: str = "default") -> None:
+    async def empty() -> bool:
+        return await client.left(queue) == 0
+
+    await until(empty)
+
+
+async def test_a_message_becomes_the_task_that_it_describes(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster)
+    sent = message("resize-1", labels={"team": "a"}, params={"path": "a.png"}, priority=5)
+    async with Operator(server, cluster).running():
+        await ready(client)
+        await client.publish(sent, band="h")
+        await drained(client)
+    (task,) = cluster.all("tasks")
+    assert {"definitionName": "resize", "params": {"path": "a.png"}, "priority": 5, "queueName": "default"} == (
+        task["spec"]
+    )
+    assert ("resize-1", "media", {"team": "a"}) == tuple(
+        task["metadata"][key] for key in ("name", "namespace", "labels")
+    )
+    assert [decode(encode(sent)).digest] == submissions_of(cluster)
+    assert datetime.fromisoformat(task["metadata"]["annotations"][SUBMIT_TIME]) <= datetime.now(UTC)
+
+
+async def test_a_message_without_a_name_gets_the_same_one_however_often_it_comes(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster)
+    operator = Operator(server, cluster)
+    operator.kube.trouble = [TimeoutError(), TimeoutError()]
+    async with operator.running():
+        await ready(client)
+        await client.publish_bytes(encode(message(None)))
+        await drained(client)
+    (name,) = tasks_of(cluster)
+    assert (True, 22) == (name.startswith("m-"), len(name))
+
+
+async def test_one_message_five_times_over_restarts_is_one_task(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster)
+    for _ in range(5):
+        async with Operator(server, cluster).running():
+            await ready(client)
+            await client.publish(message("resize-1"))
+            await drained(client)
+        server.kill()
+        server.start()
+    assert (["resize-1"], 1, []) == (tasks_of(cluster), cluster.writes["create tasks"], await client.letters())
+
+
+async def test_a_queue_takes_in_its_window_and_goes_on_as_tasks_finish(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster, maxConcurrency=10)
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(*(message(f"t-{n}") for n in range(150)))
+        await until(lambda: operator.waiting.count(QUEUE) >= 97)
+        assert await client.left() >= 50
+        for name in tasks_of(cluster)[:50]:
+            operator.finish(name)
+        await until(lambda: len(tasks_of(cluster)) >= 147)
+        assert 100 >= operator.waiting.count(QUEUE)
+        for name in tasks_of(cluster):
+            operator.finish(name)
+        await drained(client)
+    assert 150 == len(tasks_of(cluster))
+
+
+async def test_higher_bands_come_first_when_there_is_no_room_for_all(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster, stopPolicy="Hold")
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(*(message(f"low-{n}", priority=-1) for n in range(80)), band="l")
+        await client.publish(*(message(f"high-{n}", priority=1) for n in range(60)), band="h")
+        await client.publish(*(message(f"normal-{n}") for n in range(60)), band="n")
+        cluster.edit("taskqueues", "default", stopPolicy=None)
+        operator.hear_of_queues()
+        await until(lambda: operator.waiting.count(QUEUE) >= 97)
+        names = tasks_of(cluster)
+    assert (60, 0) == (sum(n.startswith("high") for n in names), sum(n.startswith("low") for n in names))
+
+
+async def test_a_queue_that_is_held_takes_in_nothing_and_reports_what_gets_too_old(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    clock = MovedClock()
+    declare(cluster, stopPolicy="Hold", backlog={"maxAgeSeconds": 60})
+    async with Operator(server, cluster, clock=clock).running():
+        await ready(client)
+        await client.publish(*(message(f"t-{n}") for n in range(40)))
+        clock.ahead = timedelta(seconds=61)
+        await drained(client)
+    assert ([], {"TooOld"}, 40) == (
+        tasks_of(cluster),
+        {letter.reason for letter, _ in await client.letters()},
+        len(await client.letters()),
+    )
+
+
+async def test_a_held_queue_keeps_what_is_not_too_old(server: NatsServer, cluster: Cluster, client: Client) -> None:
+    clock = MovedClock()
+    declare(cluster, stopPolicy="HoldAndDrain", backlog={"maxAgeSeconds": 600})
+    async with Operator(server, cluster, clock=clock).running() as operator:
+        await ready(client)
+        await client.publish(*(message(f"t-{n}") for n in range(5)))
+        await until(lambda: operator.streams.state(QUEUE) is not None and operator.streams.state(QUEUE).backlog == 5)  # type: ignore[union-attr]
+        assert ([], []) == (tasks_of(cluster), await client.letters())
+        cluster.edit("taskqueues", "default", stopPolicy=None)
+        operator.hear_of_queues()
+        await drained(client)
+    assert 5 == len(tasks_of(cluster))
+
+
+POISON = {
+    "no JSON": (b"{", "MalformedMessage"),
+    "no object": (b"[]", "MalformedMessage"),
+    "nested as deep as a message can be": (b"[" * 200_000, "MalformedMessage"),
+    "not UTF-8": (b'{"name":"\xff","spec":{}}', "MalformedMessage"),
+    "no spec": (b'{"name":"a"}', "MalformedMessage"),
+    "a field that nobody knows": (b'{"name":"a","spec":{"definitionName":"x","color":1}}', "InvalidTask"),
+    "a value of the wrong type": (b'{"name":"a","spec":{"definitionName":"x","priority":"high"}}', "InvalidTask"),
+    "a name that no Task can have": (b'{"name":"../../a","spec":{"definitionName":"x"}}', "InvalidTask"),
+    "a name that is too long": (encode(message("a" * 64)), "InvalidTask"),
+    "for another queue": (encode(message("a", queueName="other")), "InvalidTask"),
+    "a container": (encode(message("a", container={"image": "x"})), "InlineContainerDenied"),
+    "a definition that is gone": (encode(message("a", definitionDigest="0123456789abcdef")), "DefinitionGone"),
+    "a namespace of its own": (b'{"name":"a","namespace":"kube-system","spec":{}}', "MalformedMessage"),
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), POISON.values(), ids=POISON.keys())
+async def test_poison_becomes_a_dead_letter_and_the_next_message_a_task(
+    server: NatsServer, cluster: Cluster, client: Client, data: bytes, reason: str
+) -> None:
+    declare(cluster)
+    async with Operator(server, cluster).running():
+        await ready(client)
+        await client.publish_bytes(data)
+        await client.publish(message("next"))
+        await drained(client)
+    ((letter, body),) = await client.letters()
+    assert (reason, data, ["next"]) == (letter.reason, body, tasks_of(cluster))
+
+
+async def test_headers_that_look_like_the_servers_own_change_nothing(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster)
+    async with Operator(server, cluster).running():
+        await ready(client)
+        headers = {"Status": "503", "Nats-Msg-Id": "other.0123", "Celeriac-Reason": "x"}
+        await client.publish_bytes(encode(message("resize-1")), headers=headers)
+        await drained(client)
+    assert (["resize-1"], []) == (tasks_of(cluster), await client.letters())
+
+
+async def test_a_name_that_is_another_tasks_is_reported_and_nothing_recorded_under_it(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster)
+    async with Operator(server, cluster).running():
+        await ready(client)
+        await client.publish(message("resize-1", params={"a": 1}), message("resize-1", params={"a": 2}))
+        await drained(client)
+    ((letter, _),) = await client.letters()
+    assert ("NameReused", ["resize-1"]) == (letter.reason, tasks_of(cluster))
+    assert await record(client, "resize-1") is None
+
+
+async def test_the_submitter_finds_a_record_of_a_dead_message(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster, inlineContainers="Deny")
+    sent = message("resize-1", container={"image": "x"})
+    async with Operator(server, cluster).running():
+        await ready(client)
+        await client.publish(sent)
+        await drained(client)
+    found = await record(client, "resize-1")
+    assert found is not None
+    assert ("Dead", "InlineContainerDenied", decode(encode(sent)).digest, None) == (
+        found.kind,
+        found.outcome,
+        found.submission,
+        found.task_uid,
+    )
+    assert "spec.inlineContainers is Deny" in found.message
+
+
+async def test_a_request_to_cancel_what_has_died_is_answered(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster, stopPolicy="Hold")
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(message("resize-1", container={"image": "x"}))
+        async with client.jetstream() as js:
+            now = datetime.now(UTC)
+            request = TaskRecord(kind="CancelRequested", outcome="Cancelled", finish_time=now, expire_time=now)  # type: ignore[arg-type]
+            records = await js.key_value(RESULTS_BUCKET)
+            await records.create(record_key("media", "resize-1"), request.model_dump_json(by_alias=True).encode())
+        cluster.edit("taskqueues", "default", stopPolicy=None)
+        operator.hear_of_queues()
+        await drained(client)
+    found = await record(client, "resize-1")
+    assert "Dead" == (found and found.kind)
+
+
+async def record(client: Client, name: str) -> TaskRecord | None:
+    async with client.jetstream() as js:
+        records = await js.key_value(RESULTS_BUCKET)
+        try:
+            entry = await records.get(record_key("media", name))
+        except Exception:
+            return None
+        return TaskRecord.model_validate_json(entry.value or b"")
+
+
+TROUBLE = {
+    "the API server has trouble": ApiError(500, "InternalError", "etcd is busy"),
+    "the API server does not answer": TimeoutError(),
+    "the namespace's quota is full": ApiError(403, "Forbidden", "exceeded quota: tasks, requested: count/tasks=1"),
+    "the operator lacks a right": ApiError(403, "Forbidden", "tasks is forbidden: User cannot create resource: denied"),
+    "a bug of ours": KeyError("spec"),
+}
+
+
+@pytest.mark.parametrize("error", TROUBLE.values(), ids=TROUBLE.keys())
+async def test_what_is_not_the_messages_fault_is_tried_again(
+    server: NatsServer, cluster: Cluster, client: Client, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("celeriac_operator.core.intake.answer.QUOTA_SECONDS", 0.5)
+    declare(cluster)
+    operator = Operator(server, cluster)
+    operator.kube.trouble = [error]
+    async with operator.running():
+        await ready(client)
+        await client.publish(message("resize-1"), message("resize-2"))
+        await drained(client)
+    assert (["resize-1", "resize-2"], []) == (sorted(tasks_of(cluster)), await client.letters())
+
+
+async def test_a_message_that_the_operator_keeps_failing_over_becomes_a_dead_letter(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("celeriac_operator.bus.intake.pause", lambda _: 0.05)
+    declare(cluster)
+    operator = Operator(server, cluster)
+    operator.kube.trouble = [KeyError("spec")] * 5
+    async with operator.running():
+        await ready(client)
+        await client.publish(message("resize-1"))
+        await drained(client)
+    ((letter, _),) = await client.letters()
+    assert ("InternalError", []) == (letter.reason, tasks_of(cluster))
+
+
+async def test_a_full_stream_refuses_the_publisher_and_forgets_nothing(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster, stopPolicy="Hold", backlog={"maxTasks": 3})
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(*(message(f"t-{n}") for n in range(3)))
+        with pytest.raises(APIError) as full:
+            await client.publish(message("t-3"))
+        assert 10077 == full.value.err_code
+        cluster.edit("taskqueues", "default", stopPolicy=None)
+        operator.hear_of_queues()
+        await drained(client)
+        await client.publish(message("t-3"))
+        await drained(client)
+    assert ["t-0", "t-1", "t-2", "t-3"] == sorted(tasks_of(cluster))
+
+
+async def test_lower_bounds_only_refuse_new_messages(server: NatsServer, cluster: Cluster, client: Client) -> None:
+    declare(cluster, stopPolicy="Hold")
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(*(message(f"t-{n}") for n in range(5)))
+        cluster.edit("taskqueues", "default", backlog={"maxTasks": 1})
+        operator.hear_of_queues()
+
+        async def refused() -> bool:
+            try:
+                await client.publish(message(f"more-{datetime.now(UTC):%H%M%S%f}"))
+            except APIError:
+                return True
+            return False
+
+        await until(refused)
+        assert await client.left() >= 5
+
+
+async def test_the_stream_of_a_deleted_queue_refuses_and_keeps_and_a_queue_of_that_name_goes_on(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    declare(cluster, stopPolicy="Hold")
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(message("resize-1"))
+        cluster.remove("taskqueues", "default")
+        operator.hear_of_queues()
+
+        async def refused() -> bool:
+            try:
+                await client.publish(message("resize-1"))
+            except NoStreamResponseError:
+                return True
+            return False
+
+        await until(refused)
+    server.kill()
+    server.start()
+    assert 1 == await client.left()
+    declare(cluster)
+    async with Operator(server, cluster).running():
+        await drained(client)
+    assert ["resize-1"] == tasks_of(cluster)
+
+
+async def test_who_does_not_lead_takes_in_nothing(server: NatsServer, cluster: Cluster, client: Client) -> None:
+    declare(cluster)
+    first, second = Operator(server, cluster), Operator(server, cluster)
+    async with first.running(), second.running():
+        await ready(client)
+        first.leads = False
+        await until(lambda: QUEUE not in first.streams.created)
+        await client.publish(message("resize-1"))
+        await drained(client)
+        assert (0, 1) == (first.waiting.count(QUEUE), second.waiting.count(QUEUE))
+
+
+async def test_a_delayed_message_waits_in_its_own_stream_over_restarts(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    clock = MovedClock()
+    declare(cluster)
+    start = datetime.now(UTC) + timedelta(hours=1)
+    sent = [
+        message("later", startTime=start.isoformat()),
+        message("soon", startTime=(start - timedelta(minutes=59, seconds=10)).isoformat()),
+    ]
+    async with Operator(server, cluster, clock=clock).running():
+        await ready(client)
+        await client.publish(*sent)
+        await drained(client)
+        assert (["soon"], [sent[0]]) == (tasks_of(cluster), await client.delayed())
+    server.kill()
+    server.start()
+    clock.ahead = timedelta(minutes=59, seconds=45)
+    async with Operator(server, cluster, clock=clock).running():
+        await until(lambda: "later" in tasks_of(cluster))
+
+        async def gone() -> bool:
+            return await client.delayed() == []
+
+        await until(gone)
+    (task,) = [raw for raw in cluster.all("tasks") if raw["metadata"]["name"] == "later"]
+    assert datetime.fromisoformat(task["metadata"]["annotations"][SUBMIT_TIME]) < datetime.now(UTC)
+    assert decode(encode(sent[0])).digest in submissions_of(cluster)
+
+
+async def test_delayed_messages_are_bound_as_the_queue_is(server: NatsServer, cluster: Cluster, client: Client) -> None:
+    declare(cluster, backlog={"maxTasks": 2})
+    start = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+    async with Operator(server, cluster).running():
+        await ready(client)
+
+        async def refused() -> bool:
+            try:
+                await client.publish(message(f"t-{datetime.now(UTC):%H%M%S%f}", startTime=start))
+            except APIError:
+                return True
+            return False
+
+        await until(refused)
+        assert (2, 2) == (len(await client.delayed()), await client.left())
+
+
+async def test_what_is_known_of_the_stream_is_told(server: NatsServer, cluster: Cluster, client: Client) -> None:
+    declare(cluster, stopPolicy="Hold")
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await ready(client)
+        await client.publish(message("a"), message("b"))
+        await until(lambda: (state := operator.streams.state(QUEUE)) is not None and state.backlog == 2)
+        told = operator.told[QUEUE]
+        server.kill()
+        await until(lambda: operator.told[QUEUE] > told)
+        state = operator.streams.state(QUEUE)
+        assert state is not None
+        assert (2, "NATSDown") == (state.backlog, state.reason)
+        server.start()
+        await until(lambda: (state := operator.streams.state(QUEUE)) is not None and state.reason == "StreamReady")

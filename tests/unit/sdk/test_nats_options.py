@@ -1,0 +1,91 @@
+"""Settings of NATS connections: what the environment says, and what becomes of it."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from celeriac._nats_options import NatsOptions, connect_arguments
+
+URL = "nats://a:4222"
+
+
+def test_the_environment_is_read_by_name() -> None:
+    names = ("URL", "CREDS", "NKEY", "USER", "PASSWORD", "CA", "CERT", "KEY", "INBOX_PREFIX")
+
+    options = NatsOptions.from_env({f"CELERIAC_NATS_{name}": name.lower() for name in names} | {"HOME": "/x"})
+
+    assert NatsOptions("url", "creds", "nkey", "user", "password", "ca", "cert", "key", "inbox_prefix") == options
+
+
+@pytest.mark.parametrize("env", [{}, {"CELERIAC_NATS_URL": ""}, {"CELERIAC_NATS_URL": " , "}], ids=repr)
+def test_without_a_url_there_is_no_nats(env: dict[str, str]) -> None:
+    assert not NatsOptions.from_env(env).enabled
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert NatsOptions() == NatsOptions.from_env({"CELERIAC_NATS_CREDS": "", "CELERIAC_NATS_USER": ""})
+
+
+def test_servers_are_separated_by_commas_and_reconnected_to_for_ever() -> None:
+    arguments = connect_arguments(NatsOptions(" nats://a:4222, nats://b:4222,"))
+
+    assert (["nats://a:4222", "nats://b:4222"], -1) == (arguments["servers"], arguments["max_reconnect_attempts"])
+    assert "tls" not in arguments
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    assert "hunter2" not in repr(NatsOptions(URL, user="u", password="hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "argument"), [("creds", "user_credentials"), ("nkey", "nkeys_seed")], ids=["creds file", "nkey seed"]
+)
+def test_a_credentials_file_is_passed_on(setting: str, argument: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    given: dict[str, Any] = {setting: str(tmp_path / "file")}
+
+    assert str(tmp_path / "file") == connect_arguments(NatsOptions(URL, **given))[argument]
+
+
+def test_user_and_password_are_passed_on() -> None:
+    arguments = connect_arguments(NatsOptions(URL, user="u", password="p"))
+
+    assert ("u", "p") == (arguments["user"], arguments["password"])
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "_INBOX"), ("_INBOX_media", "_INBOX_media")], ids=repr)
+def test_answers_come_where_the_user_may_listen(given: str | None, used: str) -> None:
+    assert used == connect_arguments(NatsOptions(URL, inbox_prefix=given))["inbox_prefix"]
+
+
+def test_a_tls_url_verifies_the_server() -> None:
+    context = connect_arguments(NatsOptions("tls://a:4222"))["tls"]
+
+    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "CELERIAC_NATS_URL is empty"),
+        ({"url": URL, "user": "u"}, "CELERIAC_NATS_USER and CELERIAC_NATS_PASSWORD go together"),
+        ({"url": URL, "cert": "c"}, "CELERIAC_NATS_CERT and CELERIAC_NATS_KEY go together"),
+        (
+            {"url": URL, "creds": "c", "nkey": "k"},
+            "CELERIAC_NATS_CREDS and CELERIAC_NATS_NKEY are set",
+        ),
+    ],
+    ids=["no server", "a user without a password", "a certificate without its key", "two ways to log in"],
+)
+def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        connect_arguments(NatsOptions(**given))
+
+
+def test_a_file_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        connect_arguments(NatsOptions(URL, creds=str(tmp_path / "missing")))

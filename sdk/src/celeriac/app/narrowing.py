@@ -1,7 +1,7 @@
 """What a JSON Schema took and another does not take any more. Pure.
 
-It knows what pydantic writes of Python types. What it cannot judge it reports: a check that is silent about what it does
-not understand is worth nothing.
+It knows what pydantic writes of Python types. What it cannot judge it reports: a check that is silent about what it
+does not understand is worth nothing.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from celeriac._loop import LoopThread
 from celeriac._nats_options import NatsOptions, connect_arguments
+from celeriac.run.bus_down import BusDown
 from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET
 
 T = TypeVar("T")
@@ -19,10 +20,6 @@ WRONG_LAST_SEQUENCE = 10071
 """JetStream's code for: the key is there already."""
 PUBLISH_SECONDS = 2.0
 """One try to publish; within the time that a call may take, there are several."""
-
-
-class BusDown(Exception):  # noqa: N818 -- names what it is, as the other errors do
-    """NATS did not answer in time."""
 
 
 class Bus:

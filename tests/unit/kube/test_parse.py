@@ -284,3 +284,22 @@ SUBMISSIONS = {
 def test_when_a_task_was_submitted(expected: datetime | None, annotations: dict[str, str]) -> None:
     task = task_of(raw_task(annotations=annotations))
     assert (expected, annotations.get(SUBMISSION)) == (task.submitted, task.submission)
+
+
+def test_a_finished_task_is_kept_without_what_only_its_run_needed() -> None:
+    finished = {"type": "Finished", "status": "True", "reason": "Succeeded", "lastTransitionTime": wire(T0)}
+    attempts = [{"number": number, "jobName": f"job-{number}"} for number in (1, 2)]
+    status = {"conditions": [finished], "attempts": attempts, "attemptCount": 2, "result": {"value": "x" * 4000}}
+    task = task_of(raw_task(spec={"container": {"image": "x"}, "params": {"data": "x" * 30_000}}, status=status))
+
+    assert (None, None, None) == (task.spec.container, task.spec.params, task.status.result)
+    assert ([2], 2) == ([attempt.number for attempt in task.status.attempts], task.status.attempt_count)
+
+
+def test_a_finished_task_still_names_its_value_elsewhere() -> None:
+    finished = {"type": "Finished", "status": "True", "reason": "Succeeded", "lastTransitionTime": wire(T0)}
+    ref = {"bucket": "b", "key": "k", "size": 9000, "digest": "sha256:1"}
+    task = task_of(raw_task(status={"conditions": [finished], "result": {"ref": ref}}))
+
+    assert task.status.result is not None
+    assert task.status.result.ref is not None

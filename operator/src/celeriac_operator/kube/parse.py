@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +70,7 @@ def task_of(raw: Raw) -> TaskFacts:
     """
     meta = raw["metadata"]
     annotations = meta.get("annotations") or {}
-    return TaskFacts(
+    task = TaskFacts(
         key=key_of(raw),
         uid=meta["uid"],
         version=meta["resourceVersion"],
@@ -82,6 +83,18 @@ def task_of(raw: Raw) -> TaskFacts:
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
+    )
+    return _without_bulk(task) if task.finished else task
+
+
+def _without_bulk(task: TaskFacts) -> TaskFacts:
+    """A finished Task waits for its TTL: what only its run needed, and its value, may be large and are read no more."""
+    spec, status, result = task.spec, task.status, task.status.result
+    elsewhere = result if result is not None and result.ref is not None else None
+    return replace(
+        task,
+        spec=spec.model_copy(update={"container": None, "params": None}),
+        status=status.model_copy(update={"result": elsewhere, "attempts": status.attempts[-1:]}),
     )
 
 

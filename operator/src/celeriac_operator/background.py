@@ -15,7 +15,8 @@ from celeriac_operator.reconcile import TROUBLE
 log = structlog.get_logger()
 
 RETRY_SECONDS = 2.0
-CANCEL_SECONDS = 0.5
+CANCEL_SECONDS = 5.0
+"""Time to clean up between one cancellation and the next, which would interrupt it."""
 
 
 class Background:

@@ -1,8 +1,8 @@
 """Messages accepted a second: `python -m e2e.bench.messages`, or `make bench-messages`. It needs no cluster.
 
 `submit_many` against what nats-py alone publishes with `publish_async`: messages of the same kind, made beforehand, to
-the same stream of a nats-server of its own. The two take turns, every other round begins with the other, and the ratio is taken
-within a round. The server syncs every write, as the chart's does, unless --no-sync is given.
+the same stream of a nats-server of its own. The two take turns, every other round begins with the other, and the ratio
+is taken within a round. The server syncs every write, as the chart's does, unless --no-sync is given.
 """
 
 import asyncio

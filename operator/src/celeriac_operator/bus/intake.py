@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
+from celeriac._pull import pull
 from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.wire.names import BANDS, Band, consumer_of, stream_of, submit_subject
 from celeriac_operator.background import end
@@ -27,7 +28,6 @@ from celeriac_operator.bus.carried import Carried, FromQueue, from_queue
 from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors
 from celeriac_operator.bus.delayed import Delayed
 from celeriac_operator.bus.maker import Maker, Tools
-from celeriac_operator.bus.pull import pull
 from celeriac_operator.bus.streams import DEFAULT_TASKS
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.answer import pause

@@ -10,6 +10,7 @@ import pytest
 from tests.support.nats_server import NatsServer
 
 from celeriac._nats_options import NatsOptions
+from celeriac_operator.background import end
 from celeriac_operator.bus.connection import Bus, BusDown
 from celeriac_operator.metrics import REGISTRY
 
@@ -20,7 +21,7 @@ async def running(bus: Bus) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
+        await end([task])
         await bus.close()
 
 

@@ -196,7 +196,6 @@ async def test_poison_becomes_a_dead_letter_and_the_next_message_a_task(
         await drained(client)
     ((letter, body),) = await client.letters()
     assert (reason, data, ["next"]) == (letter.reason, body, tasks_of(cluster))
-    assert b"high" not in letter.message.encode()
 
 
 async def test_headers_that_look_like_the_servers_own_change_nothing(
@@ -343,7 +342,7 @@ async def test_lower_bounds_only_refuse_new_messages(server: NatsServer, cluster
 
         async def refused() -> bool:
             try:
-                await client.publish(message("more"))
+                await client.publish(message(f"more-{datetime.now(UTC):%H%M%S%f}"))
             except APIError:
                 return True
             return False
@@ -430,9 +429,7 @@ async def test_delayed_messages_are_bound_as_the_queue_is(server: NatsServer, cl
 
         async def refused() -> bool:
             try:
-                await client.publish(
-                    message(f"t-{datetime.now(UTC).timestamp():.6f}".replace(".", "-"), startTime=start)
-                )
+                await client.publish(message(f"t-{datetime.now(UTC):%H%M%S%f}", startTime=start))
             except APIError:
                 return True
             return False

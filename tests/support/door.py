@@ -23,6 +23,7 @@ from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac.wire.dead import DeadLetter, dead_letter
 from celeriac.wire.message import MSG_ID, encode, message_id
 from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM, SUBMISSION, Band, stream_of, submit_subject
+from celeriac_operator.background import end
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
@@ -158,9 +159,7 @@ class Operator:
         try:
             yield self
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
             await self.bus.close()
 
 

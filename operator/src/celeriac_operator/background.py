@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NoReturn
 
 import structlog
@@ -15,6 +15,7 @@ from celeriac_operator.reconcile import TROUBLE
 log = structlog.get_logger()
 
 RETRY_SECONDS = 2.0
+CANCEL_SECONDS = 0.5
 
 
 class Background:
@@ -66,7 +67,17 @@ class Background:
 
     async def stop(self) -> None:
         """Cancel what still runs, and wait for it."""
-        tasks = list(self._tasks)
-        for task in tasks:
+        await end(self._tasks)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough: ``asyncio.wait_for`` of Python 3.11, which clients use, swallows a cancellation that comes
+    together with what it waited for.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import nats.errors
 import structlog
@@ -101,10 +102,9 @@ class Bus:
         while True:
             self._news.clear()
             await self._look()
-            try:
-                await asyncio.wait_for(self._news.wait(), self._probe_seconds)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._probe_seconds):
+                    await self._news.wait()
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
@@ -179,7 +179,8 @@ class Bus:
         log.info("NATS: the client reports an error", error=cut(str(error), 512) or type(error).__name__)
 
     async def _disconnected(self) -> None:
-        self._down("the connection is lost")
+        if self._client is not None:
+            self._down("the connection is lost")
 
     async def _reconnected(self) -> None:
         self._news.set()

@@ -9,6 +9,7 @@ from contextlib import suppress
 import structlog
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
+from celeriac_operator.background import end
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.intake import AT_ONCE, TROUBLE, Intake, Settings
 from celeriac_operator.bus.maker import Tools
@@ -71,7 +72,8 @@ class Door:
                 await self._look_and_go_on()
                 await asyncio.sleep(SHORTEST_SECONDS)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), self._look_seconds)
+                    async with asyncio.timeout(self._look_seconds):
+                        await self._news.wait()
         finally:
             await self._stop(set(self._intakes))
 
@@ -117,7 +119,4 @@ class Door:
             log.error("intake raised, trying again", queue=str(intake.queue), exc_info=error)
 
     async def _stop(self, queues: set[QueueKey]) -> None:
-        tasks = [self._intakes.pop(queue)[1] for queue in queues]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._intakes.pop(queue)[1] for queue in queues)

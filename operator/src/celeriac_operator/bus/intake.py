@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ from nats.js.errors import NotFoundError
 
 from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.wire.names import BANDS, Band, consumer_of, stream_of, submit_subject
+from celeriac_operator.background import end
 from celeriac_operator.bus.carried import Carried, FromQueue, from_queue
 from celeriac_operator.bus.connection import Bus, BusDown
 from celeriac_operator.bus.delayed import Delayed
@@ -169,9 +171,7 @@ class Intake:
 
     async def _stop_lingering(self) -> None:
         """A message that comes just now is not lost: it comes again when the time to acknowledge it is over."""
-        for task in self._lingering.values():
-            task.cancel()
-        await asyncio.gather(*self._lingering.values(), return_exceptions=True)
+        await end(self._lingering.values())
         self._lingering = {band: task for band, task in self._lingering.items() if not task.cancelled()}
         self._drained = False
 
@@ -277,17 +277,13 @@ class Intake:
         return min(max(left, 0.01), self._settings.linger)
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     async def _put_all_down(self) -> None:
         """What is in hand comes again: to the next replica, or to this one."""
-        tasks = [*self._lingering.values(), *self._in_hand.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._lingering.values(), *self._in_hand.values()])
 
 
 def consumer_config(queue: QueueKey, band: Band, ack: float) -> ConsumerConfig:

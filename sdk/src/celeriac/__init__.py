@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from celeriac._client import Client, SyncSubmission, TaskHandle
     from celeriac._cron_task import CronTask
     from celeriac._explain import Explanation
+    from celeriac._phase import Phase
     from celeriac._policy import Backoff, Deadlines, Resources, Retry, RetryRule
     from celeriac._queue import Queue
     from celeriac._request import TaskOptions, TaskRequest
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         CronTaskStatus,
         ExitCodes,
         Failure,
-        Phase,
         TaskSpec,
         TaskStatus,
     )
@@ -132,6 +132,7 @@ _HOMES = {
     "celeriac._client": ("Client", "SyncSubmission", "TaskHandle"),
     "celeriac._cron_task": ("CronTask",),
     "celeriac._explain": ("Explanation",),
+    "celeriac._phase": ("Phase",),
     "celeriac._policy": ("Backoff", "Deadlines", "Resources", "Retry", "RetryRule"),
     "celeriac._queue": ("Queue",),
     "celeriac._request": ("TaskOptions", "TaskRequest"),
@@ -145,7 +146,7 @@ _HOMES = {
     "celeriac.app.options": ("CallOptions", "TaskSettings"),
     "celeriac.app.signature": ("BadSignature",),
     "celeriac.api.v1alpha1": (
-        *("Attempt", "CronTaskSpec", "CronTaskStatus", "ExitCodes", "Failure", "Phase", "TaskSpec", "TaskStatus"),
+        *("Attempt", "CronTaskSpec", "CronTaskStatus", "ExitCodes", "Failure", "TaskSpec", "TaskStatus"),
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -3,26 +3,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import importlib
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from celeriac import _backfill, _crons, _evidence, _logs, _outcome, _queues, _tasks, errors
+from celeriac import _backfill, _crons, _evidence, _logs, _queues, _tasks, errors
 from celeriac._api import Api
 from celeriac._backfill import BackfillRun
 from celeriac._cron_task import CronTask
+from celeriac._door import ANY, Door, Identity, Submitted
 from celeriac._explain import Explanation, explain
+from celeriac._kubernetes_door import KubernetesDoor, submitted
+from celeriac._nats_options import NatsOptions
+from celeriac._phase import Phase
 from celeriac._queue import Queue
 from celeriac._request import Submission, TaskOptions, TaskRequest, request_of
+from celeriac._room import Room
 from celeriac._task import Task
 from celeriac._wire import Transport
-from celeriac.api.v1alpha1 import Phase, StopPolicy
+from celeriac.api.v1alpha1 import StopPolicy
 
 
 @dataclass(frozen=True)
@@ -33,22 +39,35 @@ class AsyncSubmission(Submission):
 
 
 def _default_transport(kubeconfig: str | None, context: str | None) -> Transport:
-    """The transport to a cluster, imported now: it takes a second, and needs packages that are an extra."""
-    try:
-        kubernetes = importlib.import_module("celeriac._kubernetes")
-    except ModuleNotFoundError as error:
-        raise errors.ConnectionFailed(
-            f"The Kubernetes client is not installed ({error.name}): run pip install 'celeriac[kubernetes]'."
-        ) from error
-    transport: Transport = kubernetes.KubernetesTransport(kubeconfig, context)
+    """The transport to a cluster, imported now: it takes a second."""
+    transport: Transport = _load("celeriac._kubernetes", "kubernetes").KubernetesTransport(kubeconfig, context)
     return transport
 
 
+def _jetstream_door(options: NatsOptions, otherwise: Callable[[], Awaitable[str]]) -> Door:
+    """The door that is NATS."""
+    door: Door = _load("celeriac._jetstream_door", "nats").JetStreamDoor(options, otherwise)
+    return door
+
+
+def _load(module: str, extra: str) -> Any:
+    """A module that needs packages which are an extra."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise errors.ConnectionFailed(
+            f"A package is not installed ({error.name}): run pip install 'celeriac[{extra}]'."
+        ) from error
+
+
 class AsyncClient:
-    """Submits tasks to Kubernetes and gets their results, for programs that run on asyncio.
+    """Submits tasks and gets their results, for programs that run on asyncio.
+
+    Tasks go through NATS where it is configured, and are created as resources at the Kubernetes API server otherwise.
+    Logs, ``why``, ``list``, ``retry``, queues and CronTasks always need the API server, and connect to it when asked.
 
     It connects with its first call; close it, or use it as a context manager, in the event loop that made that call.
-    Calls may run at the same time. Trouble of the API server that passes is waited out for some seconds.
+    Calls may run at the same time. Trouble of a server that passes is waited out for some seconds.
 
     Every method may raise ConnectionFailed, Forbidden and NotInstalled.
     """
@@ -60,16 +79,26 @@ class AsyncClient:
         *,
         kubeconfig: str | None = None,
         transport: Transport | None = None,
+        nats_url: str | None = None,
     ) -> None:
-        """Connect as kubectl does, or as the pod that this runs in.
+        """Connect to NATS if there is a URL of it, and to the cluster as kubectl does, or as the pod that this runs in.
 
         namespace: where tasks are, unless a call says otherwise. None: the context's or the pod's.
         context: the kubeconfig's context. None: its current one.
         kubeconfig: path of the file. None: CELERIAC_KUBECONFIG, else KUBECONFIG, else ``~/.kube/config``, else the pod.
-        transport: what performs the calls, instead of a connection to a cluster; for tests.
+        transport: what performs calls to the API server, instead of a connection to a cluster; for tests.
+        nats_url: servers of NATS, separated by commas; empty: tasks go through the API server. None: CELERIAC_NATS_URL,
+            or empty if there is a transport. The other CELERIAC_NATS_… variables say who asks.
         """
         self._namespace = namespace
-        self._api = Api(transport or _default_transport(kubeconfig, context))
+        self._transport, self._source = transport, (kubeconfig, context)
+        if nats_url is None and transport is not None:
+            nats_url = ""
+        options = NatsOptions.from_env(os.environ)
+        options = options if nats_url is None else replace(options, url=nats_url)
+        self._door: Door = (
+            _jetstream_door(options, self._configured_namespace) if options.enabled else KubernetesDoor(self._api)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,49 +109,73 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._api.transport.close()
+        """Send what is still to be sent, and close every connection."""
+        await self._door.close()
+        if "_api" in self.__dict__:
+            await self._api.transport.close()
 
     async def namespace(self) -> str:
         """The namespace that tasks are in, unless a call says otherwise."""
         if self._namespace is None:
-            self._namespace = await self._api.transport.namespace()
+            self._namespace = await self._door.namespace()
         return self._namespace
 
     async def submit(
-        self, request: TaskRequest | None = None, *, check: bool = False, **options: Unpack[TaskOptions]
+        self,
+        request: TaskRequest | None = None,
+        *,
+        check: bool = False,
+        block: bool = False,
+        timeout: float | None = None,
+        **options: Unpack[TaskOptions],
     ) -> AsyncTaskHandle:
-        """Submit a task: once this returns, the cluster has it and it will start at least once, or say why not.
+        """Submit a task: once this returns, it is kept durably and will start at least once, or say why not.
 
         request: the task, instead of keyword arguments. TaskRequest says what each argument is.
         check: refuse at once a definition that is not there; otherwise it may come later.
+        block: wait for room where the queue is full. timeout: at most so many seconds; None: for ever.
 
         Submitting the same name or key with the same content again gives the same task. Raises InvalidTask,
-        InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check).
+        InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check);
+        through NATS UnknownQueue, and AlreadyExists only if the other task has finished: ``get`` raises it otherwise.
         """
-        task = await self._submit(request or options, check)
-        return AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+        return self._handle(await self._submit(request or options, check, Room.of(block, timeout)))
 
     async def submit_many(
-        self, requests: Iterable[TaskRequest | TaskOptions], *, concurrency: int = 16
+        self,
+        requests: Iterable[TaskRequest | TaskOptions],
+        *,
+        concurrency: int | None = None,
+        block: bool = False,
+        timeout: float | None = None,
     ) -> builtins.list[AsyncSubmission]:
-        """Submit many tasks, ``concurrency`` at a time, and report each by itself, in order: a handle or an error.
+        """Submit many tasks, and report each by itself, in order: a handle or an error.
 
-        Each request is a TaskRequest or a dict of ``submit``'s keyword arguments. Submitting those that failed again,
-        or all of them if they have names or keys, is safe.
+        Each request is a TaskRequest or a dict of ``submit``'s keyword arguments; they are taken from the iterable as
+        they are sent. Submitting those that failed again, or all of them if they have names or keys, is safe.
+
+        concurrency: under way at a time. None: 16, and 512 through NATS.
+        block: wait for room where a queue is full. timeout: at most so many seconds for all of them; None: for ever.
         """
-        queue = iter(enumerate(requests))
-        done: dict[int, AsyncSubmission] = {}
-        await asyncio.gather(*(self._submit_from(queue, done) for _ in range(max(1, concurrency))))
-        return [done[index] for index in sorted(done)]
+        done = await self._door.submit_many(requests, await self.namespace(), Room.of(block, timeout), concurrency)
+        return [
+            AsyncSubmission(request, None, self._handle(outcome))
+            if isinstance(outcome, Submitted)
+            else AsyncSubmission(request, outcome)
+            for request, outcome in done
+        ]
 
     async def get(self, name: str, *, namespace: str | None = None) -> Task:
-        """The task as it is now. Raises TaskNotFound."""
-        return await _tasks.get(self._api, await self._in(namespace), name)
+        """The task as it is now. Raises TaskNotFound.
+
+        Through NATS it is what the task's record or last event says, with no spec; a name that has neither is
+        Backlogged, whether it was submitted or not.
+        """
+        return await self._door.get(await self._in(namespace), name)
 
     async def watch(self, name: str, *, namespace: str | None = None) -> AsyncGenerator[Task, None]:
         """The task as it is, then each time that it changes; the finished one is the last. Raises TaskNotFound."""
-        async with aclosing(_tasks.watch(self._api, await self._in(namespace), name)) as states:
+        async with aclosing(self._door.watch(await self._in(namespace), name)) as states:
             async for task in states:
                 yield task
 
@@ -131,7 +184,7 @@ class AsyncClient:
 
         timeout: seconds, None for ever. Raises TimeoutError, and TaskNotFound if it is deleted before.
         """
-        return await self._wait(name, await self._in(namespace), timeout)
+        return await self._door.wait(await self._in(namespace), name, timeout, ANY)
 
     async def result(self, name: str, timeout: float | None = None, *, namespace: str | None = None) -> Any:
         """What the task returned, once it has; None if it returned nothing.
@@ -139,19 +192,19 @@ class AsyncClient:
         timeout: seconds, None for ever. Raises TaskFailed, TaskCancelled, TaskExpired, ResultInvalid, InvalidParams,
         UnknownDefinition, InlineContainerDenied, TimeoutError, TaskNotFound.
         """
-        return _outcome.value_of(await self.wait(name, timeout, namespace=namespace))
+        return await self._door.value_of(await self.wait(name, timeout, namespace=namespace))
 
     async def cancel(self, name: str, reason: str = "", *, namespace: str | None = None) -> Task:
         """Ask for the task's end: SIGTERM, then SIGKILL after its graceSeconds. It is not waited for.
 
         A task that has finished stays as it is, and a reason that was given before is kept. Raises TaskNotFound.
+        Through NATS a task that comes later under that name is cancelled, too.
         """
-        return await _tasks.cancel(self._api, await self._in(namespace), name, reason)
+        return await self._door.cancel(await self._in(namespace), name, reason)
 
     async def retry(self, name: str, *, namespace: str | None = None) -> AsyncTaskHandle:
         """Run a finished task again, as a new task named ``<name>-r<number>``. Raises TaskNotFinished, TaskNotFound."""
-        task = await _tasks.retry(self._api, await self._in(namespace), name)
-        return AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+        return self._kubernetes_handle(await _tasks.retry(self._api, await self._in(namespace), name))
 
     async def logs(
         self,
@@ -171,6 +224,7 @@ class AsyncClient:
         """
         where = await self._in(namespace)
         if follow:
+            await self._door.admitted(where, name)
             log = _logs.follow_log(self._api, _tasks.watch(self._api, where, name), attempt, tail)
         else:
             log = _logs.read_log(self._api, await _tasks.get(self._api, where, name), attempt, tail)
@@ -234,8 +288,7 @@ class AsyncClient:
 
         Raises CronTaskNotFound, InvalidTask, QueueFull.
         """
-        task = await _crons.trigger(self._api, await self._in(namespace), name)
-        return AsyncTaskHandle(self, task.name, task.namespace, task.uid)
+        return self._kubernetes_handle(await _crons.trigger(self._api, await self._in(namespace), name))
 
     async def cron_backfill(
         self,
@@ -262,31 +315,51 @@ class AsyncClient:
     async def _in(self, namespace: str | None) -> str:
         return namespace or await self.namespace()
 
-    async def _wait(self, name: str, namespace: str, timeout: float | None, uid: str | None = None) -> Task:
-        return await _tasks.wait(self._api, namespace, name, timeout, uid)
+    @cached_property
+    def _api(self) -> Api:
+        """The API server, which is connected to when it is first asked something."""
+        return Api(self._transport or _default_transport(*self._source))
 
-    async def _submit(self, options: TaskRequest | TaskOptions, check: bool = False) -> Task:
-        return await _tasks.submit(self._api, request_of(options), await self.namespace(), check)
+    async def _configured_namespace(self) -> str:
+        """The kubeconfig's namespace; default where there is no cluster to ask about."""
+        try:
+            return await self._api.transport.namespace()
+        except errors.ConnectionFailed:
+            return "default"
 
-    async def _submit_from(
-        self, queue: Iterable[tuple[int, TaskRequest | TaskOptions]], done: dict[int, AsyncSubmission]
-    ) -> None:
-        """Submit what comes out of the queue, which others take from too."""
-        for index, options in queue:
-            try:
-                task = await self._submit(options)
-            except errors.CeleriacError as error:
-                done[index] = AsyncSubmission(options, error)
-            else:
-                handle = AsyncTaskHandle(self, task.name, task.namespace, task.uid)
-                done[index] = AsyncSubmission(options, None, handle)
+    async def _submit(
+        self, options: TaskRequest | TaskOptions, check: bool = False, room: Room | None = None
+    ) -> Submitted:
+        request, namespace = request_of(options), await self.namespace()
+        if check and request.definition is not None:
+            await _tasks.check_definition(self._api, request.namespace or namespace, request.definition)
+        return await self._door.submit(request, namespace, room or Room())
+
+    def _handle(self, task: Submitted) -> AsyncTaskHandle:
+        return AsyncTaskHandle(self, task.name, task.namespace, task.identity.uid, identity=task.identity)
+
+    def _kubernetes_handle(self, task: Task) -> AsyncTaskHandle:
+        """A handle to a Task that is the API server's, whatever door other tasks go through."""
+        door, made = KubernetesDoor(self._api), submitted(task)
+        return AsyncTaskHandle(self, made.name, made.namespace, made.identity.uid, identity=made.identity, door=door)
 
 
 class AsyncTaskHandle:
     """A task that was submitted: ``await`` it for its result. Its methods raise what those of AsyncClient raise."""
 
-    def __init__(self, client: AsyncClient, name: str, namespace: str, uid: str | None = None) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        name: str,
+        namespace: str,
+        uid: str | None = None,
+        *,
+        identity: Identity | None = None,
+        door: Door | None = None,
+    ) -> None:
         self._client = client
+        self._door = door or client._door
+        self._identity = identity or Identity(uid=uid)
         self.name = name
         self.namespace = namespace
         self.uid = uid
@@ -299,21 +372,21 @@ class AsyncTaskHandle:
 
     async def get(self, timeout: float | None = None) -> Any:
         """What the task returned; raises what ended it otherwise. timeout: seconds, None for ever."""
-        return _outcome.value_of(await self.wait(timeout))
+        return await self._door.value_of(await self.wait(timeout))
 
     aget = get
 
     async def status(self) -> Task:
         """The task as it is now."""
-        return await self._client.get(self.name, namespace=self.namespace)
+        return await self._door.get(self.namespace, self.name)
 
     async def wait(self, timeout: float | None = None) -> Task:
         """The task once it has finished, in whatever way. timeout: seconds, None for ever."""
-        return await self._client._wait(self.name, self.namespace, timeout, self.uid)
+        return await self._door.wait(self.namespace, self.name, timeout, self._identity)
 
     async def cancel(self, reason: str = "") -> Task:
         """Ask for the task's end."""
-        return await self._client.cancel(self.name, reason, namespace=self.namespace)
+        return await self._door.cancel(self.namespace, self.name, reason)
 
     async def retry(self) -> AsyncTaskHandle:
         """Run the finished task again, as a new task."""

@@ -16,12 +16,12 @@ from celeriac._backfill import BackfillRun
 from celeriac._cron_task import CronTask
 from celeriac._explain import Explanation
 from celeriac._loop import LoopThread
+from celeriac._phase import Phase
 from celeriac._queue import Queue
 from celeriac._request import Submission, TaskOptions, TaskRequest
 from celeriac._task import Task
 from celeriac._typed import Parse, R, parsed
 from celeriac._wire import Transport
-from celeriac.api.v1alpha1 import Phase
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,12 @@ class SyncSubmission(Submission):
 
 
 class Client:
-    """Submits tasks to Kubernetes and gets their results.
+    """Submits tasks and gets their results: through NATS where it is configured, else at the Kubernetes API server.
 
-    It connects with its first call; close it, or use it as a context manager. Threads may share one; processes may
-    not: make one after a fork. Every method may raise ConnectionFailed, Forbidden and NotInstalled; AsyncClient's
+    It connects with its first call; close it, or use it as a context manager. Threads may share one, and with it its
+    connections. Processes may not: after a fork its calls raise RuntimeError in the child; make another there.
+
+    Every method may raise ConnectionFailed, Forbidden and NotInstalled; AsyncClient's
     methods of the same name say the rest.
     """
 
@@ -46,15 +48,18 @@ class Client:
         *,
         kubeconfig: str | None = None,
         transport: Transport | None = None,
+        nats_url: str | None = None,
     ) -> None:
-        """Connect as kubectl does, or as the pod that this runs in.
+        """Connect to NATS if there is a URL of it, and to the cluster as kubectl does, or as the pod that this runs in.
 
         namespace: where tasks are, unless a call says otherwise. None: the context's or the pod's.
         context: the kubeconfig's context. None: its current one.
         kubeconfig: path of the file. None: CELERIAC_KUBECONFIG, else KUBECONFIG, else ``~/.kube/config``, else the pod.
-        transport: what performs the calls, instead of a connection to a cluster; for tests.
+        transport: what performs calls to the API server, instead of a connection to a cluster; for tests.
+        nats_url: servers of NATS, separated by commas; empty: tasks go through the API server. None: CELERIAC_NATS_URL,
+            or empty if there is a transport. The other CELERIAC_NATS_… variables say who asks.
         """
-        self._async = AsyncClient(namespace, context, kubeconfig=kubeconfig, transport=transport)
+        self._async = AsyncClient(namespace, context, kubeconfig=kubeconfig, transport=transport, nats_url=nats_url)
         self._loop = LoopThread()
 
     def __enter__(self) -> Self:
@@ -66,7 +71,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close every connection, and end what still runs in other threads."""
+        """Send what is still to be sent, close every connection, and end what still runs in other threads."""
         if not self._loop.closed:
             self._loop.run(self._async.close())
             self._loop.close()
@@ -77,23 +82,41 @@ class Client:
         return self._loop.run(self._async.namespace())
 
     def submit(
-        self, request: TaskRequest | None = None, *, check: bool = False, **options: Unpack[TaskOptions]
+        self,
+        request: TaskRequest | None = None,
+        *,
+        check: bool = False,
+        block: bool = False,
+        timeout: float | None = None,
+        **options: Unpack[TaskOptions],
     ) -> TaskHandle:
-        """Submit a task: once this returns, the cluster has it and it will start at least once, or say why not.
+        """Submit a task: once this returns, it is kept durably and will start at least once, or say why not.
 
         request: the task, instead of keyword arguments. TaskRequest says what each argument is.
         check: refuse at once a definition that is not there; otherwise it may come later.
+        block: wait for room where the queue is full. timeout: at most so many seconds; None: for ever.
 
         Submitting the same name or key with the same content again gives the same task. Raises InvalidTask,
-        InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check).
+        InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check);
+        through NATS UnknownQueue, and AlreadyExists only if the other task has finished: ``get`` raises it otherwise.
         """
-        return TaskHandle(self._loop, self._loop.run(self._async.submit(request, check=check, **options)))
+        made = self._async.submit(request, check=check, block=block, timeout=timeout, **options)
+        return TaskHandle(self._loop, self._loop.run(made))
 
     def submit_many(
-        self, requests: Iterable[TaskRequest | TaskOptions], *, concurrency: int = 16
+        self,
+        requests: Iterable[TaskRequest | TaskOptions],
+        *,
+        concurrency: int | None = None,
+        block: bool = False,
+        timeout: float | None = None,
     ) -> builtins.list[SyncSubmission]:
-        """Submit many tasks, ``concurrency`` at a time, and report each by itself, in order: a handle or an error."""
-        done = self._loop.run(self._async.submit_many(requests, concurrency=concurrency))
+        """Submit many tasks, and report each by itself, in order: a handle or an error.
+
+        The iterable is used in the client's thread. concurrency: under way at a time. None: 16, and 512 through NATS.
+        block: wait for room where a queue is full. timeout: at most so many seconds for all of them; None: for ever.
+        """
+        done = self._loop.run(self._async.submit_many(requests, concurrency=concurrency, block=block, timeout=timeout))
         return [
             SyncSubmission(one.request, one.error, TaskHandle(self._loop, one.handle) if one.handle else None)
             for one in done

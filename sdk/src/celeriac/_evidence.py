@@ -10,10 +10,10 @@ from celeriac import _tasks, errors
 from celeriac._api import Api
 from celeriac._explain import UNASKED, Answer, Evidence, count_ahead
 from celeriac._operator import ask_why
+from celeriac._phase import Phase
 from celeriac._pods import JOB_NAME
 from celeriac._task import Task
 from celeriac._wire import pods_path, resource_path
-from celeriac.api.v1alpha1 import Phase
 
 
 async def collect(api: Api, namespace: str, name: str) -> Evidence:

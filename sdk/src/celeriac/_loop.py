@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
@@ -17,20 +18,21 @@ class LoopThread:
     """Runs coroutines for threads that have no event loop, or whose loop must not wait."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="celeriac", daemon=True)
         self._thread.start()
 
     @property
     def closed(self) -> bool:
-        """True once the thread has ended."""
-        return self._loop.is_closed()
+        """True once the thread has ended, and in a process that was forked, which has none."""
+        return self._loop.is_closed() or self._process != os.getpid()
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin with the coroutine and return at once."""
-        if self._loop.is_closed():
+        if self.closed:
             coroutine.close()
-            raise RuntimeError("The client is closed: make another.")
+            raise RuntimeError("The client is closed, or was made before a fork: make another.")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -48,12 +50,12 @@ class LoopThread:
             while (item := self.run(anext(generator, _END))) is not _END:
                 yield item
         finally:
-            if not self._loop.is_closed():
+            if not self.closed:
                 self.run(generator.aclose())
 
     def close(self) -> None:
         """End the thread. What still runs is cancelled."""
-        if self._loop.is_closed():
+        if self.closed:
             return
         self.run(self._cancel_all())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -38,6 +38,8 @@ class NatsOptions:
     """Path of the client's certificate."""
     key: str | None = field(default=None, repr=False)
     """Path of the certificate's key."""
+    inbox_prefix: str | None = None
+    """First token of the subjects on which answers come; None: ``_INBOX``. A user that hears only its own has one."""
 
     @property
     def enabled(self) -> bool:
@@ -52,7 +54,7 @@ class NatsOptions:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> NatsOptions:
         """The settings in ``CELERIAC_NATS_URL``, ``…_CREDS``, ``…_NKEY``, ``…_USER``, ``…_PASSWORD``, ``…_CA``,
-        ``…_CERT`` and ``…_KEY``. An empty variable is as good as none.
+        ``…_CERT``, ``…_KEY`` and ``…_INBOX_PREFIX``. An empty variable is as good as none.
         """
         given = {name: env.get(f"{PREFIX}{name.upper()}") or None for name in cls.__dataclass_fields__ if name != "url"}
         return cls(url=env.get(f"{PREFIX}URL", ""), **given)
@@ -72,7 +74,7 @@ def connect_arguments(options: NatsOptions) -> dict[str, Any]:
         "reconnect_time_wait": RECONNECT_SECONDS,
         "ping_interval": PING_SECONDS,
         "max_outstanding_pings": 2,
-        "inbox_prefix": "_INBOX",
+        "inbox_prefix": options.inbox_prefix or "_INBOX",
     }
     return arguments | _credentials(options) | _tls(options)
 

@@ -17,8 +17,8 @@ def value_of(task: Task) -> Any:
         return None
     if result.ref is not None:
         raise errors.ResultInvalid(
-            f"{_called(task)} has its result in the object store ({result.ref.bucket}/{result.ref.key}), "
-            "which this version of the SDK cannot read: use a newer one.",
+            f"{_called(task)} has its result in NATS' object store ({result.ref.bucket}/{result.ref.key}): set "
+            "CELERIAC_NATS_URL, so that it can be fetched.",
             task,
         )
     return result.value
@@ -26,7 +26,7 @@ def value_of(task: Task) -> Any:
 
 def error_of(task: Task) -> errors.CeleriacError:
     """The error that a task which did not succeed stands for."""
-    make = _BY_OUTCOME.get(task.outcome or "", _failed)
+    make = _BY_OUTCOME.get(task.outcome or "", _failed if task.uid else _dead)
     return make(task)
 
 
@@ -63,7 +63,7 @@ def _result_invalid(task: Task) -> errors.CeleriacError:
 
 
 def _cancelled(task: Task) -> errors.CeleriacError:
-    reason = task.spec.cancel.reason if task.spec.cancel else ""
+    reason = (task.spec.cancel.reason if task.spec.cancel else task.status.message) or ""
     return errors.TaskCancelled(
         f"{_called(task)} was cancelled: {reason or 'no reason was given'}. "
         f"'celeriac retry {task.name} -n {task.namespace}' runs it again.",
@@ -79,9 +79,29 @@ def _expired(task: Task) -> errors.CeleriacError:
 
 
 def _unknown_definition(task: Task) -> errors.CeleriacError:
+    if not task.uid:
+        why = _why(task, "its TaskDefinition is not there")
+        return errors.UnknownDefinition(f"{_called(task)} cannot run: {why}. Apply the definition, and submit again.")
     return errors.UnknownDefinition(
-        f"{_called(task)} names the TaskDefinition {task.spec.definition_name}, which did not come. "
+        f"{_called(task)} names the TaskDefinition {task.spec.definition_name or ''}, which did not come. "
         f"Apply it, then run 'celeriac retry {task.name} -n {task.namespace}'."
+    )
+
+
+def _name_reused(task: Task) -> errors.CeleriacError:
+    return errors.AlreadyExists(
+        f"{_called(task)} was not submitted: another task has its name, with other content. Use another name or key, "
+        f"or see the other with 'celeriac get {task.name} -n {task.namespace}'."
+    )
+
+
+def _dead(task: Task) -> errors.CeleriacError:
+    """A message that became no Task."""
+    why = _why(task, "no message")
+    return errors.TaskFailed(
+        f"{_called(task)} became no Task ({task.outcome}): {why}. Its message is among the dead letters "
+        f"('celeriac dead list -n {task.namespace}'): correct it and submit again.",
+        task,
     )
 
 
@@ -101,6 +121,8 @@ _BY_OUTCOME = {
     "Cancelled": _cancelled,
     "Expired": _expired,
     "DefinitionNotFound": _unknown_definition,
+    "DefinitionGone": _unknown_definition,
+    "NameReused": _name_reused,
     "InvalidParams": _invalid_params,
     "InlineContainerDenied": _inline_denied,
     "ResultInvalid": _result_invalid,

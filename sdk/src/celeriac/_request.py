@@ -22,11 +22,17 @@ from celeriac.api.v1alpha1 import (
     MAX_PARAMS_BYTES,
     Deadlines,
     Resources,
+    ResultRef,
     Retry,
     TaskSpec,
 )
 from celeriac.api.v1alpha1.model import DNS_LABEL
-from celeriac.wire.canonical import digest
+from celeriac.wire.canonical import canonical_json, digest
+from celeriac.wire.message import digest_of
+from celeriac.wire.names import PAYLOADS_BUCKET, params_object
+
+MAX_LARGE_PARAMS_BYTES = 16 * 1024 * 1024
+"""Params that are stored and referred to are at most so large: the process of the task reads them into memory."""
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -85,7 +91,7 @@ class TaskRequest:
     image_pull_policy: PullPolicy | None = None
     """When the image is pulled."""
     params: Mapping[str, Any] | None = None
-    """Any JSON object of at most 32 KiB."""
+    """Any JSON object of at most 32 KiB; through NATS of at most 16 MiB."""
     name: str | None = None
     """Name of the Task: a DNS label of at most 63 characters. None: a name that no other task has."""
     key: str | None = None
@@ -126,6 +132,10 @@ class TaskRequest:
     """Annotations of the Task."""
 
 
+_ARGUMENTS = frozenset(TaskRequest.__dataclass_fields__)
+_DEADLINES = tuple((name, to_camel(name)) for name in Deadlines.model_fields)
+
+
 @dataclass(frozen=True)
 class Submission:
     """What became of one request of ``submit_many``: either a handle or an error."""
@@ -143,17 +153,64 @@ def request_of(options: TaskRequest | TaskOptions) -> TaskRequest:
     """The request in keyword arguments; an argument that does not exist is an InvalidTask."""
     if isinstance(options, TaskRequest):
         return options
-    unknown = sorted(set(options) - set(TaskRequest.__dataclass_fields__))
-    if unknown:
-        raise errors.InvalidTask(f"A task has no argument {', '.join(unknown)}: see celeriac.TaskRequest.")
+    if unknown := options.keys() - _ARGUMENTS:
+        raise errors.InvalidTask(f"A task has no argument {', '.join(sorted(unknown))}: see celeriac.TaskRequest.")
     return TaskRequest(**options)
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A Task to be sent, and what has to be stored before it."""
+
+    manifest: dict[str, Any]
+    """The Task's manifest."""
+    params_ref: ResultRef | None = None
+    """Where the manifest says that its params are, if they are large."""
+    large_params: bytes | None = None
+    """Those params, as canonical JSON."""
+
+
 def build_task(request: TaskRequest, default_namespace: str, now: datetime) -> dict[str, Any]:
-    """The manifest of the Task that is asked for."""
-    namespace = request.namespace or default_namespace
+    """The manifest of the Task that is asked for, with its params in it."""
     _check_choices(request)
-    spec = _build_spec(request)
+    params, text = _plain_params(request.params)
+    if len(text) > MAX_PARAMS_BYTES:
+        raise errors.InvalidParams(
+            f"The params are {len(text):,} bytes as JSON; at most {MAX_PARAMS_BYTES:,} are allowed. Put large data "
+            "into a store and pass where it is, or submit through NATS (CELERIAC_NATS_URL), which stores large params."
+        )
+    return _build(request, default_namespace, now, params)
+
+
+def build_draft(request: TaskRequest, default_namespace: str, now: datetime) -> Draft:
+    """The Task that is asked for; params over 32 KiB are to be stored, and it refers to them."""
+    _check_choices(request)
+    params, text = _plain_params(request.params)
+    if len(text) <= MAX_PARAMS_BYTES:
+        return Draft(_build(request, default_namespace, now, params))
+    if len(text) > MAX_LARGE_PARAMS_BYTES:
+        raise errors.InvalidParams(
+            f"The params are {len(text):,} bytes as JSON; at most {MAX_LARGE_PARAMS_BYTES:,} are allowed. "
+            "Put large data into a store and pass where it is."
+        )
+    data = canonical_json(params)
+    found = digest_of(data)
+    key = params_object(request.namespace or default_namespace, found)
+    ref = ResultRef(bucket=PAYLOADS_BUCKET, key=key, size=len(data), digest=found)
+    return Draft(_build(request, default_namespace, now, None, ref), ref, data)
+
+
+def _build(
+    request: TaskRequest,
+    default_namespace: str,
+    now: datetime,
+    params: dict[str, Any] | None,
+    params_ref: ResultRef | None = None,
+) -> dict[str, Any]:
+    namespace = request.namespace or default_namespace
+    spec = _build_spec(request, params)
+    if params_ref is not None:
+        spec["paramsRef"] = params_ref.to_wire()
     seal = digest({"spec": spec} | _relative_start(request))
     if request.countdown is not None:
         spec["startTime"] = (now + _as_timedelta(request.countdown)).isoformat()
@@ -197,12 +254,12 @@ def _check_start(request: TaskRequest) -> None:
         raise errors.InvalidTask("start_time has no time zone: use datetime.now(timezone.utc) or an aware datetime.")
 
 
-def _build_spec(request: TaskRequest) -> dict[str, Any]:
+def _build_spec(request: TaskRequest, params: dict[str, Any] | None) -> dict[str, Any]:
     """The spec by the names that the API has, so that these are what an error names."""
     spec = {
         "definitionName": request.definition,
         "container": _container(request),
-        "params": _checked_params(request.params),
+        "params": params,
         "queueName": request.queue,
         "priority": request.priority,
         "concurrencyKey": request.concurrency_key,
@@ -248,27 +305,21 @@ def _words(value: Sequence[str] | None, field: str) -> tuple[str, ...] | None:
 
 def _deadlines(request: TaskRequest) -> dict[str, Any]:
     """The deadlines object, with the single arguments before it."""
-    single = {to_camel(name): getattr(request, name) for name in Deadlines.model_fields}
+    single = {wire_name: getattr(request, name) for name, wire_name in _DEADLINES}
     given = {name: value for name, value in single.items() if value is not None}
     return (request.deadlines.to_wire() if request.deadlines else {}) | given
 
 
-def _checked_params(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The params as plain JSON, at most 32 KiB of it."""
+def _plain_params(params: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, bytes]:
+    """The params as plain JSON, and as text."""
     if params is None:
-        return None
+        return None, b""
     try:
-        text = json.dumps(dict(params), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(dict(params), allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.InvalidParams(f"The params are not JSON: {error}. Pass only JSON values.") from None
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_PARAMS_BYTES:
-        raise errors.InvalidParams(
-            f"The params are {size:,} bytes as JSON; at most {MAX_PARAMS_BYTES:,} are allowed. "
-            "Put large data into a store and pass where it is."
-        )
     plain: dict[str, Any] = json.loads(text)
-    return plain
+    return plain, text
 
 
 def _name(request: TaskRequest, namespace: str) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from celeriac.api.v1alpha1 import Phase, TaskSpec, TaskStatus
+from celeriac._phase import Phase
+from celeriac.api.v1alpha1 import TaskSpec, TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class Task:
     name: str
     namespace: str
     uid: str
+    """Uid of the Task; empty while there is none."""
     spec: TaskSpec
     status: TaskStatus
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     created: datetime
     manifest: Mapping[str, Any] = field(repr=False, compare=False)
-    """The object as the API server gave it."""
+    """The object as the API server gave it, or what its record says in the same form."""
 
     @property
     def finished(self) -> bool:
@@ -53,8 +55,8 @@ class Task:
 
     @property
     def phase(self) -> Phase:
-        """A summary of the state, for people."""
-        return self.status.phase or Phase.PENDING
+        """A summary of the state, for people. Backlogged: NATS holds the task, and there is no Task yet."""
+        return Phase(self.status.phase or (Phase.PENDING if self.uid else Phase.BACKLOGGED))
 
     def _is(self, condition_type: str, status: str) -> bool:
         condition = self.status.condition(condition_type)

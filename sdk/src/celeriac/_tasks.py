@@ -26,12 +26,9 @@ from celeriac.wire.canonical import digest
 MOST_RETRIES = 1000
 
 
-async def submit(api: Api, request: TaskRequest, namespace: str, check: bool = False) -> Task:
+async def submit(api: Api, request: TaskRequest, namespace: str) -> Task:
     """Create the Task that is asked for, or find the one that the same request has made before."""
-    manifest = build_task(request, namespace, datetime.now(UTC))
-    if check and request.definition is not None:
-        await check_definition(api, manifest["metadata"]["namespace"], request.definition)
-    return await create(api, manifest)
+    return await create(api, build_task(request, namespace, datetime.now(UTC)))
 
 
 async def check_definition(api: Api, namespace: str, name: str) -> None:

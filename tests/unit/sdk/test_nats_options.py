@@ -14,11 +14,11 @@ URL = "nats://a:4222"
 
 
 def test_the_environment_is_read_by_name() -> None:
-    names = ("URL", "CREDS", "NKEY", "USER", "PASSWORD", "CA", "CERT", "KEY")
+    names = ("URL", "CREDS", "NKEY", "USER", "PASSWORD", "CA", "CERT", "KEY", "INBOX_PREFIX")
 
     options = NatsOptions.from_env({f"CELERIAC_NATS_{name}": name.lower() for name in names} | {"HOME": "/x"})
 
-    assert NatsOptions("url", "creds", "nkey", "user", "password", "ca", "cert", "key") == options
+    assert NatsOptions("url", "creds", "nkey", "user", "password", "ca", "cert", "key", "inbox_prefix") == options
 
 
 @pytest.mark.parametrize("env", [{}, {"CELERIAC_NATS_URL": ""}, {"CELERIAC_NATS_URL": " , "}], ids=repr)
@@ -55,6 +55,11 @@ def test_user_and_password_are_passed_on() -> None:
     arguments = connect_arguments(NatsOptions(URL, user="u", password="p"))
 
     assert ("u", "p") == (arguments["user"], arguments["password"])
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "_INBOX"), ("_INBOX_media", "_INBOX_media")], ids=repr)
+def test_answers_come_where_the_user_may_listen(given: str | None, used: str) -> None:
+    assert used == connect_arguments(NatsOptions(URL, inbox_prefix=given))["inbox_prefix"]
 
 
 def test_a_tls_url_verifies_the_server() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._api import Api
+from celeriac._door import Door
 from celeriac._refusals import QUOTA
 from celeriac._wire import resource_path
 from celeriac.api.v1alpha1 import API_VERSION, GROUP, VERSION
@@ -36,6 +37,7 @@ class Scope:
 
     api: Api
     namespace: str
+    door: Door
 
 
 async def api_server(scope: Scope) -> list[Check]:
@@ -150,8 +152,15 @@ async def pod_security(scope: Scope) -> list[Check]:
     return [Check("Namespace", True, f"{scope.namespace} {text}; the operator's pods meet restricted")]
 
 
+async def nats(scope: Scope) -> list[Check]:
+    """Where tasks go through NATS: does it answer, and does the operator work with it?"""
+    said = await scope.door.greet()
+    return [] if said is None else [Check("NATS", True, said)]
+
+
 CHECKS: tuple[tuple[str, Callable[[Scope], Awaitable[list[Check]]]], ...] = (
-    ("API server", api_server),  # without it there is nothing to check
+    ("NATS", nats),
+    ("API server", api_server),  # without it there is nothing more to check
     ("Resources", resources),
     ("Operator", operator),
     ("Namespace", pod_security),
@@ -161,7 +170,7 @@ CHECKS: tuple[tuple[str, Callable[[Scope], Awaitable[list[Check]]]], ...] = (
 
 
 async def examine(scope: Scope) -> list[Check]:
-    """Every check, in order; one that fails by itself is a finding too, and without an API server there is one only."""
+    """Every check, in order; one that fails by itself is a finding too, and without an API server it ends there."""
     found: list[Check] = []
     for name, check in CHECKS:
         try:

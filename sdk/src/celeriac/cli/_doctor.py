@@ -38,7 +38,7 @@ def doctor(common: Common) -> None:
 
 async def _examine(common: Common) -> list[Check]:
     async with AsyncClient(common.namespace, common.context) as client:
-        return await examine(Scope(client._api, await client.namespace()))
+        return await examine(Scope(client._api, await client.namespace(), client._door))
 
 
 def _print(check: Check) -> None:

@@ -13,13 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from celeriac._explain import priority, span
+from celeriac._phase import Phase
 from celeriac._task import Task
-from celeriac.api.v1alpha1 import Attempt, Phase
+from celeriac.api.v1alpha1 import Attempt, Result
 from celeriac.cli._console import out, say, write
 from celeriac.cli._escape import escape, escape_json
 from celeriac.cli._flags import Output
 
 STYLES = {
+    Phase.BACKLOGGED: "dim",
     Phase.PENDING: "dim",
     Phase.QUEUED: "blue",
     Phase.STARTING: "cyan",
@@ -172,7 +174,7 @@ def print_details(task: Task) -> None:
         ("Started", _time(status.start_time)),
         ("Finished", _time(status.finish_time)),
         *[(f"Attempt {a.number}", _attempt(a)) for a in status.attempts],
-        ("Result", _shown(status.result.value) if status.result else ""),
+        ("Result", _result(status.result)),
     ]
     print_facts([(label, text) for label, text in facts if text], STYLES[task.phase], styled="Phase")
 
@@ -181,6 +183,12 @@ def _attempt(attempt: Attempt) -> str:
     state = attempt.failure or ("succeeded" if attempt.finish_time else "under way")
     code = f", exit code {attempt.exit_code}" if attempt.exit_code is not None else ""
     return f"{state}{code}, pod {attempt.pod_name or '-'}" + (f": {attempt.message.strip()}" if attempt.message else "")
+
+
+def _result(result: Result | None) -> str:
+    if result is None:
+        return ""
+    return f"{result.ref.size:,} bytes in {result.ref.bucket}" if result.ref else _shown(result.value)
 
 
 def _shown(value: Any) -> str:

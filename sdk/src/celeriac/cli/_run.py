@@ -106,7 +106,7 @@ async def _follow(common: Common, options: TaskOptions, submitted: list[AsyncTas
     """Submit the task, and show its log and its progress until it has finished."""
     async with AsyncClient(common.namespace, common.context) as client:
         before = await client._submit(options)
-        handle = AsyncTaskHandle(client, before.name, before.namespace, before.uid)
+        handle = client._handle(before)
         submitted.append(handle)
         if before.finished:
             say("It was submitted before, with the same content, and does not run again.", "yellow")

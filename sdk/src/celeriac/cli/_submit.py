@@ -7,10 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from celeriac import _outcome
 from celeriac._client import TaskHandle
 from celeriac._request import TaskOptions
-from celeriac._task import Task
 from celeriac.cli._console import complain, say, write
 from celeriac.cli._exit import ExitCode
 from celeriac.cli._flags import Common, Output, TaskFlags, command, parse_duration
@@ -63,15 +61,15 @@ def _print_result(handle: TaskHandle, timeout: float | None, output: Output) -> 
         write(name_of(task))
     elif output is not Output.TABLE:
         print_data(manifest_of(task), output)
-    value = _value_or_exit(task)
+    value = _value_or_exit(handle)
     if output is Output.TABLE:
         write(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _value_or_exit(task: Task) -> Any:
+def _value_or_exit(handle: TaskHandle) -> Any:
     """The result; a task that did not succeed is exit code 1, whatever its error is elsewhere."""
     try:
-        return _outcome.value_of(task)
+        return handle.get()
     except CeleriacError as error:
         complain(str(error))
         raise typer.Exit(ExitCode.TASK_FAILED) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,9 +52,19 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return canonical_json(message)
 
 
+def digest_of(data: bytes) -> str:
+    """The digest of a message that was encoded; ``decode`` finds the same."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
 def message_id(message: Mapping[str, Any]) -> str:
     """Its Nats-Msg-Id: a repeated publish is known by it while the server remembers."""
-    return f"{message['name']}.{digest(message).removeprefix('sha256:')[:16]}"
+    return id_of(message["name"], digest(message))
+
+
+def id_of(name: str, message_digest: str) -> str:
+    """The Nats-Msg-Id of a message with this name and digest."""
+    return f"{name}.{message_digest.removeprefix('sha256:')[:16]}"
 
 
 def decode(data: bytes) -> TaskMessage:

@@ -30,6 +30,8 @@ class TaskRecord(ApiModel):
     """Who wrote it, and what it says."""
     submission: str | None = None
     """Digest of the message that it belongs to; None where the writer knows none."""
+    request_digest: str | None = None
+    """The Task's annotation of that name: of messages with the same one, each stands for the same task."""
     task_uid: str | None = None
     """The Task that finished; None while there was none."""
     outcome: str

@@ -66,7 +66,11 @@ class TaskSettings(SharedSettings, total=False):
 
 
 class CallOptions(TypedDict, total=False):
-    """The keyword arguments of a task's ``options``; :class:`celeriac.TaskRequest` says what each of them is."""
+    """The keyword arguments of a task's ``options``.
+
+    :class:`celeriac.TaskRequest` says what each of them is, but for ``block`` (wait for room where the queue is full)
+    and ``timeout`` (for at most so many seconds; None: for ever), which are of the call and not of the task.
+    """
 
     name: str | None
     key: str | None
@@ -87,6 +91,8 @@ class CallOptions(TypedDict, total=False):
     suspend: bool | None
     labels: Mapping[str, str] | None
     annotations: Mapping[str, str] | None
+    block: bool
+    timeout: float | None
 
 
 def merged(shared: SharedSettings, own: TaskSettings) -> TaskSettings:

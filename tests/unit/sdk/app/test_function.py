@@ -24,6 +24,7 @@ from celeriac import (
     TaskRequest,
 )
 from celeriac.app.retry import FINAL_RULE
+from celeriac.app.submitting import Waiting
 
 R = TypeVar("R")
 app = App("media", image="image:1", routes={"media.*": "routed"}, priority=3)
@@ -100,12 +101,15 @@ class Recorder:
 
     def __init__(self) -> None:
         self.requests: list[TaskRequest] = []
+        self.waiting = Waiting()
 
-    def submit(self, request: TaskRequest, parse: Callable[[Any], R]) -> Any:
+    def submit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> Any:
         self.requests.append(request)
+        self.waiting = waiting
 
-    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R]) -> Any:
+    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> Any:
         self.requests.append(request)
+        self.waiting = waiting
 
     def close(self) -> None: ...
 
@@ -165,6 +169,12 @@ def test_nothing_is_sent_where_the_params_are_invalid(recorder: Recorder) -> Non
     with pytest.raises(InvalidParams):
         asyncio.run(thumb.adelay("a", "wide"))  # type: ignore[arg-type]
     assert [] == recorder.requests
+
+
+def test_waiting_for_room_is_of_the_call_and_not_of_the_task(recorder: Recorder) -> None:
+    thumb.options(block=True, timeout=5).delay("a")
+    assert Waiting(block=True, timeout=5) == recorder.waiting
+    assert thumb.request("a") == recorder.requests[0]
 
 
 @pytest.mark.parametrize(

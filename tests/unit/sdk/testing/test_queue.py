@@ -217,15 +217,19 @@ def test_a_key_is_submitted_once(queue: TestQueue) -> None:
         note.options(key="k").delay("b")
 
 
-def test_a_full_queue_refuses() -> None:
+def test_a_full_queue_refuses_or_is_waited_for() -> None:
+    ran.clear()
     with TestQueue(app, most=1) as queue:
         _queues.append(queue)
         note.delay("a")
         note.options(queue="other").delay("b")
         with pytest.raises(QueueFull, match="Queue default is full: 1 tasks wait"):
             note.delay("c")
-        queue.run()
-        note.delay("c")
+        note.options(block=True).delay("c")
+        assert ["a"] == [what for what, _ in ran]
+        note.options(key="later", countdown=60, queue="third").delay("d")
+        with pytest.raises(QueueFull):
+            note.options(queue="third", block=True, timeout=30).delay("e")
         _queues.pop()
 
 

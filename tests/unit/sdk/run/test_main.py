@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,3 +27,26 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 def test_soft_seconds(declared: float | None, left: int | None, expected: float | None) -> None:
     deadline = None if left is None else NOW + timedelta(seconds=left)
     assert expected == soft_seconds(declared, deadline, NOW)
+
+
+NOT_NEEDED = (
+    "kubernetes",
+    "aiohttp",
+    "croniter",
+    "typer",
+    "rich",
+    "nats",
+    "asyncio",
+    "ssl",
+    "celeriac.api",
+    "celeriac._client",
+)
+
+
+def test_an_attempt_without_nats_imports_only_what_it_needs() -> None:
+    code = (
+        "import celeriac.run.main, celeriac.run.reporting, celeriac.app.loading, sys\n"
+        f"print(*(name for name in {NOT_NEEDED!r} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert [] == done.stdout.split()

@@ -143,11 +143,13 @@ def _pod(**fields: Any) -> Obj:
     return definition("bad", pod=fields)
 
 
+REF = {"bucket": "celeriac-payloads", "key": "default.params.0", "size": 40000, "digest": "sha256:0"}
 _NEITHER = {**task("bad"), "spec": {"queueName": "default"}}
 _IN_42 = {"operator": "In", "values": [42]}
 
 BAD = (
     Bad("a task with both a definition and a container", task("bad", definitionName="x"), ("definitionName", "one of")),
+    Bad("a task with params and a reference to others", task("bad", params={}, paramsRef=REF), ("params", "paramsRef")),
     Bad("a task with neither a definition nor a container", _NEITHER, ("definitionName", "container")),
     Bad("a task without a spec", {k: v for k, v in task("bad").items() if k != "spec"}, ("spec",)),
     Bad("a task with a name of 64 characters", _named(task("x"), "a" * 64), ("metadata.name", "63")),
@@ -290,6 +292,7 @@ IMMUTABLE: tuple[tuple[str, Obj], ...] = (
     ("container", {"container": {"image": "other"}}),
     ("container", {"container": {"args": ["other"]}}),
     ("queueName", {"queueName": "other"}),
+    ("paramsRef", {"paramsRef": REF, "params": None}),
     ("concurrencyKey", {"concurrencyKey": "other"}),
     ("startTime", {"startTime": "2127-01-01T00:00:00Z"}),
     ("deadlines", {"deadlines": {"runSeconds": 61}}),

@@ -62,6 +62,7 @@ def make_task(
     created: datetime = T0,
     generation: int = 1,
     deleting: bool = False,
+    submission: str | None = None,
     **fields: Any,
 ) -> TaskFacts:
     """A Task; further fields are its spec's."""
@@ -74,6 +75,7 @@ def make_task(
         spec=spec or make_spec(**fields),
         status=status or TaskStatus(),
         deleting=deleting,
+        submission=submission,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import nats.errors
 import nats.js.errors
@@ -21,6 +22,8 @@ from celeriac.wire.names import PAYLOADS_BUCKET
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 """A larger result is not fetched: it would be read into memory."""
 FETCH_SECONDS = 60.0
+FRESH = timedelta(minutes=20)
+"""An object that was put longer ago is put again."""
 _SUBJECT = f"$O.{PAYLOADS_BUCKET}"
 
 
@@ -90,10 +93,20 @@ class Payloads:
 
 
 async def _has(store: ObjectStore, ref: ResultRef) -> bool:
-    """Is the object there, whole?"""
+    """Is the object there, whole, and lately put? The operator collects one that nothing has named for an hour or more,
+    so that an older one has to be put again before a message names it.
+    """
     try:
         info = await store.get_info(ref.key)
     except nats.js.errors.NotFoundError:
         return False
     stored = base64.urlsafe_b64decode((info.digest or "").removeprefix("SHA-256="))
-    return info.size == ref.size and f"sha256:{stored.hex()}" == ref.digest
+    return info.size == ref.size and f"sha256:{stored.hex()}" == ref.digest and _is_fresh(info.mtime or "")
+
+
+def _is_fresh(mtime: str) -> bool:
+    """Whether it was put lately, by the clock of whoever put it; a clock that is far off makes it stale."""
+    try:
+        return abs(datetime.now(UTC) - datetime.fromisoformat(mtime)) < FRESH
+    except (ValueError, TypeError):
+        return False

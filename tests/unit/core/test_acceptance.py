@@ -15,7 +15,7 @@ from tests.support.builders import (
     make_task,
 )
 
-from celeriac.api.v1alpha1 import Defaults, TaskQueueSpec, TaskSpec
+from celeriac.api.v1alpha1 import Defaults, ObjectRef, TaskQueueSpec, TaskSpec
 from celeriac_operator.core.acceptance import Rejected, accept, effective, params_problem, queue_name
 from celeriac_operator.core.facts import Accepted
 
@@ -171,3 +171,30 @@ def test_a_queue_may_take_no_containers(setting: Any, container: bool, denied: b
 
     assert (Rejected("InlineContainerDenied", message) if denied else found) == found
     assert denied == isinstance(found, Rejected)
+
+
+DIGEST = f"sha256:{'a' * 64}"
+REF = ObjectRef(bucket="celeriac-payloads", key=f"media.params.{'a' * 64}", size=40_000, digest=DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "container", "problem"),
+    [
+        pytest.param({}, {}, None, id="its own object"),
+        pytest.param({"key": f"other.params.{'a' * 64}"}, {}, "spec.paramsRef", id="another namespace's object"),
+        pytest.param({"bucket": "secrets"}, {}, "spec.paramsRef", id="an object of another bucket"),
+        pytest.param(
+            {"digest": "md5:1", "key": "media.params.md5:1"}, {}, "spec.paramsRef", id="another kind of digest"
+        ),
+        pytest.param({"size": -1}, {}, "spec.paramsRef", id="a size that is none"),
+        pytest.param({}, {"args": ("$(params.who)",)}, "$(params.who)", id="a container that refers to a parameter"),
+    ],
+)
+def test_params_that_are_elsewhere(changes: dict[str, Any], container: dict[str, Any], problem: str | None) -> None:
+    spec = make_spec(params_ref=REF.model_copy(update=changes), container=make_container(**container))
+    found = accept(spec, None, Defaults(), TaskQueueSpec(), "media")
+    if problem is None:
+        assert isinstance(found, Accepted)
+    else:
+        assert isinstance(found, Rejected)
+        assert (found.reason, problem in found.message) == ("InvalidParams", True)

@@ -124,10 +124,10 @@ class AnyRecord(AnyOrder):
             self.cluster.kubelet(pod, "exits", code, output[:4096])
 
     @precondition(lambda self: self.has_runner and self.cluster.bucket.up and self.pods())
-    @rule(pick=st.integers(0, 3), attempt=st.integers(1, 3), code=st.sampled_from([0, 1]))
+    @rule(pick=st.integers(0, 3), attempt=st.sampled_from([1, 1, 2, 3]), code=st.sampled_from([0, 0, 1]))
     def zombie_records(self, pick: int, attempt: int, code: int) -> None:
         """Any pod that ever was, for any attempt: also one that nobody waits for any more."""
-        pod = self.pods()[pick % len(self.pods())]
+        pod = {"metadata": {"uid": "never-seen"}} if pick == 0 else self.pods()[pick % len(self.pods())]
         self.record_by(pod, attempt, code, {"value": 13})
 
     @precondition(lambda self: self.cluster.bucket.up and self.clock.now.second % 4 == 1)
@@ -185,6 +185,15 @@ class AnyRecord(AnyOrder):
                 assert attempt.failure in (None, "ResultInvalid"), f"a recorded success became {attempt.failure}"
             else:
                 assert attempt.failure is not None, "a recorded failure became a success"
+
+    @invariant()
+    def another_pods_record_decides_nothing(self) -> None:
+        """The results of zombies are all 13; a pod that an attempt is bound to is none."""
+        attempts = self.status.get("attempts", ())
+        if not attempts or self.status.get("result") != {"value": 13}:
+            return
+        raw = self.cluster.bucket.read(f"{NAMESPACE}.{self.uid}.{attempts[-1]['number']}") or {}
+        assert raw.get("podUID") == attempts[-1].get("podUID"), "a zombie's result was taken"
 
     @invariant()
     def a_name_that_has_run_runs_no_more(self) -> None:

@@ -81,4 +81,4 @@ def test_the_full_example_has_every_field_but_those_that_it_says_it_lacks() -> N
     (full,) = documents(EXAMPLES / "90-full.yaml")
     wire_names = {field.alias or name for name, field in TaskSpec.model_fields.items()}
 
-    assert wire_names - {"definitionName", "cancel"} == set(full["spec"])
+    assert wire_names - {"definitionName", "cancel", "paramsRef"} == set(full["spec"])

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.builders import EFFECTIVE, make_container, make_revision, make_task, pin
+from tests.support.builders import EFFECTIVE, TASK_UID, make_container, make_revision, make_task, pin
 from tests.support.clock import at
 
 from celeriac.api.v1alpha1 import Deadlines, Resources, TaskSpec
@@ -203,10 +203,24 @@ def test_what_the_process_is_told() -> None:
         "CELERIAC_TASK": "resize-42",
         "CELERIAC_NAMESPACE": "media",
         "CELERIAC_ATTEMPT": "1",
+        "CELERIAC_TASK_UID": TASK_UID,
+        "CELERIAC_POD_UID": None,
         "CELERIAC_PARAMS": '{"who":"w$$rld"}',
         "CELERIAC_DEADLINE": "2026-03-01T12:01:05Z",
         "CELERIAC_RESULT_FILE": "/dev/termination-log",
     }
+
+
+def test_the_process_is_told_its_pod_by_kubernetes() -> None:
+    by_name = {variable["name"]: variable for variable in container()["env"]}
+    assert by_name["CELERIAC_POD_UID"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.uid"}}
+
+
+def test_params_that_are_elsewhere_are_named_and_not_empty() -> None:
+    ref = {"bucket": "celeriac-payloads", "key": "media.params.0", "size": 40000, "digest": "sha256:0"}
+    found = env(params_ref=ref)
+    assert json.loads(found["CELERIAC_PARAMS_REF"]) == ref
+    assert "CELERIAC_PARAMS" not in found
 
 
 def test_no_variable_of_the_operator_can_be_replaced() -> None:

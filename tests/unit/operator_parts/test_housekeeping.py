@@ -11,7 +11,7 @@ from tests.support.cluster import Cluster, FakeKube
 from tests.support.process import Process, run
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
-from celeriac_operator.core.facts import Key
+from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.housekeeping import count_phases, keep_in_bounds, surplus, unused_revisions
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.metrics import REGISTRY

@@ -42,8 +42,7 @@ class Payloads:
     async def collect(self, now: datetime) -> int:
         """Delete what can go; how many objects that were.
 
-        The order matters. Whatever message is on its way from one place to another meanwhile is seen in one of them, now
-        or at the next look.
+        The order matters: a message on its way from one place to another is seen in one of them, now or next time.
 
         Raises:
             nats.errors.Error, OSError, BusDown: NATS does not answer.

@@ -34,7 +34,7 @@ def decided(record: AttemptRecord, found: Outcome) -> Ended:
     return Ended(
         failure=record.failure,
         message=safe(record.message, LONGEST_OUTPUT),
-        exit_code=found.exit_code if isinstance(found, Ended) and found.exit_code is not None else record.exit_code,
+        exit_code=found.exit_code if isinstance(found, Ended) and record.exit_code is None else record.exit_code,
         start=start or record.start_time,
         finish=record.finish_time,
         output=_text(result) if record.failure is None else None,

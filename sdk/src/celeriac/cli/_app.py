@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from celeriac.cli import _cron, _deeds, _doctor, _exit, _list, _manifest, _plugins, _queues, _run, _submit
+from celeriac.cli import _cron, _deeds, _doctor, _exit, _history, _list, _manifest, _plugins, _queues, _run, _submit
 from celeriac.cli._flags import Common, ContextOption, NamespaceOption, Output, OutputOption
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command("wait")(_deeds.wait)
 app.command("cancel")(_deeds.cancel)
 app.command("retry")(_deeds.retry)
 app.command("why")(_deeds.why)
+app.command("history")(_history.history)
 app.command("queues")(_queues.queues)
 app.command("pause")(_queues.pause)
 app.command("resume")(_queues.resume)

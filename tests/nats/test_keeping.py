@@ -1,0 +1,169 @@
+"""What NATS keeps is kept in bounds: expired records and large values that nothing names, on a real nats-server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from nats.js.api import ObjectMeta
+from tests.support.builders import make_status, make_task
+from tests.support.keeping import Keeper, keeper
+from tests.support.nats_server import NatsServer
+
+from celeriac.api.v1alpha1 import ObjectRef, Result
+from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET, dead_subject, params_object, result_object, stream_of
+from celeriac_operator.bus.expiry import Expiry
+from celeriac_operator.bus.payloads import Payloads
+from celeriac_operator.core.facts import TaskFacts
+from celeriac_operator.kube.api import unfenced
+
+DAY = timedelta(days=1)
+WEEK = 7 * DAY
+DIGEST = f"sha256:{'a' * 64}"
+PARAMS = params_object("media", DIGEST)
+REF = ObjectRef(bucket=PAYLOADS_BUCKET, key=PARAMS, size=3, digest=DIGEST)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def ours(_namespace: str) -> bool:
+    return True
+
+
+async def keys(keeping: Keeper) -> list[str]:
+    info = await keeping.bus.js.stream_info(f"KV_{RESULTS_BUCKET}", subjects_filter=">")
+    return sorted(subject.removeprefix(f"$KV.{RESULTS_BUCKET}.") for subject in info.state.subjects or {})
+
+
+async def record(keeping: Keeper, key: str, expires: timedelta) -> None:
+    wire = {"kind": "Finished", "outcome": "Succeeded", "finishTime": now().isoformat()}
+    await keeping.bucket.create(key, json.dumps({**wire, "expireTime": (now() + expires).isoformat()}).encode())
+
+
+async def test_records_go_when_they_say_so_and_attempts_when_they_are_old(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK)
+        await record(keeping, "media.old", 6 * DAY)
+        await record(keeping, "media.wish", 30 * DAY)
+        await keeping.bucket.create("media.uid.1", b"{}")
+        await record(keeping, "media.new", 9 * DAY)
+        assert (await expiry.sweep(now()), len(await keys(keeping))) == (0, 4)
+        assert await expiry.sweep(now() + 8 * DAY) == 2
+        assert await keys(keeping) == ["media.new", "media.wish"]
+        assert await keeping.bucket.create("media.old", b"again"), "nothing is left of it, so that it can be created"
+
+
+async def test_a_sweep_goes_on_where_the_last_one_stopped(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK)
+        for number in range(5):
+            await record(keeping, f"media.task-{number}", DAY)
+        later = now() + 8 * DAY
+        assert [await expiry.sweep(later, at_once=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_records_of_namespaces_that_are_not_ours_are_left_alone(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await record(keeping, "media.mine", DAY)
+        await record(keeping, "other.theirs", DAY)
+        await Expiry(keeping.bus, RESULTS_BUCKET, lambda name: name == "media", unfenced, WEEK).sweep(now() + 8 * DAY)
+        assert await keys(keeping) == ["other.theirs"]
+
+
+async def put(keeping: Keeper, name: str) -> None:
+    store = await keeping.bus.js.object_store(PAYLOADS_BUCKET)
+    await store.put(name, b"[1]", meta=ObjectMeta(name=name))
+
+
+async def stored(keeping: Keeper) -> int:
+    """Messages of the bucket: descriptions and chunks."""
+    return (await keeping.bus.js.stream_info(f"OBJ_{PAYLOADS_BUCKET}")).state.messages
+
+
+def collector(keeping: Keeper, tasks: Iterable[TaskFacts] = ()) -> Payloads:
+    return Payloads(keeping.bus, PAYLOADS_BUCKET, lambda: tasks, ours, unfenced, WEEK)
+
+
+async def rounds(payloads: Payloads, times: int = 4, later: timedelta = DAY) -> int:
+    return sum([await payloads.collect(now() + later) for _ in range(times)])
+
+
+async def test_params_that_nothing_names_go_wholly(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        assert await rounds(collector(keeping)) == 1
+        assert await stored(keeping) == 0
+
+
+async def test_params_that_were_put_before_their_message_are_left_alone(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        assert await rounds(collector(keeping), later=timedelta(minutes=59)) == 0
+
+
+async def test_params_that_a_task_names_stay(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        assert await rounds(collector(keeping, [make_task(params_ref=REF)])) == 0
+
+
+MESSAGE = json.dumps({"name": "t", "spec": {"definitionName": "resize", "paramsRef": REF.to_wire()}}).encode()
+
+
+@pytest.mark.parametrize("subject", [dead_subject("media", "default"), "celeriac.delayed.media.default.n.29000000"])
+async def test_params_that_a_dead_letter_or_a_delayed_message_names_stay(server: NatsServer, subject: str) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        ack = await keeping.bus.js.publish(subject, MESSAGE)
+        payloads = collector(keeping)
+        assert await rounds(payloads) == 0
+        await keeping.bus.js.delete_msg(ack.stream, ack.seq)
+        assert await rounds(payloads) == 1
+
+
+async def test_params_stay_while_a_message_waits_that_came_before_they_were_looked_at(server: NatsServer) -> None:
+    """The stream of a queue cannot be read, so whatever waits in it may name them."""
+    async with keeper(server) as keeping:
+        stream = stream_of("media", "default")
+        await keeping.bus.js.add_stream(name=stream, subjects=["celeriac.submit.media.default.*"])
+        ack = await keeping.bus.js.publish("celeriac.submit.media.default.n", MESSAGE)
+        await put(keeping, PARAMS)
+        payloads = collector(keeping)
+        assert await rounds(payloads) == 0
+        await keeping.bus.js.publish("celeriac.submit.media.default.n", b"{}")
+        await keeping.bus.js.delete_msg(stream, ack.seq)
+        assert await rounds(payloads) == 1
+
+
+async def test_params_that_are_put_again_are_others(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        payloads = collector(keeping)
+        assert await rounds(payloads, 2) == 0
+        await put(keeping, PARAMS)
+        assert await rounds(payloads, 2) == 0
+        store = await keeping.bus.js.object_store(PAYLOADS_BUCKET)
+        assert (await store.get(PARAMS)).data == b"[1]"
+
+
+async def test_results_go_a_day_after_their_record(server: NatsServer) -> None:
+    name = result_object("media", "gone", 1)
+    async with keeper(server) as keeping:
+        await put(keeping, name)
+        assert await rounds(collector(keeping), later=WEEK) == 0
+        assert await rounds(collector(keeping), later=WEEK + DAY + timedelta(minutes=1)) == 1
+        assert await stored(keeping) == 0
+
+
+async def test_results_of_a_task_that_is_there_stay(server: NatsServer) -> None:
+    task = make_task()
+    name = result_object("media", task.uid, 1)
+    kept = Result(ref=ObjectRef(bucket=PAYLOADS_BUCKET, key=name, size=3, digest=DIGEST))
+    async with keeper(server) as keeping:
+        await put(keeping, name)
+        tasks = [make_task(status=make_status(result=kept))]
+        assert await rounds(collector(keeping, tasks), later=100 * DAY) == 0

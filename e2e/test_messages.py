@@ -14,9 +14,10 @@ from e2e.support.kube import QUEUES, TASKS, Kube, Obj
 from e2e.support.load import audited, load
 from e2e.support.manifests import definition, queue, task_of
 from e2e.support.namespaces import Namespace
-from e2e.support.poison import POISON, REASONS
+from e2e.support.poison import POISON, REASONS, TOO_LARGE
 from e2e.support.predicates import Predicate, finished, gone, phase, status
 from e2e.support.stage import Stage, on_stage
+from nats.js.errors import BadRequestError
 
 from celeriac.wire import names
 
@@ -108,6 +109,8 @@ def test_poison_is_buried_with_a_reason_and_hurts_nobody(stage: Stage) -> None:
     stage.mailbox.submit(audited("before", 0, 0))
     for data in POISON.values():
         stage.mailbox.post(data)
+    with pytest.raises(BadRequestError, match="message size exceeds maximum allowed"):
+        stage.mailbox.post(TOO_LARGE)
     stage.mailbox.post(POISON["no spec"], {"Nats-Expected-Stream": names.stream_of(stage.namespace.name, "default")})
     stage.mailbox.submit(audited("after", 0, 0))
 

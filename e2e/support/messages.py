@@ -21,7 +21,14 @@ from e2e.support.predicates import status
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from celeriac.wire import names
 from celeriac.wire.canonical import digest
@@ -68,7 +75,11 @@ class Mailbox:
         self.sent |= {message["name"]: message for message in messages}
 
     def post(self, data: bytes, headers: dict[str, str] | None = None) -> None:
-        """Publish these bytes, whatever they are, until they are acknowledged."""
+        """Publish these bytes, whatever they are, until they are acknowledged.
+
+        Raises:
+            BadRequestError: the server refuses them for good.
+        """
         subject = names.submit_subject(self.namespace.name, self.queue, "n")
         self._call(lambda js: _until_acknowledged(js, subject, data, headers or {}))
 
@@ -111,18 +122,15 @@ class Mailbox:
             NotYet: it was not so in time.
         """
 
-        async def look() -> None:
-            async for attempt in AsyncRetrying(
-                stop=stop_after_delay(PATIENCE_SECONDS),
-                wait=wait_fixed(0.2),
-                retry=retry_if_exception_type(NotYet),
-                reraise=True,
-            ):
-                with attempt:
-                    if not await asyncio.to_thread(holds):
-                        raise NotYet(f"not {what}: {self.left()} messages left, buried {self.letters()}")
-
-        asyncio.run(look())
+        for attempt in Retrying(
+            stop=stop_after_delay(PATIENCE_SECONDS),
+            wait=wait_fixed(0.2),
+            retry=retry_if_exception_type(NotYet),
+            reraise=True,
+        ):
+            with attempt:
+                if not holds():
+                    raise NotYet(f"not {what}: {self.left()} messages left, buried {self.letters()}")
 
     def wait_empty(self) -> None:
         """Wait until everything was taken in."""
@@ -173,7 +181,7 @@ async def _until_acknowledged(js: JetStreamContext, subject: str, data: bytes, h
     async for attempt in AsyncRetrying(
         stop=stop_after_delay(PATIENCE_SECONDS),
         wait=wait_fixed(0.1),
-        retry=retry_if_exception_type(_TROUBLE),
+        retry=retry_if_exception_type(_TROUBLE) & retry_if_not_exception_type(nats.js.errors.BadRequestError),
         reraise=True,
     ):
         with attempt:

@@ -32,7 +32,6 @@ POISON = {
     "a number that no JSON reader has room for": _message("huge", params={"x": "!"}).replace(b'"!"', b"1e999"),
     "nesting without end": DEEP,
     "half a surrogate": _message("half", params={"x": "\ud800"}),
-    "300 KiB": _message("large", params={"x": "x" * 300_000}),
     "neither definition nor container": b'{"name":"neither","spec":{}}',
     "a container, which the queue does not take": json.dumps(
         {"name": "inline", "spec": task("inline")["spec"]}
@@ -40,5 +39,7 @@ POISON = {
     "a definition that is not what it was": _message("old", definitionDigest=f"sha256:{'0' * 64}"),
 }
 """By what is wrong with each: its bytes. The operator has a TaskDefinition `audited`."""
+TOO_LARGE = _message("large", params={"x": "x" * 300_000})
+"""No stream takes it."""
 REASONS = {"inline": "InlineContainerDenied", "old": "DefinitionGone"}
 """Reasons that are public API, by the name in the message."""

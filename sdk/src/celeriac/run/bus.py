@@ -116,7 +116,8 @@ async def _read(js: Any, key: str) -> bytes | None:
     from nats.js.errors import NotFoundError  # noqa: PLC0415 -- as above
 
     try:
-        message = await js.get_last_msg(f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}")
+        # By its subject, which a user of one namespace may: any other read would be of the whole bucket.
+        message = await js.get_last_msg(f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}", direct=True)
     except NotFoundError:
         return None
     return message.data or b""

@@ -24,7 +24,7 @@ from celeriac.wire.dead import DeadLetter, dead_letter
 from celeriac.wire.message import MSG_ID, encode, message_id
 from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM, SUBMISSION, Band, stream_of, submit_subject
 from celeriac_operator.background import end
-from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.connection import Bus, closings_are_errors
 from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.intake import Settings
@@ -248,9 +248,10 @@ async def until(holds: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> No
     async with asyncio.timeout(60):
         while True:
             try:
-                found = holds()
-                if found if isinstance(found, bool) else await found:
-                    return
+                with closings_are_errors():
+                    found = holds()
+                    if found if isinstance(found, bool) else await found:
+                        return
             except (APIError, OSError, TimeoutError, nats.errors.Error):
                 pass
             await asyncio.sleep(0.02)

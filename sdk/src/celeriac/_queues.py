@@ -9,7 +9,7 @@ from celeriac import errors
 from celeriac._api import Api
 from celeriac._queue import Queue, parse_queue
 from celeriac._watch import follow_one
-from celeriac._wire import queues_path
+from celeriac._wire import Call, queues_path
 from celeriac.api.v1alpha1 import StopPolicy
 
 MOST_REASON = 512
@@ -30,6 +30,11 @@ async def stop(api: Api, namespace: str, name: str, policy: StopPolicy, reason: 
     """Have the queue start nothing; with HoldAndDrain also stop what runs."""
     patch = {"spec": {"stopPolicy": policy, "stopReason": reason[:MOST_REASON] or None}}
     return parse_queue(await api.merge(queues_path(namespace, name), patch))
+
+
+async def delete(api: Api, namespace: str, name: str) -> None:
+    """Delete the queue. Raises UnknownQueue."""
+    await api.send(Call("DELETE", queues_path(namespace, name)))
 
 
 async def resume(api: Api, namespace: str, name: str) -> Queue:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import nats.errors
 import structlog
@@ -33,6 +33,22 @@ class BusDown(Exception):  # noqa: N818  it says how things are
     """There is no NATS now; the text says why. What was to be sent was not."""
 
 
+@contextmanager
+def closings_are_errors() -> Iterator[None]:
+    """nats-py cancels who waits for an answer when its connection closes: here that is an error like another.
+
+    Raises:
+        ConnectionError: instead of a cancellation that nobody has asked this task for.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionError("the connection was closed") from None
+
+
 class Bus:
     """A connection that is made for ever anew.
 
@@ -51,6 +67,7 @@ class Bus:
         self._callbacks: list[Callback] = []
         self._untold: list[Callback] = []
         self._news = asyncio.Event()
+        self._told = ""
         NATS_CONFIGURED.set(self.enabled)
         NATS_CONNECTED.set_function(lambda: float(self.connected))
 
@@ -110,18 +127,14 @@ class Bus:
         """Close the connection, if there is one."""
         client, self._client, self._js = self._client, None, None
         if client is not None and not client.is_closed:
-            await client.close()
+            with suppress(ConnectionError), closings_are_errors():
+                await client.close()
 
     async def _look(self) -> None:
         """One look: a client that was closed for good is made anew, and JetStream has to answer."""
         try:
-            if self._client is None or self._client.is_closed:
-                await self._connect()
-            assert self._client is not None and self._js is not None  # noqa: S101  _connect has set them
-            if not self._client.is_connected:
-                raise ConnectionError(self.reason or "the connection is lost")  # what is sent now would pile up
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._js.account_info()
+            with closings_are_errors():
+                await self._ask()
         except (*TROUBLE, ssl.SSLError, ValueError) as error:
             self._down(cut(str(error), 512) or type(error).__name__)
             return
@@ -129,6 +142,15 @@ class Bus:
         if self.reason:
             self._up()
         await self._tell()
+
+    async def _ask(self) -> None:
+        if self._client is None or self._client.is_closed:
+            await self._connect()
+        assert self._client is not None and self._js is not None  # noqa: S101  _connect has set them
+        if not self._client.is_connected:
+            raise ConnectionError(self.reason or "the connection is lost")  # what is sent now would pile up
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self._js.account_info()
 
     async def _connect(self) -> None:
         """A new client. It keeps trying by itself while servers do not answer; that is not waited for here."""
@@ -146,7 +168,8 @@ class Bus:
                     closed_cb=self._closed,
                 )
         except BaseException:
-            await client.close()
+            with suppress(ConnectionError), closings_are_errors():
+                await client.close()
             raise
         self._client, self._js = client, client.jetstream(timeout=ANSWER_SECONDS)
 
@@ -155,7 +178,8 @@ class Bus:
         waiting, self._untold = self._untold, []
         for callback in waiting:
             try:
-                await callback()
+                with closings_are_errors():
+                    await callback()
             except (*TROUBLE, BusDown) as error:
                 log.warning("NATS is there, and what depends on it could not begin", error=cut(str(error), 512))
                 self._untold.append(callback)
@@ -165,7 +189,7 @@ class Bus:
                 self._untold.append(callback)
 
     def _up(self) -> None:
-        self.reason = ""
+        self.reason = self._told = ""
         self._untold = list(self._callbacks)
         log.info("NATS is connected", servers=len(self._options.servers))
 
@@ -175,8 +199,11 @@ class Bus:
         self.reason = reason
 
     async def _error(self, error: Exception) -> None:
-        """What the client tells of: a server's refusal, a connection that could not be made."""
-        log.info("NATS: the client reports an error", error=cut(str(error), 512) or type(error).__name__)
+        """What the client tells of: a server's refusal, a connection that could not be made. Once, not each second."""
+        told = cut(str(error), 512) or type(error).__name__
+        if told != self._told:
+            self._told = told
+            log.info("NATS: the client reports an error", error=told)
 
     async def _disconnected(self) -> None:
         if self._client is not None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
+from celeriac._burial import dead_record, put_dead_record, read_record
 from celeriac.wire.dead import dead_headers
 from celeriac.wire.names import DEAD_STREAM, RESULTS_BUCKET, dead_subject, record_key
-from celeriac.wire.records import RecordKind, TaskRecord
+from celeriac.wire.records import TaskRecord
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.intake.verdict import Bury
 from celeriac_operator.core.names import NAME_REUSED
-
-KEPT = timedelta(days=7)
-"""So long the submitter's ``get()`` can learn of it; the dead letter itself stays until somebody drops it."""
 
 
 class DeadLetters:
@@ -37,7 +35,7 @@ class DeadLetters:
             entry = await (await self._records()).get(record_key(arrival.queue.namespace, arrival.name))
         except KeyNotFoundError:
             return None
-        record = _read(entry)
+        record = read_record(entry)
         return record if record is not None and record.submission == arrival.digest else None
 
     async def bury(self, arrival: Arrival, why: Bury, now: datetime, *, others: bool) -> None:
@@ -61,39 +59,8 @@ class DeadLetters:
         await self._bus.js.publish(subject, arrival.data, stream=DEAD_STREAM, headers=headers)
 
     async def _record(self, arrival: Arrival, name: str, why: Bury, now: datetime) -> None:
-        record = TaskRecord(
-            kind=RecordKind.DEAD,
-            submission=arrival.digest,
-            outcome=why.reason,
-            message=why.message,
-            create_time=arrival.submitted,
-            finish_time=now,
-            expire_time=now + KEPT,
-        )
-        value = record.model_dump_json(by_alias=True, exclude_none=True).encode()
-        records, key = await self._records(), record_key(arrival.queue.namespace, name)
-        try:
-            await records.create(key, value)
-        except KeyWrongLastSequenceError:
-            await _replace_cancel(records, key, value)
+        record = dead_record(arrival.digest, why.reason, why.message, arrival.submitted, now)
+        await put_dead_record(self._bus.js, arrival.queue.namespace, name, record)
 
     async def _records(self) -> KeyValue:
         return await self._bus.js.key_value(RESULTS_BUCKET)
-
-
-async def _replace_cancel(records: KeyValue, key: str, value: bytes) -> None:
-    """A request to cancel what has died is answered; any other record is of a task that was there, and stays."""
-    try:
-        entry = await records.get(key)
-        known = _read(entry)
-        if known is not None and known.kind is RecordKind.CANCEL_REQUESTED:
-            await records.update(key, value, last=entry.revision)
-    except (KeyNotFoundError, KeyWrongLastSequenceError):
-        return  # it has changed just now: whoever changed it knows more
-
-
-def _read(entry: KeyValue.Entry) -> TaskRecord | None:
-    try:
-        return TaskRecord.model_validate_json(entry.value or b"")
-    except ValueError:
-        return None

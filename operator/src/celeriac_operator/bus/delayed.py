@@ -15,6 +15,7 @@ from nats.js.errors import NotFoundError
 
 from celeriac.wire.message import MSG_ID
 from celeriac.wire.names import (
+    CLIENT_ID,
     DEAD_ORIGIN,
     DELAYED_STREAM,
     SUBMIT_TIME_HEADER,
@@ -29,8 +30,6 @@ from celeriac_operator.core.intake.arrival import Arrival, arrival
 
 NEAR = timedelta(seconds=30)
 """A minute's messages are taken in so long before it begins: their Tasks wait 30 to 90 seconds."""
-CLIENT_ID = "Celeriac-Client-Id"
-"""Header of a delayed message: the Nats-Msg-Id that the client gave it."""
 
 Place = tuple[Band, int]
 """Band and minute."""

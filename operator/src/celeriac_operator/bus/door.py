@@ -10,7 +10,7 @@ import structlog
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import end
-from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.connection import Bus, closings_are_errors
 from celeriac_operator.bus.intake import AT_ONCE, TROUBLE, Intake, Settings
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.streams import Streams
@@ -79,7 +79,8 @@ class Door:
 
     async def _look_and_go_on(self) -> None:
         try:
-            await self._look()
+            with closings_are_errors():
+                await self._look()
         except TROUBLE as error:
             log.warning("the streams cannot be looked at", error=cut(str(error), 512) or type(error).__name__)
         except Exception as error:

@@ -20,14 +20,14 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import NotFoundError
 
+from celeriac._pull import pull
 from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.wire.names import BANDS, Band, consumer_of, stream_of, submit_subject
 from celeriac_operator.background import end
 from celeriac_operator.bus.carried import Carried, FromQueue, from_queue
-from celeriac_operator.bus.connection import Bus, BusDown
+from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors
 from celeriac_operator.bus.delayed import Delayed
 from celeriac_operator.bus.maker import Maker, Tools
-from celeriac_operator.bus.pull import pull
 from celeriac_operator.bus.streams import DEFAULT_TASKS
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.answer import pause
@@ -191,7 +191,8 @@ class Intake:
     async def _make(self, carried: Carried) -> None:
         async with self._making:
             try:
-                seconds = await self._maker.make(carried)
+                with closings_are_errors():
+                    seconds = await self._maker.make(carried)
                 self._failures = 0
             except TROUBLE as error:
                 self._failures += 1
@@ -220,7 +221,8 @@ class Intake:
         seconds = pause(self._failures)
         log.warning("a message could not be taken in, and comes again", queue=str(self.queue), seconds=seconds, why=why)
         try:
-            await self._maker.again(carried, seconds)
+            with closings_are_errors():
+                await self._maker.again(carried, seconds)
         except (nats.errors.Error, OSError, TimeoutError):
             log.info("it comes again when the time to acknowledge it is over", queue=str(self.queue))
         return seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from celeriac.cli import _cron, _deeds, _doctor, _exit, _history, _list, _queues, _run, _submit
+from celeriac.cli import _cron, _dead, _deeds, _doctor, _exit, _history, _list, _queues, _run, _submit
 from celeriac.cli._flags import Common, ContextOption, NamespaceOption, Output, OutputOption
 
 app = typer.Typer(
@@ -38,10 +38,11 @@ app.command("cancel")(_deeds.cancel)
 app.command("retry")(_deeds.retry)
 app.command("why")(_deeds.why)
 app.command("history")(_history.history)
-app.command("queues")(_queues.queues)
+app.add_typer(_queues.app, name="queues")
 app.command("pause")(_queues.pause)
 app.command("resume")(_queues.resume)
 app.command("drain")(_queues.drain)
 app.add_typer(_cron.app, name="cron")
+app.add_typer(_dead.app, name="dead")
 app.command("doctor")(_doctor.doctor)
 app.command("version")(_doctor.version)

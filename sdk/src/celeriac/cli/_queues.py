@@ -1,23 +1,32 @@
-"""The commands about queues: queues, pause, resume, drain."""
+"""The commands about queues: queues, queues delete, pause, resume, drain."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, nullcontext, suppress
 from typing import Annotated, Any
 
 import typer
 from rich.status import Status
 
-from celeriac import _queues, errors
+from celeriac import _dead_letters, _queues, errors
 from celeriac._async_client import AsyncClient
 from celeriac._explain import duration
 from celeriac._queue import Queue
 from celeriac.api.v1alpha1 import API_VERSION
 from celeriac.cli._console import err, say, write
-from celeriac.cli._flags import Common, Output, command, parse_duration
+from celeriac.cli._flags import (
+    Common,
+    ContextOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    command,
+    parse_duration,
+)
 from celeriac.cli._print import print_columns, print_data
 
 QueueName = Annotated[str, typer.Argument(help="Name of the TaskQueue.", metavar="QUEUE")]
@@ -25,8 +34,11 @@ Reason = Annotated[str, typer.Option(help="Why, for people: waiting tasks say it
 HEADINGS = ["NAME", "STATE", "RUNNING", "QUEUED", "OLDEST", "RATE", "WHY"]
 
 
+app = typer.Typer(invoke_without_command=True)
+
+
 @command
-def queues(
+def _list_queues(
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of every namespace.")] = False,
     *,
     common: Common,
@@ -34,6 +46,51 @@ def queues(
     """List the TaskQueues, and how full each is."""
     with common.client() as client:
         _print(client.queues(all_namespaces=all_namespaces), common.output, namespaces=all_namespaces)
+
+
+@app.callback()
+def queues(
+    ctx: typer.Context,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of every namespace.")] = False,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List the TaskQueues, and how full each is."""
+    ctx.obj = Common(namespace, context, output).after(ctx.obj)
+    if ctx.invoked_subcommand is None:
+        own = {"namespace": None, "context": None, "output": Output.TABLE}  # they are in ctx.obj now
+        _list_queues(ctx, all_namespaces=all_namespaces, **own)
+
+
+@command
+def delete(
+    queue: QueueName,
+    *,
+    purge: Annotated[bool, typer.Option("--purge", help="Make dead letters of the messages that wait for it.")] = False,
+    common: Common,
+) -> None:
+    """Delete a TaskQueue. Messages that wait for it stay, for a queue of the same name, unless --purge is given."""
+    namespace, count = asyncio.run(_delete(common, queue, purge))
+    write(f"taskqueue.celeriac.dev/{queue} deleted")
+    if purge:
+        say(f"{count} message(s) are dead letters now: `celeriac dead list -n {namespace} --queue {queue}`.")
+
+
+async def _delete(common: Common, queue: str, purge: bool) -> tuple[str, int]:
+    """One that is gone already is purged all the same: the command can be repeated."""
+    async with AsyncClient(common.namespace, common.context) as client:
+        namespace = await client._in(None)
+        if not purge:
+            await _queues.delete(client._api, namespace, queue)
+            return namespace, 0
+        async with _dead_letters.connection(os.environ) as nats:
+            with suppress(errors.UnknownQueue):
+                await _queues.delete(client._api, namespace, queue)
+            return namespace, await _dead_letters.bury_rest(nats, namespace, queue)
+
+
+app.command("delete")(delete)
 
 
 @command

@@ -41,6 +41,8 @@ DEAD_BAND = "Celeriac-Band"
 """Header of a dead letter: the priority band that the message was published to."""
 SUBMIT_TIME_HEADER = "Celeriac-Submit-Time"
 """Header of a message that the operator keeps: when the queue's stream took it, RFC 3339."""
+CLIENT_ID = "Celeriac-Client-Id"
+"""Header of a delayed message: the Nats-Msg-Id that the client gave it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -74,7 +74,10 @@ bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/ben
 bench-admission: init ## what admission costs as the backlog grows; needs no cluster
 	@$(PYTHON) -m e2e.bench.admission
 
+bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
+	@$(PYTHON) -m e2e.bench.messages
+
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-scale
+.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-messages bench-scale

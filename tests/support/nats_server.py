@@ -29,10 +29,12 @@ class NatsServer:
     Args:
         directory: where the configuration, the store and the log are.
         extra: more lines of the configuration, such as users and their permissions.
+        sync_always: every write is on the disk before it is acknowledged; else now and then, as NATS' default is.
     """
 
-    def __init__(self, directory: Path, extra: str = "") -> None:
+    def __init__(self, directory: Path, extra: str = "", *, sync_always: bool = True) -> None:
         self.directory, self.extra = directory, extra
+        self.sync = "always" if sync_always else "2m"
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +52,7 @@ class NatsServer:
         config = self.directory / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream: {{store_dir: "{self.directory / "store"}", sync_interval: always}}\n{self.extra}\n'
+            f'jetstream: {{store_dir: "{self.directory / "store"}", sync_interval: {self.sync}}}\n{self.extra}\n'
         )
         log = (self.directory / "nats.log").open("ab")
         with log:
@@ -97,9 +99,9 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(directory: Path, extra: str = "") -> Iterator[NatsServer]:
+def nats_server(directory: Path, extra: str = "", *, sync_always: bool = True) -> Iterator[NatsServer]:
     """A running server, ended at the end."""
-    server = NatsServer(directory, extra)
+    server = NatsServer(directory, extra, sync_always=sync_always)
     server.start()
     try:
         yield server

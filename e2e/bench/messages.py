@@ -1,8 +1,8 @@
-"""Messages accepted a second: `python -m e2e.bench.messages`, or `make bench-messages`. Its own nats-server, no cluster.
+"""Messages accepted a second: `python -m e2e.bench.messages`, or `make bench-messages`. It needs no cluster.
 
-`submit_many` against what nats-py alone publishes: the same bytes, to the same stream, as its `publish_async` allows,
-with as many acknowledgements open. The two take turns, every other round begins with the other, and the ratio is taken
-within a round. The server syncs every write, as the chart's does, unless --no-sync is given.
+`submit_many` against what nats-py alone publishes with `publish_async`: messages of the same kind, made beforehand, to
+the same stream of a nats-server of its own. The two take turns, every other round begins with the other, and the ratio
+is taken within a round. The server syncs every write, as the chart's does, unless --no-sync is given.
 """
 
 import asyncio
@@ -26,13 +26,12 @@ from tests.support.nats_server import nats_server
 
 from celeriac import AsyncClient, TaskOptions
 from celeriac._letter import Letter, letter_of
-from celeriac._mailing import MOST_LETTERS
 from celeriac._request import request_of
 from celeriac.wire.names import stream_of, submit_subjects
 
 NAMESPACE, QUEUE = "bench", "default"
 PENDING = 4000
-"""Acknowledgements that nats-py leaves open by default; with the 512 that submit_many leaves open it is slower."""
+"""Acknowledgements that nats-py leaves open by default; submit_many leaves 512 open."""
 TARGET = 0.5
 
 

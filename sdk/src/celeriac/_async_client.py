@@ -18,7 +18,7 @@ from celeriac import _backfill, _crons, _evidence, _logs, _queues, _tasks, error
 from celeriac._api import Api
 from celeriac._backfill import BackfillRun
 from celeriac._cron_task import CronTask
-from celeriac._door import ANY, Door, Identity, Submitted
+from celeriac._door import ANY, Door, Identity, Outcome, Submitted
 from celeriac._explain import Explanation, explain
 from celeriac._kubernetes_door import KubernetesDoor, submitted
 from celeriac._nats_options import NatsOptions
@@ -96,9 +96,7 @@ class AsyncClient:
             nats_url = ""
         options = NatsOptions.from_env(os.environ)
         options = options if nats_url is None else replace(options, url=nats_url)
-        self._door: Door = (
-            _jetstream_door(options, self._configured_namespace) if options.enabled else KubernetesDoor(self._api)
-        )
+        self._door = _jetstream_door(options, self._fallback) if options.enabled else KubernetesDoor(self._api)
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,12 +156,7 @@ class AsyncClient:
         block: wait for room where a queue is full. timeout: at most so many seconds for all of them; None: for ever.
         """
         done = await self._door.submit_many(requests, await self.namespace(), Room.of(block, timeout), concurrency)
-        return [
-            AsyncSubmission(request, None, self._handle(outcome))
-            if isinstance(outcome, Submitted)
-            else AsyncSubmission(request, outcome)
-            for request, outcome in done
-        ]
+        return [self._submission(request, outcome) for request, outcome in done]
 
     async def get(self, name: str, *, namespace: str | None = None) -> Task:
         """The task as it is now. Raises TaskNotFound.
@@ -320,7 +313,7 @@ class AsyncClient:
         """The API server, which is connected to when it is first asked something."""
         return Api(self._transport or _default_transport(*self._source))
 
-    async def _configured_namespace(self) -> str:
+    async def _fallback(self) -> str:
         """The kubeconfig's namespace; default where there is no cluster to ask about."""
         try:
             return await self._api.transport.namespace()
@@ -335,13 +328,17 @@ class AsyncClient:
             await _tasks.check_definition(self._api, request.namespace or namespace, request.definition)
         return await self._door.submit(request, namespace, room or Room())
 
-    def _handle(self, task: Submitted) -> AsyncTaskHandle:
-        return AsyncTaskHandle(self, task.name, task.namespace, task.identity.uid, identity=task.identity)
+    def _submission(self, request: TaskRequest | TaskOptions, outcome: Outcome) -> AsyncSubmission:
+        if isinstance(outcome, Submitted):
+            return AsyncSubmission(request, None, self._handle(outcome))
+        return AsyncSubmission(request, outcome)
+
+    def _handle(self, task: Submitted, door: Door | None = None) -> AsyncTaskHandle:
+        return AsyncTaskHandle(self, task.name, task.namespace, identity=task.identity, door=door)
 
     def _kubernetes_handle(self, task: Task) -> AsyncTaskHandle:
         """A handle to a Task that is the API server's, whatever door other tasks go through."""
-        door, made = KubernetesDoor(self._api), submitted(task)
-        return AsyncTaskHandle(self, made.name, made.namespace, made.identity.uid, identity=made.identity, door=door)
+        return self._handle(submitted(task), KubernetesDoor(self._api))
 
 
 class AsyncTaskHandle:
@@ -360,9 +357,8 @@ class AsyncTaskHandle:
         self._client = client
         self._door = door or client._door
         self._identity = identity or Identity(uid=uid)
-        self.name = name
-        self.namespace = namespace
-        self.uid = uid
+        self.name, self.namespace = name, namespace
+        self.uid = self._identity.uid
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.namespace}/{self.name}>"

@@ -95,6 +95,11 @@ def _name_reused(task: Task) -> errors.CeleriacError:
     )
 
 
+def _invalid_task(task: Task) -> errors.CeleriacError:
+    why = _why(task, "the API server refuses it")
+    return errors.InvalidTask(f"{_called(task)} is not valid: {why}. Correct it and submit again.")
+
+
 def _dead(task: Task) -> errors.CeleriacError:
     """A message that became no Task."""
     why = _why(task, "no message")
@@ -123,6 +128,9 @@ _BY_OUTCOME = {
     "DefinitionNotFound": _unknown_definition,
     "DefinitionGone": _unknown_definition,
     "NameReused": _name_reused,
+    "InvalidTask": _invalid_task,
+    "MalformedMessage": _invalid_task,
+    "TooOld": _expired,
     "InvalidParams": _invalid_params,
     "InlineContainerDenied": _inline_denied,
     "ResultInvalid": _result_invalid,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import nats.errors
 import nats.js.errors
@@ -15,12 +16,15 @@ from celeriac import errors
 from celeriac._bucket import no_bucket
 from celeriac._nats import ANSWER_SECONDS, Nats
 from celeriac._nats_refusals import is_full
+from celeriac._task import parse_time
 from celeriac.api.v1alpha1 import ResultRef
 from celeriac.wire.names import PAYLOADS_BUCKET
 
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 """A larger result is not fetched: it would be read into memory."""
 FETCH_SECONDS = 60.0
+YOUNG = timedelta(minutes=30)
+"""An object that nothing names is collected when it is an hour old; half of it is for clocks that differ."""
 _SUBJECT = f"$O.{PAYLOADS_BUCKET}"
 
 
@@ -36,9 +40,9 @@ class Payloads:
         self._store: tuple[Client, ObjectStore] | None = None
 
     async def put(self, ref: ResultRef, data: bytes) -> None:
-        """Store the data under the reference's key, unless it is there: the key has the digest in it.
+        """Store the data under the reference's key, which has the digest in it, unless it was stored just now.
 
-        Raises QueueFull: the store is.
+        What is older is stored anew: it may be about to be collected. Raises QueueFull: the store is full.
         """
 
         async def write(client: Client) -> None:
@@ -47,6 +51,9 @@ class Payloads:
                 return
             try:
                 await store.put(ref.key, data)
+            except nats.errors.TimeoutError:
+                if not await _has(store, ref):  # it is there, and what it replaced is not this user's to purge
+                    raise
             except nats.js.errors.ServiceUnavailableError as error:
                 if not is_full(error.code or 0, error.err_code or 0, error.description or ""):
                     raise
@@ -90,10 +97,11 @@ class Payloads:
 
 
 async def _has(store: ObjectStore, ref: ResultRef) -> bool:
-    """Is the object there, whole?"""
+    """Is the object there, whole, and young enough to be left alone by whoever collects objects?"""
     try:
         info = await store.get_info(ref.key)
     except nats.js.errors.NotFoundError:
         return False
     stored = base64.urlsafe_b64decode((info.digest or "").removeprefix("SHA-256="))
-    return info.size == ref.size and f"sha256:{stored.hex()}" == ref.digest
+    age = datetime.now(UTC) - parse_time(info.mtime or "1970-01-01T00:00:00Z")
+    return info.size == ref.size and f"sha256:{stored.hex()}" == ref.digest and abs(age) < YOUNG

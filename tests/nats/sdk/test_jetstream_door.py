@@ -126,8 +126,9 @@ async def test_a_message_that_is_too_large_is_refused_and_the_connection_lives(c
         ("NameReused", errors.AlreadyExists, "another task has its name"),
         ("DefinitionGone", errors.UnknownDefinition, "no such column"),
         ("DefinitionNotFound", errors.UnknownDefinition, "no such column"),
-        ("InvalidTask", errors.TaskFailed, r"became no Task \(InvalidTask\): no such column.*dead letters"),
-        ("SomethingNew", errors.TaskFailed, "SomethingNew"),
+        ("InvalidTask", errors.InvalidTask, "is not valid: no such column. Correct it"),
+        ("TooOld", errors.TaskExpired, "no such column"),
+        ("SomethingNew", errors.TaskFailed, r"became no Task \(SomethingNew\): no such column.*dead letters"),
     ],
 )
 async def test_a_dead_letter_is_raised(

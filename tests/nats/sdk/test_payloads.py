@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 
 import pytest
 from tests.support.nats_operator import FakeOperator
@@ -48,6 +49,23 @@ async def test_the_same_large_params_are_stored_once(client: AsyncClient, operat
     mine = [each for each in await store.list() if each.name and each.name.startswith(f"{operator.namespace}.")]
 
     assert (True, 1) == (all(one.ok for one in done), len(mine))
+
+
+async def test_large_params_that_are_old_are_stored_anew(
+    client: AsyncClient, operator: FakeOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be about to be collected."""
+    [one] = await client.submit_many([{"definition": "d", "params": LARGE}])
+    [message] = await operator.take()
+    store = await operator.js.object_store(PAYLOADS_BUCKET)
+    before = await store.get_info(message.spec["paramsRef"]["key"])
+    monkeypatch.setattr("celeriac._payloads.YOUNG", timedelta(0))
+    await client.submit(definition="d", params=LARGE)
+    after = await store.get_info(message.spec["paramsRef"]["key"])
+
+    assert one.ok
+    assert (before.digest, before.size) == (after.digest, after.size)
+    assert before.nuid != after.nuid
 
 
 async def test_params_over_16_mib_are_refused(client: AsyncClient, operator: FakeOperator) -> None:

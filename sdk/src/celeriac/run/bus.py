@@ -85,8 +85,13 @@ class Bus:
         except LookupError:
             raise
         except Exception as error:  # whatever goes wrong with NATS, the attempt goes on without
-            detail = self._trouble if isinstance(error, TimeoutError) else type(error).__name__
-            raise BusDown(f"NATS cannot be used: {detail}") from None
+            raise BusDown(f"NATS cannot be used: {self._detail(error)}") from None
+
+    def _detail(self, error: Exception) -> str:
+        """What went wrong; texts of NATS are left out, as they can hold what was sent."""
+        if isinstance(error, ImportError):
+            return f"{error}; install celeriac[nats] in the image"
+        return self._trouble if isinstance(error, TimeoutError) else type(error).__name__
 
 
 async def _create(js: Any, key: str, data: bytes) -> bytes | None:

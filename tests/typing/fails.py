@@ -34,6 +34,7 @@ thumbnail.delay("a", "b")  # refused: width is a number
 thumbnail.delay("a", height=1)  # refused: no such parameter
 thumbnail.request(1)  # refused: path is a string
 thumbnail.options(countdown="soon")  # refused: no duration
+thumbnail.options(block="yes")  # refused: yes or no
 thumbnail.options(cuontdown=1)  # refused: no such option
 thumbnail.options(countdown=1).delay(1)  # refused: options change no types
 thumbnail.options(priority="high").delay("a")  # refused: a number

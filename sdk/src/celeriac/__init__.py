@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         TaskSpec,
         TaskStatus,
     )
-    from celeriac.api.v1alpha1.container import DefinitionEnvVar
+    from celeriac.api.v1alpha1.container import EnvVarSource, KeySelector
     from celeriac.api.v1alpha1.definition import PodOptions
     from celeriac.app.application import App
     from celeriac.app.context import Context
@@ -82,7 +82,7 @@ __all__ = [
     "CronTaskSpec",
     "CronTaskStatus",
     "Deadlines",
-    "DefinitionEnvVar",
+    "EnvVarSource",
     "ExitCodes",
     "Explanation",
     "Failure",
@@ -90,6 +90,7 @@ __all__ = [
     "InlineContainerDenied",
     "InvalidParams",
     "InvalidTask",
+    "KeySelector",
     "LogsUnavailable",
     "NotInstalled",
     "Phase",
@@ -136,7 +137,7 @@ _HOMES = {
     "celeriac._queue": ("Queue",),
     "celeriac._request": ("TaskOptions", "TaskRequest"),
     "celeriac._task": ("Task",),
-    "celeriac.api.v1alpha1.container": ("DefinitionEnvVar",),
+    "celeriac.api.v1alpha1.container": ("EnvVarSource", "KeySelector"),
     "celeriac.api.v1alpha1.definition": ("PodOptions",),
     "celeriac.app.application": ("App",),
     "celeriac.app.context": ("Context",),

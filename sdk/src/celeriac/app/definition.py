@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from celeriac.api.v1alpha1 import API_VERSION, Deadlines, Defaults, TaskDefinitionSpec
-from celeriac.api.v1alpha1.container import DefinitionContainer, DefinitionEnvVar
+from celeriac.api.v1alpha1.container import DefinitionContainer, DefinitionEnvVar, EnvVarSource
 from celeriac.app.application import App
 from celeriac.app.function import TaskFunction
 from celeriac.app.retry import with_final_rule
@@ -82,11 +82,13 @@ def _spec(
     )
 
 
-def _env(env: Mapping[str, str | DefinitionEnvVar] | None) -> tuple[DefinitionEnvVar, ...] | None:
+def _env(env: Mapping[str, str | EnvVarSource] | None) -> tuple[DefinitionEnvVar, ...] | None:
     if not env:
         return None
     return tuple(
-        DefinitionEnvVar(name=name, value=value) if isinstance(value, str) else value.model_copy(update={"name": name})
+        DefinitionEnvVar(name=name, value=value)
+        if isinstance(value, str)
+        else DefinitionEnvVar(name=name, value_from=value)
         for name, value in env.items()
     )
 

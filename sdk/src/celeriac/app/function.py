@@ -14,6 +14,7 @@ from celeriac.app.context import Context
 from celeriac.app.options import CallOptions, TaskSettings, checked_call
 from celeriac.app.routes import queue_of
 from celeriac.app.signature import Signature
+from celeriac.app.submitting import Waiting
 
 if TYPE_CHECKING:
     from celeriac._client import TaskHandle
@@ -116,11 +117,11 @@ class TaskCall(Generic[P, R]):
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Submit the task. Raises InvalidParams before anything is sent, and what ``Client.submit`` raises."""
-        return self._task.app.submitter.submit(self.request(*args, **kwargs), self._parse)
+        return self._task.app.submitter.submit(self.request(*args, **kwargs), self._parse, self._waiting)
 
     async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """The same as ``delay``, for a program that runs on asyncio."""
-        return await self._task.app.submitter.asubmit(self.request(*args, **kwargs), self._parse)
+        return await self._task.app.submitter.asubmit(self.request(*args, **kwargs), self._parse, self._waiting)
 
     def request(self, *args: P.args, **kwargs: P.kwargs) -> TaskRequest:
         """The request that ``delay`` would submit. Raises InvalidParams, InvalidTask."""
@@ -140,7 +141,11 @@ class TaskCall(Generic[P, R]):
             namespace=options.get("namespace") or task.app.namespace,
         )
         request: dict[str, Any] = {**options, **chosen, "definition": task.definition, "params": params}
-        return TaskRequest(**request)
+        return TaskRequest(**{name: value for name, value in request.items() if name not in ("block", "timeout")})
+
+    @property
+    def _waiting(self) -> Waiting:
+        return Waiting(self._options.get("block", False), self._options.get("timeout"))
 
     @property
     def _parse(self) -> Callable[[Any], R]:

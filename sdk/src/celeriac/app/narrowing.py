@@ -1,11 +1,12 @@
 """What a JSON Schema took and another does not take any more. Pure.
 
-It knows what pydantic writes of Python types. What it cannot judge it reports: a check that is silent about what it does
-not understand is worth nothing.
+It knows what pydantic writes of Python types. What it cannot judge it reports: a check that is silent about what it
+does not understand is worth nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -168,11 +169,12 @@ def _object(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterato
 def _array(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterator[Narrowing]:
     old, new = pair.old, pair.new
     before, now = old.get("prefixItems", []), new.get("prefixItems", [])
-    for index in range(max(len(before), len(now))):
+    longest = old.get("maxItems", math.inf)
+    for index in range(int(min(max(len(before), len(now)), longest))):
         old_item = before[index] if index < len(before) else old.get("items", True)
         new_item = now[index] if index < len(now) else new.get("items", True)
         yield from _compare(pair.with_parts(old_item, new_item), f"{path}[{index}]", seen)
-    if not before or "items" in new:
+    if longest > len(before) and (not before or "items" in new):
         yield from _compare(pair.with_parts(old.get("items", True), new.get("items", True)), f"{path}[]", seen)
 
 

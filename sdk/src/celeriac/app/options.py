@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # the runner imports this module, and models take a while to 
     from datetime import datetime, timedelta
 
     from celeriac._policy import Deadlines, Resources, Retry
-    from celeriac.api.v1alpha1.container import DefinitionEnvVar
+    from celeriac.api.v1alpha1.container import EnvVarSource
     from celeriac.api.v1alpha1.definition import PodOptions, WarmOptions, WorkerOptions
 
 
@@ -18,8 +18,8 @@ class SharedSettings(TypedDict, total=False):
 
     image: str | None
     """Image that has the SDK and the function's code. A task without one has no TaskDefinition."""
-    env: Mapping[str, str | DefinitionEnvVar] | None
-    """Environment variables: plain values, or DefinitionEnvVar for those of Secrets and ConfigMaps."""
+    env: Mapping[str, str | EnvVarSource] | None
+    """Environment variables: plain values, or where in a Secret or ConfigMap the value is."""
     resources: Resources | None
     """Requests and limits of the container."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None
@@ -66,7 +66,11 @@ class TaskSettings(SharedSettings, total=False):
 
 
 class CallOptions(TypedDict, total=False):
-    """The keyword arguments of a task's ``options``; :class:`celeriac.TaskRequest` says what each of them is."""
+    """The keyword arguments of a task's ``options``.
+
+    :class:`celeriac.TaskRequest` says what each of them is, but for ``block`` (wait for room where the queue is full)
+    and ``timeout`` (for at most so many seconds; None: for ever), which are of the call and not of the task.
+    """
 
     name: str | None
     key: str | None
@@ -87,6 +91,8 @@ class CallOptions(TypedDict, total=False):
     suspend: bool | None
     labels: Mapping[str, str] | None
     annotations: Mapping[str, str] | None
+    block: bool
+    timeout: float | None
 
 
 def merged(shared: SharedSettings, own: TaskSettings) -> TaskSettings:

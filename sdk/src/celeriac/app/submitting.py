@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -13,13 +14,23 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """What a call does where the queue is full."""
+
+    block: bool = False
+    """Wait for room."""
+    timeout: float | None = None
+    """Seconds to wait at most; None: for ever."""
+
+
 class Submitter(Protocol):
     """Takes requests and gives handles."""
 
-    def submit(self, request: TaskRequest, parse: Callable[[Any], R]) -> TaskHandle[R]:
+    def submit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TaskHandle[R]:
         """Submit it. Raises what ``Client.submit`` raises."""
 
-    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R]) -> TaskHandle[R]:
+    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TaskHandle[R]:
         """The same, for a program that runs on asyncio."""
 
     def close(self) -> None:
@@ -45,20 +56,21 @@ class ClientSubmitter:
             self._client, self._process = self._make(), os.getpid()
         return self._client
 
-    def submit(self, request: TaskRequest, parse: Callable[[Any], R]) -> TaskHandle[R]:
+    def submit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TaskHandle[R]:
         from celeriac._client import TaskHandle  # noqa: PLC0415 -- the runner imports this module and needs no client
 
         client = self.client
-        return TaskHandle(client._loop, client._loop.run(client._async.submit(request)), parse)
+        made = client._async.submit(request, block=waiting.block, timeout=waiting.timeout)
+        return TaskHandle(client._loop, client._loop.run(made), parse)
 
-    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R]) -> TaskHandle[R]:
+    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TaskHandle[R]:
         import asyncio  # noqa: PLC0415 -- as above
 
         from celeriac._client import TaskHandle  # noqa: PLC0415 -- as above
 
         client = self.client
-        handle = await asyncio.wrap_future(client._loop.start(client._async.submit(request)))
-        return TaskHandle(client._loop, handle, parse)
+        made = client._async.submit(request, block=waiting.block, timeout=waiting.timeout)
+        return TaskHandle(client._loop, await asyncio.wrap_future(client._loop.start(made)), parse)
 
     def close(self) -> None:
         if self._client is not None and self._process == os.getpid():

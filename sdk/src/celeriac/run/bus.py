@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from celeriac._loop import LoopThread
 from celeriac._nats_options import NatsOptions, connect_arguments
+from celeriac.run.bus_down import BusDown
 from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET
 
 T = TypeVar("T")
@@ -19,10 +20,6 @@ WRONG_LAST_SEQUENCE = 10071
 """JetStream's code for: the key is there already."""
 PUBLISH_SECONDS = 2.0
 """One try to publish; within the time that a call may take, there are several."""
-
-
-class BusDown(Exception):  # noqa: N818 -- names what it is, as the other errors do
-    """NATS did not answer in time."""
 
 
 class Bus:
@@ -88,8 +85,13 @@ class Bus:
         except LookupError:
             raise
         except Exception as error:  # whatever goes wrong with NATS, the attempt goes on without
-            detail = self._trouble if isinstance(error, TimeoutError) else type(error).__name__
-            raise BusDown(f"NATS cannot be used: {detail}") from None
+            raise BusDown(f"NATS cannot be used: {self._detail(error)}") from None
+
+    def _detail(self, error: Exception) -> str:
+        """What went wrong; texts of NATS are left out, as they can hold what was sent."""
+        if isinstance(error, ImportError):
+            return f"{error}; install celeriac[nats] in the image"
+        return self._trouble if isinstance(error, TimeoutError) else type(error).__name__
 
 
 async def _create(js: Any, key: str, data: bytes) -> bytes | None:

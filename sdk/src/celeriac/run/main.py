@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from celeriac._nats_options import NatsOptions
 from celeriac.app.exit_code import ExitCode
 from celeriac.app.interruptions import CancelRequested
 from celeriac.run.environment import Environment, read_environment
@@ -67,12 +66,13 @@ def _location(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[str, st
 
 def _bus(environment: Environment, env: Mapping[str, str]) -> Bus | None:
     """NATS, where there is one and the operator said whose attempt this is; connecting has begun."""
-    options = NatsOptions.from_env(env)
-    if not options.enabled or environment.uid is None:
+    if not env.get("CELERIAC_NATS_URL") or environment.uid is None:
         return None
-    from celeriac.run.bus import Bus  # noqa: PLC0415 -- not needed without NATS
+    from celeriac._nats_options import NatsOptions  # noqa: PLC0415 -- not needed without NATS
+    from celeriac.run.bus import Bus  # noqa: PLC0415 -- as above
 
-    return Bus(options)
+    options = NatsOptions.from_env(env)
+    return Bus(options) if options.enabled else None
 
 
 def _outcome(

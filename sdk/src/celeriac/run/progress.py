@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from celeriac.run.environment import Environment
-from celeriac.wire.events import TaskEvent
+from celeriac.wire.canonical import canonical_json
 from celeriac.wire.names import event_subject
 
 EVERY_SECONDS = 0.5
@@ -35,14 +35,14 @@ class Progress:
             return
         self._last = now
         of = self._environment
-        event = TaskEvent(
-            time=datetime.now(UTC),
-            task_uid=of.uid,
-            phase="Running",
-            reason="Progress",
-            message=text[:LONGEST_TEXT],
-            attempt=of.attempt,
-            progress=fraction,
-        )
-        data = event.model_dump_json(by_alias=True, exclude_none=True).encode()
+        event = {  # a TaskEvent, not by the model: its import would be the function's to wait for
+            "time": datetime.now(UTC).isoformat(),
+            "taskUid": of.uid,
+            "phase": "Running",
+            "reason": "Progress",
+            "message": text[:LONGEST_TEXT].encode(errors="replace").decode(),
+            "attempt": of.attempt,
+            "progress": fraction,
+        }
+        data = canonical_json(event)
         self._publish(event_subject(of.namespace, of.task, "Progress"), data)

@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from celeriac.app.exit_code import ExitCode
-from celeriac.run.bus import Bus, BusDown
+from celeriac.run.bus_down import BusDown
 from celeriac.run.environment import MAX_RESULT_BYTES, Environment
 from celeriac.run.outcome import Failed, Outcome, Stopped, Succeeded, cut, invalid_result
 from celeriac.run.storable import unstorable
+from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.names import PAYLOADS_BUCKET, attempt_key, result_object
 
 if TYPE_CHECKING:
-    from celeriac.wire.records import AttemptRecord
+    from celeriac.run.bus import Bus
 
 RECORD_SECONDS = 5.0
 """How long a record may take; without NATS the operator learns the outcome from the pod all the same."""
@@ -72,7 +73,7 @@ def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus
     assert environment.uid is not None  # noqa: S101 -- the caller has looked
     key = result_object(environment.namespace, environment.uid, environment.attempt)
     try:
-        if bus.read(_key(environment), RECORD_SECONDS) is None:  # a zombie must not write over what was recorded
+        if bus.read(_key(environment), PAYLOAD_SECONDS) is None:  # a zombie must not write over what was recorded
             bus.put_payload(key, data, PAYLOAD_SECONDS)
     except BusDown as error:
         lost = f"The function returned, but its result of {len(data):,} bytes could not be stored: {error}"
@@ -85,7 +86,7 @@ def _recorded(made: Report, environment: Environment, bus: Bus) -> bool:
     """Whether the outcome stands: it is recorded, or could not be, and then the pod tells it. False: another's does."""
     if environment.uid is None:
         return True
-    record = canonical_json(_record(made, environment).to_wire())
+    record = canonical_json(record_of(made, environment, datetime.now(UTC)))
     try:
         existing = bus.create(_key(environment), record, RECORD_SECONDS)
     except BusDown as error:
@@ -99,47 +100,36 @@ def _recorded(made: Report, environment: Environment, bus: Bus) -> bool:
     return False
 
 
-def _record(made: Report, environment: Environment) -> AttemptRecord:
-    from celeriac.wire.records import AttemptRecord, Author  # noqa: PLC0415 -- models take a while to import
-
+def record_of(made: Report, environment: Environment, now: datetime) -> dict[str, Any]:
+    """The AttemptRecord as it is on the wire; not by the model, whose import takes longer than a short attempt."""
     failed = made.outcome if isinstance(made.outcome, Failed) else None
-    return AttemptRecord.model_validate(
-        {
-            "author": Author.RUNNER,
-            "taskUid": environment.uid,
-            "attempt": environment.attempt,
-            "podUID": environment.pod_uid,
-            "failure": failed.failure if failed else None,
-            "exitCode": failed.exit_code if failed else 0,
-            "message": failed.message if failed else "",
-            "result": made.result,
-            "finishTime": datetime.now(UTC),
-        }
-    )
+    record = {
+        "author": "Runner",
+        "taskUid": environment.uid,
+        "attempt": environment.attempt,
+        "podUID": environment.pod_uid,
+        "failure": failed.failure if failed else None,
+        "exitCode": int(failed.exit_code) if failed else 0,
+        "message": failed.message if failed else "",
+        "result": made.result,
+        "finishTime": now.isoformat(),
+    }
+    return {name: value for name, value in record.items() if value is not None}
 
 
 def _is_ours(existing: bytes, environment: Environment) -> bool:
     """Whether it is this pod's record: the answer to an earlier try was lost."""
-    record = _parsed(existing)
-    return record is not None and record.author == "Runner" and record.pod_uid == environment.pod_uid is not None
+    record = parse_record(existing)
+    return record.get("author") == "Runner" and record.get("podUID") == environment.pod_uid is not None
 
 
 def _by_whom(existing: bytes) -> str:
-    record = _parsed(existing)
-    if record is None:
+    record = parse_record(existing)
+    if not record:
         return "and its record was collected"
-    if record.author == "Runner":
-        return f"by pod {record.pod_uid}"
-    return f"by the operator ({record.failure or 'Succeeded'})"
-
-
-def _parsed(existing: bytes) -> AttemptRecord | None:
-    from celeriac.wire.records import AttemptRecord  # noqa: PLC0415 -- as above
-
-    try:
-        return AttemptRecord.model_validate_json(existing)
-    except ValueError:
-        return None
+    if record.get("author") == "Runner":
+        return f"by pod {record.get('podUID')}"
+    return f"by the operator ({record.get('failure') or 'Succeeded'})"
 
 
 def _key(environment: Environment) -> str:

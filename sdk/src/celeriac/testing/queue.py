@@ -14,7 +14,7 @@ from celeriac._request import TaskRequest, build_task
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import TaskSpec
 from celeriac.app.application import App
-from celeriac.app.submitting import Submitter
+from celeriac.app.submitting import Submitter, Waiting
 from celeriac.testing.attempts import run_attempt
 from celeriac.testing.clock import EPOCH, VirtualClock
 from celeriac.testing.handle import TestHandle
@@ -104,18 +104,18 @@ class TestQueue:
                 f"Task {work.name} cannot finish: nothing is due, so it is suspended, or its own function waits for it."
             )
 
-    def submit(self, request: TaskRequest, parse: Callable[[Any], R]) -> TestHandle[R]:
-        """Take a request, as a cluster would; the App's tasks call it."""
+    def submit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TestHandle[R]:
+        """Take a request, as a cluster would; the App's tasks call it. To wait for room is to run the queue."""
         manifest = build_task(request, self._namespace, self.now)
         existing = self._works.get(manifest["metadata"]["name"])
         if existing is not None:
             return TestHandle(self, self._same(existing, manifest), parse)
-        self._check_room(manifest)
+        self._make_room(manifest["spec"].get("queueName", "default"), waiting)
         return TestHandle(self, self._add(manifest), parse)
 
-    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R]) -> TestHandle[R]:
+    async def asubmit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TestHandle[R]:
         """The same, for ``adelay``."""
-        return self.submit(request, parse)
+        return self.submit(request, parse, waiting)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -190,12 +190,15 @@ class TestQueue:
             )
         return existing
 
-    def _check_room(self, manifest: dict[str, Any]) -> None:
-        queue = manifest["spec"].get("queueName", "default")
-        waiting = [
-            work
-            for work in self._works.values()
-            if not work.finished and work.manifest["spec"].get("queueName", "default") == queue
-        ]
-        if self._most is not None and len(waiting) >= self._most:
-            raise errors.QueueFull(f"Queue {queue} is full: {len(waiting)} tasks wait. Run the queue, or submit later.")
+    def _make_room(self, queue: str, waiting: Waiting) -> None:
+        end = None if waiting.timeout is None else self.now + timedelta(seconds=waiting.timeout)
+        while self._full(queue):
+            if not waiting.block or not self._step(end):
+                raise errors.QueueFull(
+                    f"Queue {queue} is full: {self._most} tasks wait. Run the queue, or submit later."
+                )
+
+    def _full(self, queue: str) -> bool:
+        waiting = (work for work in self._works.values() if not work.finished)
+        count = sum(work.manifest["spec"].get("queueName", "default") == queue for work in waiting)
+        return self._most is not None and count >= self._most

@@ -1,0 +1,172 @@
+"""The TaskDefinitions of functions, and which changes of them break queued tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+
+from celeriac import App, Backoff, BadSignature, Context, EnvVarSource, KeySelector, PodOptions, Resources, Retry
+from celeriac.api.v1alpha1.definition import TaskDefinitionSpec
+from celeriac.app.compare import breaks
+from celeriac.app.definition import definitions_of
+from celeriac_operator.core.schema import broken_schema
+
+
+def defined(function: Callable[..., Any], app: App | None = None, **settings: Any) -> dict[str, Any]:
+    """The one definition of an App with that function."""
+    app = app or App("media", image="registry:5000/media:1.4")
+    app.task(**settings)(function)
+    (definition,) = definitions_of(app, "media.tasks:app")
+    return definition
+
+
+def work(path: str) -> int: ...  # type: ignore[empty-body]
+
+
+def test_a_definition() -> None:
+    app = App("media", image="registry:5000/media:1.4", routes={"media.*": "media"}, run_seconds=60)
+    secret = EnvVarSource(secret_key_ref=KeySelector(name="mail", key="password"))
+    settings: dict[str, Any] = {
+        "retry": Retry(max_attempts=3, retry_for=(OSError,), backoff=Backoff(initial_seconds=1)),
+        "env": {"A": "b", "PASSWORD": secret},
+        "resources": Resources(limits={"memory": "64Mi"}),
+        "pod": PodOptions(service_account_name="worker"),
+        "priority": 5,
+    }
+    assert {
+        "apiVersion": "celeriac.dev/v1alpha1",
+        "kind": "TaskDefinition",
+        "metadata": {
+            "name": "work",
+            "labels": {"celeriac.dev/app": "media"},
+            "annotations": {"celeriac.dev/task": "media.work"},
+        },
+        "spec": {
+            "container": {
+                "image": "registry:5000/media:1.4",
+                "command": ["python", "-m", "celeriac.run", "media.tasks:app", "media.work"],
+                "env": [
+                    {"name": "A", "value": "b"},
+                    {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "mail", "key": "password"}}},
+                ],
+                "resources": {"limits": {"memory": "64Mi"}},
+            },
+            "pod": {"serviceAccountName": "worker"},
+            "paramsSchema": {
+                "type": "object",
+                "properties": {"path": {"type": "string"}},
+                "required": ["path"],
+                "additionalProperties": False,
+            },
+            "resultSchema": {"type": "integer"},
+            "defaults": {
+                "queueName": "media",
+                "priority": 5,
+                "deadlines": {"runSeconds": 60},
+                "retry": {
+                    "maxAttempts": 3,
+                    "backoff": {"initialSeconds": 1},
+                    "rules": [{"onExitCodes": {"operator": "In", "values": [100, 101]}, "action": "Fail"}],
+                },
+            },
+            "version": "1.4",
+        },
+    } == defined(work, app, **settings)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param("registry:5000/media:1.4", "1.4", id="a tag after a port"),
+        pytest.param("registry:5000/media", None, id="a port is no tag"),
+        pytest.param("media:1@sha256:abc", "1", id="a tag and a digest"),
+    ],
+)
+def test_the_version_is_the_images_tag(image: str, expected: str | None) -> None:
+    assert expected == defined(work, App("media", image=image))["spec"].get("version")
+
+
+def test_without_an_image_there_is_no_definition() -> None:
+    with pytest.raises(BadSignature, match=r"media\.work has no image"):
+        defined(work, App("media"))
+
+
+def test_the_operator_takes_every_schema() -> None:
+    def patterned(amount: Decimal) -> Decimal: ...
+
+    spec = TaskDefinitionSpec.model_validate(defined(patterned)["spec"])
+    assert spec.params_schema is not None and spec.result_schema is not None
+    assert (None, None) == (broken_schema(spec.params_schema), broken_schema(spec.result_schema))
+
+
+def v1(path: str, width: int = 1, mode: Literal["a", "b"] = "a") -> dict[str, int]: ...
+def reordered(mode: Literal["a", "b"] = "b", *, path: str, width: int = 3) -> dict[str, int]: ...
+def with_context(ctx: Context, path: str, width: int = 1, mode: Literal["a", "b"] = "a") -> dict[str, int]: ...
+def optional_more(path: str, width: float = 1, mode: Literal["a", "b", "c"] = "a", n: int = 0) -> dict[str, int]: ...
+def removed(path: str, width: int = 1) -> dict[str, int]: ...
+def renamed(file: str, width: int = 1, mode: Literal["a", "b"] = "a") -> dict[str, int]: ...
+def no_default(path: str, width: int, mode: Literal["a", "b"] = "a") -> dict[str, int]: ...
+def narrowed(path: str, width: int = 1, mode: Literal["a"] = "a") -> dict[str, int]: ...
+def retyped(path: bytes, width: int = 1, mode: Literal["a", "b"] = "a") -> dict[str, int]: ...
+def other_result(path: str, width: int = 1, mode: Literal["a", "b"] = "a") -> list[int]: ...
+def wider_result(path: str, width: int = 1, mode: Literal["a", "b"] = "a") -> dict[str, int | None]: ...
+def narrower_result(path: str, width: int = 1, mode: Literal["a", "b"] = "a") -> dict[str, Literal[1]]: ...
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        pytest.param(v1, [], id="nothing has changed"),
+        pytest.param(reordered, [], id="another order, other defaults, by keyword only"),
+        pytest.param(with_context, [], id="a Context is no param"),
+        pytest.param(optional_more, [], id="more is taken"),
+        pytest.param(narrower_result, [], id="less is returned"),
+        pytest.param(removed, [("params.mode", "it is removed")], id="a parameter is removed"),
+        pytest.param(
+            renamed, [("params.path", "it is removed"), ("params.file", "it is required now")], id="one is renamed"
+        ),
+        pytest.param(no_default, [("params.width", "it is required now")], id="one is required now"),
+        pytest.param(narrowed, [("params.mode", "'b' is not taken any more")], id="fewer values"),
+        pytest.param(retyped, [("params.path", "its contentEncoding is new")], id="another type"),
+        pytest.param(
+            other_result,
+            [("result", "it was object, and is array now, which programs that read it do not expect")],
+            id="another result",
+        ),
+        pytest.param(
+            wider_result,
+            [("result.*", "it was integer, and is null now, which programs that read it do not expect")],
+            id="a result that may be more",
+        ),
+    ],
+)
+def test_breaks(new: Callable[..., Any], expected: list[tuple[str, str]]) -> None:
+    old = defined(v1, definition="x")
+    found = breaks([old], [defined(new, definition="x")], "media")
+    assert expected == [(each.place, each.what) for each in found]
+    assert {"x"} >= {each.definition for each in found}
+
+
+@pytest.mark.parametrize(
+    ("owner", "new", "expected"),
+    [
+        pytest.param(
+            "media", [], ["x: the task is removed: tasks that wait for it would fail"], id="a task is removed"
+        ),
+        pytest.param("mail", [], [], id="another App's definition is not ours to miss"),
+        pytest.param(
+            "mail",
+            ["x"],
+            ["x: it belongs to App mail: give the task another definition="],
+            id="nor ours to replace",
+        ),
+        pytest.param(None, ["x"], [], id="one that was written by hand"),
+    ],
+)
+def test_whose_definition_it_is(owner: str | None, new: list[str], expected: list[str]) -> None:
+    old = defined(v1, definition="x")
+    old["metadata"]["labels"] = {"celeriac.dev/app": owner} if owner else {}
+    assert expected == [str(each) for each in breaks([old], [defined(v1, definition=name) for name in new], "media")]

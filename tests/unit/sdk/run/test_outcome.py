@@ -1,0 +1,128 @@
+"""How an attempt ended, in values and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from celeriac import CancelRequested, Retry
+from celeriac.app.exit_code import ExitCode
+from celeriac.run.outcome import (
+    Failed,
+    Stopped,
+    cut,
+    cut_front,
+    describe,
+    invalid_params,
+    invalid_result,
+    of_exception,
+)
+from celeriac.run.storable import unstorable
+
+
+def raised(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    ("error", "retry", "stopped", "expected"),
+    [
+        pytest.param(ValueError("x"), True, False, 1, id="it may run again"),
+        pytest.param(ValueError("x"), False, False, 100, id="it may not"),
+        pytest.param(SystemExit(42), True, False, 42, id="its own exit code"),
+        pytest.param(SystemExit(), True, False, 1, id="leaving is no success"),
+        pytest.param(SystemExit("text"), True, False, 1, id="leaving with a text"),
+        pytest.param(SystemExit(100), True, False, 1, id="a code that means something else here"),
+        pytest.param(CancelRequested("x"), True, False, None, id="SIGTERM's own exception"),
+        pytest.param(ValueError("x"), True, True, None, id="anything after SIGTERM"),
+    ],
+)
+def test_of_exception(error: BaseException, retry: bool, stopped: bool, expected: int | None) -> None:
+    outcome = of_exception(raised(error), retry=retry, stopped=stopped)
+    if expected is None:
+        assert isinstance(outcome, Stopped)
+    else:
+        assert isinstance(outcome, Failed)
+        assert ("AppError", expected) == (outcome.failure, outcome.exit_code)
+
+
+@pytest.mark.parametrize("text", ["short", "é" * 9000, "x\n" * 9000, "\ud800" * 10])
+def test_a_description_fits_and_begins_with_the_error(text: str) -> None:
+    described = describe(raised(ValueError(text)))
+    assert len(described.encode()) <= 4000
+    assert described.startswith("ValueError: ")
+    assert "Traceback" in described or "…" in described
+
+
+@pytest.mark.parametrize("make", [invalid_params, invalid_result])
+def test_what_is_invalid_is_told_in_a_message_that_fits(make: Callable[[str], Failed]) -> None:
+    outcome = make("é" * 9000)
+    assert len(outcome.message.encode()) <= 4000
+    assert ExitCode.INVALID == outcome.exit_code
+
+
+@pytest.mark.parametrize(
+    ("retry_for", "dont_retry_for", "error", "expected"),
+    [
+        pytest.param((), (), ValueError(), True, id="all exceptions"),
+        pytest.param((OSError,), (), ConnectionError(), True, id="one of its kind"),
+        pytest.param((OSError,), (), ValueError(), False, id="one of another kind"),
+        pytest.param((), (ValueError,), ValueError(), False, id="one that is not to be tried again"),
+        pytest.param((OSError,), (ConnectionError,), ConnectionError(), False, id="dont_retry_for goes first"),
+        pytest.param((OSError,), (), ExceptionGroup("", [OSError()]), True, id="a group of such exceptions"),
+        pytest.param((OSError,), (), ExceptionGroup("", [OSError(), KeyError()]), False, id="a group with another"),
+        pytest.param(
+            (), (KeyError,), ExceptionGroup("", [OSError(), KeyError()]), False, id="a group with a final one"
+        ),
+        pytest.param((ExceptionGroup,), (), ExceptionGroup("", [KeyError()]), True, id="groups of anything"),
+    ],
+)
+def test_what_may_be_tried_again(
+    retry_for: tuple[type[BaseException], ...],
+    dont_retry_for: tuple[type[BaseException], ...],
+    error: BaseException,
+    expected: bool,
+) -> None:
+    assert expected is Retry(retry_for=retry_for, dont_retry_for=dont_retry_for).allows(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "front", "back"),
+    [
+        pytest.param("abc", 3, "abc", "abc", id="it fits"),
+        pytest.param("abcdef", 5, "ab…", "…ef", id="it is cut"),
+        pytest.param("ééé", 5, "é…", "…é", id="characters stay whole"),
+    ],
+)
+def test_cut(text: str, size: int, front: str, back: str) -> None:
+    assert (front, back) == (cut(text, size), cut_front(text, size))
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        pytest.param({"a": [1, None, "x", 1.5]}, None, id="plain JSON"),
+        pytest.param(2**63 - 1, None, id="the largest integer"),
+        pytest.param({"a": [2**63]}, "over 64 bits", id="a larger one"),
+        pytest.param(float("inf"), "not finite", id="infinity"),
+        pytest.param({"\ud800": 1}, "no Unicode", id="half a character"),
+        pytest.param(nested(64), None, id="64 levels"),
+        pytest.param(nested(65), "nested more than 64 levels", id="65 levels"),
+    ],
+)
+def test_unstorable(value: Any, says: str | None) -> None:
+    found = unstorable(value)
+    assert (found is None) is (says is None)
+    assert says is None or says in (found or "")

@@ -152,7 +152,7 @@ def test_its_monitoring_cannot_be_reached_from_outside_of_the_pod(nats: Released
 async def _stream(client: Client, namespace: str) -> None:
     await client.jetstream().add_stream(
         name=names.stream_of(namespace, "default"),
-        subjects=[names.submit_subjects(namespace, "default")],
+        subjects=names.submit_subjects(namespace, "default"),
         retention=api.RetentionPolicy.WORK_QUEUE,
         discard=api.DiscardPolicy.NEW,
     )

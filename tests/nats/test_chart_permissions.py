@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -11,10 +12,14 @@ import nats.js.errors
 import pytest
 from nats.aio.client import Client
 from nats.js import api
+from tests.support.nats_operator import FakeOperator
 from tests.support.nats_server import NatsServer, nats_server
 from tests.unit.charts.test_nats import SHARED, config, container
 from tests.unit.charts.test_templates import HELM
 
+from celeriac import AsyncClient
+from celeriac._nats_options import NatsOptions
+from celeriac.run.bus import Bus
 from celeriac.wire import names
 
 pytestmark = pytest.mark.skipif(HELM is None, reason="no helm: not in HELM, on PATH or in the project's cache")
@@ -96,7 +101,7 @@ async def filled(chart_server: NatsServer) -> NatsServer:
         for namespace in ("media", "a-b"):
             await js.add_stream(
                 name=names.stream_of(namespace, "q"),
-                subjects=[names.submit_subjects(namespace, "q")],
+                subjects=names.submit_subjects(namespace, "q"),
                 retention=api.RetentionPolicy.WORK_QUEUE,
                 discard=api.DiscardPolicy.NEW,
             )
@@ -155,8 +160,9 @@ ACTIONS = {
     "delete a consumer of the operator": f"$JS.API.CONSUMER.DELETE.{names.stream_of('media', 'q')}.intake-n",
     "acknowledge a message": f"$JS.ACK.{names.stream_of('media', 'q')}.intake-n.1.1.1.1.0",
     "bury a message": names.dead_subject("media", "q"),
-    "delay a message": names.delayed_subject("media", "q", "n"),
-    "empty the object store": f"$JS.API.STREAM.PURGE.OBJ_{names.PAYLOADS_BUCKET}",
+    "delay a message": names.delayed_subject("media", "q", "n", 1),
+    "read the whole bucket": f"$JS.API.STREAM.MSG.GET.{RESULTS}",
+    "watch the whole bucket": f"$JS.API.CONSUMER.CREATE.{RESULTS}",
 }
 
 
@@ -235,3 +241,39 @@ async def test_large_params_and_results_go_through_the_object_store(user: str, f
 
         assert b"x" * 300_000 == (await store.get(f"media.{user}")).data
         assert [] == connection.refused
+
+
+@pytest.mark.parametrize("user", ["client", "client-media"])
+async def test_the_sdk_submits_waits_cancels_and_sends_large_params_as(
+    user: str, filled: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERIAC_NATS_USER", user)
+    monkeypatch.setenv("CELERIAC_NATS_PASSWORD", PASSWORD)
+    monkeypatch.setenv("CELERIAC_NATS_INBOX_PREFIX", f"_INBOX_{user}")
+    operator = FakeOperator(filled.url, "media", user="operator", password=PASSWORD, inbox_prefix="_INBOX_operator")
+    await operator.start(f"of-{user}")
+    async with AsyncClient("media", nats_url=filled.url) as client:
+        params = {"x": "x" * 40_000}
+        handle = await client.submit(definition="d", name=f"sent-by-{user}", queue=f"of-{user}", params=params)
+        waiting = asyncio.create_task(handle.get(30))
+        await operator.take(f"of-{user}")
+        await operator.finish(handle.name, value=7)
+        other = await client.submit(definition="d", name=f"unwanted-by-{user}", queue=f"of-{user}")
+        await other.cancel("no longer needed")
+
+        assert 7 == await waiting
+        assert "no longer needed" == (await operator.read(other.name)).message
+    await operator.stop()
+
+
+def test_the_runner_records_reads_and_stores_as_the_user_of_its_namespace(filled: NatsServer) -> None:
+    options = NatsOptions(url=filled.url, user="runner-media", password=PASSWORD, inbox_prefix="_INBOX_runner-media")
+    bus = Bus(options)
+    key = names.attempt_key("media", "uid-by-runner", 1)
+
+    assert bus.create(key, b"first", 10) is None
+    assert b"first" == bus.create(key, b"second", 10)
+    assert b"first" == bus.read(key, 10)
+    assert bus.read(names.attempt_key("media", "uid-by-runner", 2), 10) is None
+    bus.put_payload("media.result.uid-by-runner.1", b"y" * 200_000, 10)
+    assert b"y" * 200_000 == bus.get_payload("media.result.uid-by-runner.1", 10)

@@ -150,6 +150,16 @@ async def test_params_that_are_put_again_are_others(server: NatsServer) -> None:
         assert (await store.get(PARAMS)).data == b"[1]"
 
 
+async def test_chunks_that_no_description_names_go(server: NatsServer) -> None:
+    """Of a client that died while it put them, or that replaced them and may not purge."""
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        await keeping.bus.js.publish(f"$O.{PAYLOADS_BUCKET}.C.never-ended", b"half")
+        payloads = collector(keeping, [make_task(params_ref=REF)])
+        assert await payloads.collect(now()) == 0
+        assert (await payloads.collect(now() + DAY), await stored(keeping)) == (1, 2)
+
+
 async def test_results_go_a_day_after_their_record(server: NatsServer) -> None:
     name = result_object("media", "gone", 1)
     async with keeper(server) as keeping:

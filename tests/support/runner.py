@@ -34,6 +34,10 @@ def nothing():
     print("said")
 
 @app.task
+def echo(data: bytes) -> bytes:
+    return data
+
+@app.task
 def large(size: int) -> str:
     return "x" * size
 

@@ -99,12 +99,8 @@ publish: {
     "$KV.celeriac-results.{{ .namespace }}.*"
     "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
     "$JS.API.CONSUMER.CREATE.KV_celeriac-results.*.$KV.celeriac-results.{{ .namespace }}.>"
+    "$JS.API.DIRECT.GET.CELERIAC_EVENTS.celeriac.events.{{ .namespace }}.>"
     "$JS.API.CONSUMER.CREATE.CELERIAC_EVENTS.*.celeriac.events.{{ .namespace }}.>"
-    {{- if eq .namespace "*" }}
-    "$JS.API.CONSUMER.CREATE.KV_celeriac-results"
-    "$JS.API.CONSUMER.CREATE.CELERIAC_EVENTS"
-    "$JS.API.STREAM.MSG.GET.KV_celeriac-results"
-    {{- end }}
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
@@ -141,6 +137,7 @@ subscribe: {
 "$O.celeriac-payloads.>"
 "$JS.API.DIRECT.GET.OBJ_celeriac-payloads.>"
 "$JS.API.STREAM.MSG.GET.OBJ_celeriac-payloads"
+"$JS.API.STREAM.PURGE.OBJ_celeriac-payloads"
 "$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads"
 "$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads.>"
 "$JS.FC.>"
@@ -224,11 +221,15 @@ data:
 - name: CELERIAC_NATS_KEY
   value: /etc/celeriac/nats-client/tls.key
 {{- end }}
-{{- if ne .Values.nats.runner.url "-" }}
+- name: CELERIAC_NATS_REPLICAS
+  value: {{ .Values.nats.streamReplicas | int64 | quote }}
+- name: CELERIAC_RECORD_RETENTION_DAYS
+  value: {{ .Values.nats.recordRetentionDays | int64 | quote }}
 - name: CELERIAC_RUNNER_NATS_URL
-  value: {{ default (include "celeriac.natsUrl" .) .Values.nats.runner.url | quote }}
+  value: {{ .Values.nats.runner.url | quote }}
 - name: CELERIAC_RUNNER_NATS_SECRET
   value: {{ include "celeriac.natsRunnerSecret" . | quote }}
-{{- end }}
+- name: CELERIAC_RUNNER_NATS_CREDS
+  value: {{ .Values.nats.runner.creds | quote }}
 {{- end }}
 {{- end -}}

@@ -18,6 +18,7 @@ def definition() -> Obj:
         "spec": {
             "container": workload.task("")["spec"]["container"],
             "pod": {"nodeSelector": MARK, "tolerations": [TOLERATION]},
+            "defaults": {"deadlines": {"startSeconds": 3600}},  # the last of a large burst waits for all before it
         },
     }
 

@@ -16,7 +16,7 @@ from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts
 from celeriac_operator.core.poison import TRIES, poisoned
-from celeriac_operator.core.task_record import record_of
+from celeriac_operator.core.task_record import record_of, record_of_deleted
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -62,6 +62,8 @@ class Reconciler:
         self._book = book
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
+        self._unfinished: dict[Key, TaskFacts] = {}
+        """Tasks that came by message, as they were last seen."""
         self._uids: dict[Key, str] = {}
         """Whose refusals and errors these are: a Task that was deleted and created again is another."""
 
@@ -91,10 +93,15 @@ class Reconciler:
     async def _task(self, key: Key) -> None:
         task = self._cache.tasks.get(key)
         if task is None or self._uids.setdefault(key, task.uid) != task.uid:
+            await self._record_deleted(key, again=task is not None)
             self._forget(key)
         if task is None:
             return
         self._uids[key] = task.uid
+        if isinstance(task, TaskFacts) and task.submission is not None and not task.finished:
+            self._unfinished[key] = task
+        else:
+            self._unfinished.pop(key, None)
         if isinstance(task, Broken):
             self._queues.tell(key, None)
             await self._mark_broken(task)
@@ -112,6 +119,17 @@ class Reconciler:
         wanted = record is not None and task.submission is not None and self._book.bus != "Off"
         if record is None or not wanted or await self._book.finish(task, record):
             await self._applier.write_status(task, status)  # else it had ended before, and that is how it ends
+
+    async def _record_deleted(self, key: Key, *, again: bool) -> None:
+        """A Task that came by message and was deleted unfinished: whoever waits for it waits for its record.
+
+        Args:
+            again: there is another Task of that name by now, which does not wait for NATS because of the first.
+        """
+        task = self._unfinished.get(key)
+        if task is not None and self._book.bus != "Off" and not (again and self._book.bus == "Down"):
+            await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
+        self._unfinished.pop(key, None)
 
     def _forget(self, key: Key) -> None:
         for remembered in (self._refusals, self._poison, self._uids):

@@ -32,7 +32,9 @@ class Retry(v1alpha1.Retry):
     """Exceptions after which it may not; these go before ``retry_for``."""
 
     def allows(self, error: BaseException) -> bool:
-        """Whether the function may run again after this exception."""
+        """Whether the function may run again after this exception; of a group, after each one in it."""
+        if isinstance(error, BaseExceptionGroup) and not isinstance(error, (*self.retry_for, *self.dont_retry_for)):
+            return all(self.allows(each) for each in error.exceptions)
         if isinstance(error, self.dont_retry_for):
             return False
         return not self.retry_for or isinstance(error, self.retry_for)

@@ -202,8 +202,10 @@ def test_the_operator_is_told_where_its_own_server_is() -> None:
         "CELERIAC_NATS_USER": "operator",
         "CELERIAC_NATS_PASSWORD": {"secretKeyRef": {"name": "celeriac-nats-auth", "key": "operator"}},
         "CELERIAC_NATS_INBOX_PREFIX": "_INBOX_operator",
-        "CELERIAC_RUNNER_NATS_URL": "nats://celeriac-nats.celeriac-system.svc:4222",
+        "CELERIAC_NATS_REPLICAS": "1",
+        "CELERIAC_RUNNER_NATS_URL": "",
         "CELERIAC_RUNNER_NATS_SECRET": "celeriac-nats-runner",
+        "CELERIAC_RUNNER_NATS_CREDS": "false",
     } == told
 
 
@@ -226,6 +228,7 @@ def test_the_operator_logs_in_elsewhere_with(kind: str, variables: dict[str, Any
     values = (*EXTERNAL, f"--set=nats.credentials.secretName=mine,nats.credentials.kind={kind}")
     spec = pod_of_operator(*values)
     told = {name: value for name, value in environment(spec).items() if name.startswith("CELERIAC_NATS")}
+    assert "1" == told.pop("CELERIAC_NATS_REPLICAS")
     mounted = [each["mountPath"] for each in spec["containers"][0]["volumeMounts"][1:]]
 
     assert {"CELERIAC_NATS_URL": "tls://a.example:4222", **variables} == told
@@ -251,12 +254,19 @@ def test_a_server_certificate_makes_the_url_one_of_tls() -> None:
     assert {"name": "tls", "mountPath": "/tls", "readOnly": True} in container(*values)["volumeMounts"]
 
 
-def test_pods_of_tasks_may_have_another_way_to_nats_or_none() -> None:
-    other = environment(pod_of_operator("--set=nats.runner.url=nats://b:4222,nats.runner.secretName=s"))
-    none = environment(pod_of_operator("--set=nats.runner.url=-"))
+def test_pods_of_tasks_may_have_their_own_way_to_nats() -> None:
+    told = environment(
+        pod_of_operator("--set=nats.runner.url=nats://b:4222,nats.runner.secretName=s,nats.runner.creds=true")
+    )
 
-    assert ("nats://b:4222", "s") == (other["CELERIAC_RUNNER_NATS_URL"], other["CELERIAC_RUNNER_NATS_SECRET"])
-    assert not {"CELERIAC_RUNNER_NATS_URL", "CELERIAC_RUNNER_NATS_SECRET"} & set(none)
+    assert "nats://b:4222" == told["CELERIAC_RUNNER_NATS_URL"]
+    assert ("s", "true") == (told["CELERIAC_RUNNER_NATS_SECRET"], told["CELERIAC_RUNNER_NATS_CREDS"])
+
+
+def test_streams_and_records_are_as_it_was_asked_for() -> None:
+    told = environment(pod_of_operator(*EXTERNAL, "--set=nats.streamReplicas=3,nats.recordRetentionDays=30"))
+
+    assert ("3", "30") == (told["CELERIAC_NATS_REPLICAS"], told["CELERIAC_RECORD_RETENTION_DAYS"])
 
 
 # ---- passwords

@@ -399,7 +399,6 @@ def test_settings_are_passed_on_as_they_were_given() -> None:
 
 def test_the_chart_sets_only_what_the_operator_knows() -> None:
     known = {f"CELERIAC_{name.upper()}" for name in Settings.model_fields}
-    known |= {"CELERIAC_RUNNER_NATS_URL", "CELERIAC_RUNNER_NATS_SECRET"}  # what the pods of tasks get
 
     assert set() == set(environment(pod_of_operator())) - known
 

@@ -238,3 +238,84 @@ def test_a_job_of_a_user_with_our_label_does_not_keep_the_operator_from_starting
     process.work_off()
 
     assert cluster.writes["create jobs"] == 1
+
+
+MESSAGE = {"celeriac.dev/submission": "sha256:mine"}
+
+
+def submit_by_message(cluster: Cluster, up: bool = True, **spec: Any) -> None:
+    cluster.bucket.enabled, cluster.bucket.up = True, up
+    meta = {"name": TASK, "annotations": MESSAGE}
+    cluster.add("tasks", {"metadata": meta, "spec": {"container": {"image": "x"}, **spec}})
+
+
+def record(cluster: Cluster) -> Raw:
+    return cluster.bucket.read(f"{NAMESPACE}.{TASK}") or {}
+
+
+def test_a_task_that_came_by_message_costs_one_record_more_and_one_look_up(cluster: Cluster) -> None:
+    submit_by_message(cluster)
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 0, "7")
+    hear_all(process)
+    assert cluster.writes == {"create jobs": 1, "create record": 1, "status tasks": 1}
+    assert cluster.bucket.gets == 1
+    assert (record(cluster)["outcome"], record(cluster)["result"]) == ("Succeeded", {"value": 7})
+
+
+def test_a_plain_task_asks_nats_nothing_and_tells_it_nothing(cluster: Cluster) -> None:
+    cluster.bucket.enabled = True
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 0, "7")
+    hear_all(process)
+    assert (cluster.bucket.gets, cluster.bucket.entries) == (0, {})
+
+
+def test_a_task_that_is_deleted_before_it_has_finished_leaves_a_record(cluster: Cluster) -> None:
+    submit_by_message(cluster)
+    process = Process(cluster)
+    process.work_off()
+    cluster.remove("tasks", TASK)
+    hear_all(process)
+    assert (record(cluster)["outcome"], record(cluster)["message"]) == (
+        "Cancelled",
+        "Its Task was deleted before it had finished",
+    )
+
+
+def test_a_deletion_while_nats_is_away_is_recorded_when_it_is_back(cluster: Cluster) -> None:
+    submit_by_message(cluster, up=False)
+    process = Process(cluster)
+    process.work_off()
+    cluster.remove("tasks", TASK)
+    process.hear("tasks")
+    process.work()
+    assert record(cluster) == {}
+    cluster.bucket.turn(True)
+    process.hear_records()
+    cluster.clock.advance(60)
+    process.work_off()
+    assert record(cluster)["outcome"] == "Cancelled"
+
+
+def test_a_task_that_makes_the_operator_fail_is_recorded_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    submit_by_message(cluster)
+    process = Process(cluster)
+    monkeypatch.setattr("celeriac_operator.reconcile.decide", fails)
+    with pytest.raises(RuntimeError):
+        process.work()
+    process.reconciler.failed(KEY, RuntimeError("a bug"), 5)
+    process.queue.add(KEY)
+    process.work()
+    assert status(cluster)["reason"] == "InternalError"
+    assert record(cluster)["outcome"] == "InternalError"

@@ -12,8 +12,11 @@ from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import messages, stored_at
 from celeriac_operator.bus.streams import list_queue_streams
 from celeriac_operator.core.facts import TaskFacts
-from celeriac_operator.core.payloads import Marks, Stored, Waiting, judge, named_by_tasks, unnamed
+from celeriac_operator.core.payloads import GRACE, Marks, Stored, Waiting, judge, named_by_tasks, unnamed
 from celeriac_operator.metrics import PAYLOADS_COLLECTED
+
+NO_NAMESPACE = ""
+"""Chunks do not say whose they are: one replica has them all."""
 
 
 class Payloads:
@@ -48,7 +51,8 @@ class Payloads:
             nats.errors.Error, OSError, BusDown: NATS does not answer.
             NotLeading: another replica works on a namespace.
         """
-        objects = [each async for each in self._objects()]
+        stored = [each async for each in self._objects()]
+        objects = [each for each in stored if self._ours(each.namespace)]
         before = await self._waiting() if self._marks else {}
         names, uids = named_by_tasks(self._tasks())
         gone, params = unnamed(objects, names, uids, now, self._retention)
@@ -58,7 +62,7 @@ class Payloads:
         self._marks, collected = judge(self._marks, left, before, after)
         for each in (*gone, *collected):
             await self._delete(each)
-        return len(gone) + len(collected)
+        return len(gone) + len(collected) + await self._collect_chunks({each.nuid for each in stored}, now)
 
     async def _objects(self) -> AsyncIterator[Stored]:
         async for found in messages(self._bus, self._stream, f"{self._prefix}M.>"):
@@ -69,8 +73,7 @@ class Payloads:
                 )
             except (ValueError, KeyError, TypeError):
                 continue  # it is no object of ours
-            if self._ours(stored.namespace):
-                yield stored
+            yield stored
 
     async def _waiting(self) -> dict[str, dict[str, Waiting]]:
         """The streams of all queues, by namespace."""
@@ -100,6 +103,22 @@ class Payloads:
             if stored.nuid:
                 await self._bus.js.purge_stream(self._stream, subject=f"{self._prefix}C.{stored.nuid}")
         PAYLOADS_COLLECTED.inc()
+
+    async def _collect_chunks(self, known: set[str], now: datetime) -> int:
+        """Chunks without a description: of a put that was never ended, or that another one has replaced."""
+        if not self._ours(NO_NAMESPACE):
+            return 0
+        info = await self._bus.js.stream_info(self._stream, subjects_filter=f"{self._prefix}C.>")
+        orphans = [each for each in info.state.subjects or {} if each.rpartition(".")[2] not in known]
+        gone = 0
+        for subject in orphans:
+            async for found in messages(self._bus, self._stream, subject):
+                if now - stored_at(found) >= GRACE:
+                    with self._permit(NO_NAMESPACE):
+                        await self._bus.js.purge_stream(self._stream, subject=subject)
+                    gone += 1
+                break
+        return gone
 
     async def _subject_of(self, stored: Stored) -> str | None:
         """Where its description is, if it still is there: names are encoded, in a way that is the client's own."""

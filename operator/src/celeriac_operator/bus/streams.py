@@ -98,7 +98,7 @@ class Streams:
         js = self._bus.js
         for config in shared_streams(self._replicas):
             await _ensure(js, config)
-        buckets = KeyValueConfig(bucket=wire.RESULTS_BUCKET, history=1, replicas=self._replicas)
+        buckets = KeyValueConfig(bucket=wire.RESULTS_BUCKET, history=1, replicas=self._replicas, direct=True)
         if not await _exists(js, f"KV_{wire.RESULTS_BUCKET}"):
             await js.create_key_value(buckets)
         if not await _exists(js, f"OBJ_{wire.PAYLOADS_BUCKET}"):
@@ -194,7 +194,8 @@ def shared_streams(replicas: int) -> tuple[StreamConfig, ...]:
         "discard": DiscardPolicy.NEW,
         "num_replicas": replicas,
     }
-    events = {**kept, "discard": DiscardPolicy.OLD, "max_age": EVENT_SECONDS}
+    # Read by subject, as users of one namespace may: any other read would be of all namespaces.
+    events = {**kept, "discard": DiscardPolicy.OLD, "max_age": EVENT_SECONDS, "allow_direct": True}
     return (
         StreamConfig(name=wire.DEAD_STREAM, subjects=["celeriac.dead.>"], duplicate_window=DAY, **kept),
         StreamConfig(name=wire.DELAYED_STREAM, subjects=["celeriac.delayed.>"], duplicate_window=3600, **kept),

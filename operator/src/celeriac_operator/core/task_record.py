@@ -7,7 +7,7 @@ and looked up after the Task exists and before its first Job: to look first and 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Attempt, Phase, Result, TaskStatus
 from celeriac.wire.names import PAYLOADS_BUCKET
@@ -61,6 +61,23 @@ def record_of(task: TaskFacts, status: TaskStatus, retention: timedelta) -> Task
         start_time=status.start_time,
         finish_time=status.finish_time,
         expire_time=status.finish_time + retention,
+    )
+
+
+def record_of_deleted(task: TaskFacts, now: datetime, retention: timedelta) -> TaskRecord:
+    """The record of a Task that somebody deleted before it had finished, as it was last seen."""
+    return TaskRecord(
+        kind=RecordKind.FINISHED,
+        submission=task.submission,
+        task_uid=task.uid,
+        outcome=names.CANCELLED,
+        message="Its Task was deleted before it had finished",
+        attempt_count=task.status.attempt_count or 0,
+        attempts=task.status.attempts,
+        create_time=task.created,
+        start_time=task.status.start_time,
+        finish_time=now,
+        expire_time=now + retention,
     )
 
 

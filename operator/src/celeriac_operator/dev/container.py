@@ -50,12 +50,25 @@ def process_of(pod: Raw, keys: Keys, python: str, result_file: Path) -> Process:
 
 
 def _environment(pod: Raw, container: Raw, keys: Keys) -> dict[str, str]:
-    env: dict[str, str] = {}
+    env = _from_objects(container, keys)
     for variable in container.get("env") or ():
         source = variable.get("valueFrom")
         value = expanded(variable.get("value") or "", env) if source is None else _sourced(pod, source, keys)
         if value is not None:
             env[variable["name"]] = value
+    return env
+
+
+def _from_objects(container: Raw, keys: Keys) -> dict[str, str]:
+    """All that Secrets and ConfigMaps hold which are named as a whole."""
+    env: dict[str, str] = {}
+    for source in container.get("envFrom") or ():
+        for reference, kind in (("secretRef", "secretKeyRef"), ("configMapRef", "configMapKeyRef")):
+            if reference in source:
+                found = keys(kind, source[reference]["name"])
+                if found is None and not source[reference].get("optional"):
+                    raise CannotStart(f"{reference.removesuffix('Ref')} {source[reference]['name']} is not there")
+                env |= found or {}
     return env
 
 

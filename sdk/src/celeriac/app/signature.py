@@ -18,8 +18,8 @@ from typing_extensions import TypedDict
 
 from celeriac.app.base64_bytes import with_base64
 from celeriac.app.context import Context
+from celeriac.app.json_text import Unwritable, written
 from celeriac.errors import InvalidParams
-from celeriac.wire.canonical import canonical_json
 
 _RESULT = "value"
 _KINDS = inspect.Parameter
@@ -61,12 +61,13 @@ class Signature:
         """
         given, rest = self._bound(args, kwargs)
         try:
-            text = _written(self._params, given)
-            rest_text = _written(_ANYTHING, rest)
+            text = written(self._params, given)
+            rest_text = written(_ANYTHING, rest)
         except ValidationError as error:
             raise self._invalid(error) from None
-        except ValueError as error:
-            raise InvalidParams(f"{self.task}: the params cannot be sent as JSON ({type(error).__name__}).") from None
+        except Unwritable as error:
+            fields = ((error.name, str(error)),)
+            raise InvalidParams(f"{self.task}: invalid params: {error.name}: {error}.", fields) from None
         params: dict[str, Any] = json.loads(text)
         rest_params: dict[str, Any] = json.loads(rest_text)
         return params | rest_params
@@ -92,11 +93,11 @@ class Signature:
     def dump_result(self, value: Any) -> Any:
         """What the function returned, as JSON. Raises ResultMismatch."""
         try:
-            text = _written(self._result, {_RESULT: value})
+            text = written(self._result, {_RESULT: value})
         except ValidationError as error:
             raise ResultMismatch(_problems(error, "result")) from None
-        except ValueError as error:
-            raise ResultMismatch(f"result: it cannot be written as JSON ({type(error).__name__})") from None
+        except Unwritable as error:
+            raise ResultMismatch(f"result: {error}") from None
         return json.loads(text)[_RESULT]
 
     def load_result(self, value: Any) -> Any:
@@ -210,32 +211,6 @@ class Signature:
         fields = [(_path(each["loc"]) or "params", each["msg"]) for each in error.errors(include_input=False)]
         text = "; ".join(f"{path}: {message}" for path, message in fields)
         return InvalidParams(f"{self.task}: invalid params: {text}.", fields)
-
-
-def _written(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> bytes:
-    """The value as JSON that the other side reads as the same value.
-
-    Raises ValidationError: it is not valid, here or as it would be read. ValueError: it is no JSON, or reads otherwise.
-    """
-    text = _json(adapter, adapter.validate_python(value))
-    again = _json(adapter, adapter.validate_json(text))
-    if again != text and _unordered(json.loads(again)) != _unordered(json.loads(text)):
-        raise ValueError("it does not come back as the same value")
-    return text
-
-
-def _json(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> bytes:
-    """Without computed fields, and by alias, because that is what validation takes."""
-    return adapter.dump_json(value, by_alias=True, round_trip=True)
-
-
-def _unordered(value: Any) -> Any:
-    """Arrays sorted: sets have no order."""
-    if isinstance(value, dict):
-        return {name: _unordered(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return sorted((_unordered(each) for each in value), key=canonical_json)
-    return value
 
 
 def _path(location: tuple[int | str, ...]) -> str:

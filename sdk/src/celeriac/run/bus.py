@@ -85,8 +85,13 @@ class Bus:
         except LookupError:
             raise
         except Exception as error:  # whatever goes wrong with NATS, the attempt goes on without
-            detail = self._trouble if isinstance(error, TimeoutError) else type(error).__name__
-            raise BusDown(f"NATS cannot be used: {detail}") from None
+            raise BusDown(f"NATS cannot be used: {self._detail(error)}") from None
+
+    def _detail(self, error: Exception) -> str:
+        """What went wrong; texts of NATS are left out, as they can hold what was sent."""
+        if isinstance(error, ImportError):
+            return f"{error}; install celeriac[nats] in the image"
+        return self._trouble if isinstance(error, TimeoutError) else type(error).__name__
 
 
 async def _create(js: Any, key: str, data: bytes) -> bytes | None:
@@ -113,7 +118,8 @@ async def _read(js: Any, key: str) -> bytes | None:
     from nats.js.errors import NotFoundError  # noqa: PLC0415 -- as above
 
     try:
-        message = await js.get_last_msg(f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}")
+        # By its subject, which a user of one namespace may: any other read would be of the whole bucket.
+        message = await js.get_last_msg(f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}", direct=True)
     except NotFoundError:
         return None
     return message.data or b""

@@ -42,13 +42,15 @@ class Interrupts:
         """
         returned: list[Any] = []  # an interruption between the function's end and ours must not lose what it returned
         try:
-            self._begin(_raise, soft_seconds)
-            returned.append(function())
+            try:
+                self._begin(_raise, soft_seconds)
+                returned.append(function())
+            finally:
+                self._end()
         except TaskInterrupted:
+            self._end()  # it may have come in the midst of the other
             if not returned:
                 raise
-        finally:
-            self._end()
         return returned[0]
 
     def run_async(self, function: Callable[[], Coroutine[Any, Any, Any]], soft_seconds: float | None) -> Any:

@@ -63,12 +63,12 @@ def of_exception(error: BaseException, *, retry: bool, stopped: bool) -> Failed 
 
 def invalid_params(message: str) -> Failed:
     """The params do not fit the function: no retry helps."""
-    return Failed("AppError", ExitCode.INVALID, f"InvalidParams: {message}")
+    return Failed("AppError", ExitCode.INVALID, cut(f"InvalidParams: {message}", MAX_MESSAGE_BYTES))
 
 
 def invalid_result(message: str) -> Failed:
     """What the function returned is not what it says that it returns, or cannot be kept: no retry helps."""
-    return Failed("ResultInvalid", ExitCode.INVALID, f"ResultInvalid: {message}")
+    return Failed("ResultInvalid", ExitCode.INVALID, cut(f"ResultInvalid: {message}", MAX_MESSAGE_BYTES))
 
 
 def describe(error: BaseException) -> str:

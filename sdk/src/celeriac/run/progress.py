@@ -40,7 +40,7 @@ class Progress:
             "taskUid": of.uid,
             "phase": "Running",
             "reason": "Progress",
-            "message": text[:LONGEST_TEXT],
+            "message": text[:LONGEST_TEXT].encode(errors="replace").decode(),
             "attempt": of.attempt,
             "progress": fraction,
         }

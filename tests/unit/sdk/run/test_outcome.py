@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from celeriac import CancelRequested
-from celeriac.run.outcome import Failed, Stopped, cut, cut_front, describe, of_exception
+from celeriac import CancelRequested, Retry
+from celeriac.app.exit_code import ExitCode
+from celeriac.run.outcome import (
+    Failed,
+    Stopped,
+    cut,
+    cut_front,
+    describe,
+    invalid_params,
+    invalid_result,
+    of_exception,
+)
 from celeriac.run.storable import unstorable
 
 
@@ -46,6 +57,38 @@ def test_a_description_fits_and_begins_with_the_error(text: str) -> None:
     assert len(described.encode()) <= 4000
     assert described.startswith("ValueError: ")
     assert "Traceback" in described or "…" in described
+
+
+@pytest.mark.parametrize("make", [invalid_params, invalid_result])
+def test_what_is_invalid_is_told_in_a_message_that_fits(make: Callable[[str], Failed]) -> None:
+    outcome = make("é" * 9000)
+    assert len(outcome.message.encode()) <= 4000
+    assert ExitCode.INVALID == outcome.exit_code
+
+
+@pytest.mark.parametrize(
+    ("retry_for", "dont_retry_for", "error", "expected"),
+    [
+        pytest.param((), (), ValueError(), True, id="all exceptions"),
+        pytest.param((OSError,), (), ConnectionError(), True, id="one of its kind"),
+        pytest.param((OSError,), (), ValueError(), False, id="one of another kind"),
+        pytest.param((), (ValueError,), ValueError(), False, id="one that is not to be tried again"),
+        pytest.param((OSError,), (ConnectionError,), ConnectionError(), False, id="dont_retry_for goes first"),
+        pytest.param((OSError,), (), ExceptionGroup("", [OSError()]), True, id="a group of such exceptions"),
+        pytest.param((OSError,), (), ExceptionGroup("", [OSError(), KeyError()]), False, id="a group with another"),
+        pytest.param(
+            (), (KeyError,), ExceptionGroup("", [OSError(), KeyError()]), False, id="a group with a final one"
+        ),
+        pytest.param((ExceptionGroup,), (), ExceptionGroup("", [KeyError()]), True, id="groups of anything"),
+    ],
+)
+def test_what_may_be_tried_again(
+    retry_for: tuple[type[BaseException], ...],
+    dont_retry_for: tuple[type[BaseException], ...],
+    error: BaseException,
+    expected: bool,
+) -> None:
+    assert expected is Retry(retry_for=retry_for, dont_retry_for=dont_retry_for).allows(error)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_progress_is_at_most_twice_a_second(tmp_path: Path) -> None:
     times = iter([0.0, 0.1, 0.49, 0.5, 0.6, 0.7])
     progress = Progress(environment(tmp_path), lambda *each: published.append(each), lambda: next(times))
     for fraction in (0.0, 0.1, 0.2, 0.3, 0.4, 1.0):
-        progress(fraction, "x" * 9000)
+        progress(fraction, "\ud800" + "x" * 9000)
     events = [TaskEvent.model_validate_json(data) for _, data in published]
     assert [0.0, 0.3, 1.0] == [event.progress for event in events]
     assert {"celeriac.events.local.local.Progress"} == {subject for subject, _ in published}

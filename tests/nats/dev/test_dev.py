@@ -1,0 +1,184 @@
+"""``celeriac dev`` with real subprocesses: the operator decides as in a cluster, with NATS and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from celeriac import errors
+
+from .conftest import APP, COMMAND, Lab, lab
+
+PATIENCE = 120
+
+
+def test_a_task_runs_and_its_result_comes_back(running: Lab) -> None:
+    with running.client() as client:
+        assert 5 == client.submit(definition="add", params={"a": 2, "b": 3}).get(PATIENCE)
+
+
+def test_a_task_is_tried_again_as_its_retry_says(running: Lab) -> None:
+    path = str(running.directory / "tries")
+    Path(path).unlink(missing_ok=True)
+    with running.client() as client:
+        handle = client.submit(definition="third-time", params={"path": path})
+
+        assert 3 == handle.get(PATIENCE)
+        assert 3 == client.get(handle.name).status.attempt_count
+
+
+def test_an_exception_comes_back_with_its_traceback(running: Lab) -> None:
+    with running.client() as client, pytest.raises(errors.TaskFailed, match="it cannot be done"):
+        client.submit(definition="fails").get(PATIENCE)
+
+
+def test_a_deadline_ends_the_process(running: Lab) -> None:
+    with running.client() as client, pytest.raises(errors.TaskFailed, match="RunDeadlineExceeded"):
+        client.submit(definition="too-slow").get(PATIENCE)
+
+
+def test_a_cancelled_task_ends_with_its_process(running: Lab) -> None:
+    path = running.directory / "pid"
+    path.unlink(missing_ok=True)
+    with running.client() as client:
+        handle = client.submit(definition="waits", params={"path": str(path)})
+        pid = _pid(path)
+        handle.cancel("no longer needed")
+        with pytest.raises(errors.TaskCancelled, match="no longer needed"):
+            handle.get(PATIENCE)
+
+    _gone(pid)
+
+
+def test_params_that_the_schema_refuses_fail_at_once(running: Lab) -> None:
+    with running.client() as client, pytest.raises((errors.TaskFailed, errors.InvalidParams), match="a"):
+        client.submit(definition="add", params={"a": "two", "b": 3}).get(PATIENCE)
+
+
+def test_a_queue_that_a_route_names_is_there(running: Lab) -> None:
+    with running.client() as client:
+        handle = client.submit(definition="routed", queue="side", name="by-a-route")
+
+        assert "by-a-route" == handle.get(PATIENCE)
+
+
+def test_the_log_of_a_task_can_be_read(running: Lab) -> None:
+    with running.client() as client:
+        handle = client.submit(definition="add", params={"a": 20, "b": 3})
+        handle.get(PATIENCE)
+
+        assert "adding 20 and 3" in "\n".join(str(line) for line in handle.logs())
+
+
+def test_large_params_and_results_go_by_reference(running: Lab) -> None:
+    if "CELERIAC_NATS_URL" not in running.env:
+        pytest.skip("the object store is NATS'")
+    with running.client() as client:
+        assert "x" * 50_000 == client.submit(definition="big", params={"size": 50_000}).get(PATIENCE)
+        assert 60_000 == client.submit(definition="length", params={"text": "y" * 60_000}).get(PATIENCE)
+
+
+def test_more_than_there_are_slots_for_all_come_back(running: Lab) -> None:
+    with running.client() as client:
+        handles = [client.submit(definition="add", params={"a": number, "b": 1}) for number in range(12)]
+
+        assert [number + 1 for number in range(12)] == [handle.get(PATIENCE) for handle in handles]
+
+
+def test_nobody_without_the_token_may_submit(running: Lab) -> None:
+    cluster = yaml.safe_load(Path(running.env["CELERIAC_KUBECONFIG"]).read_text())["clusters"][0]["cluster"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{cluster['server']}/apis/celeriac.dev/v1alpha1/tasks")
+
+    assert 401 == refused.value.code
+    refused.value.close()
+    assert 0o600 == Path(running.env["CELERIAC_KUBECONFIG"]).stat().st_mode & 0o777
+
+
+def test_a_bad_manifest_is_refused_with_the_name_of_its_field(running: Lab) -> None:
+    config = yaml.safe_load(Path(running.env["CELERIAC_KUBECONFIG"]).read_text())
+    task = {"metadata": {"name": "bad"}, "spec": {"definitionName": "add", "priority": "high", "hostNetwork": True}}
+    request = urllib.request.Request(
+        f"{config['clusters'][0]['cluster']['server']}/apis/celeriac.dev/v1alpha1/namespaces/default/tasks",
+        data=json.dumps(task).encode(),
+        headers={"Authorization": f"Bearer {config['users'][0]['user']['token']}", "Content-Type": "application/json"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    message = json.loads(refused.value.read())["message"]
+    refused.value.close()
+
+    assert 422 == refused.value.code
+    assert "spec.priority" in message and "hostNetwork" in message
+
+
+# ---- with a program
+
+
+def _dev(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    (directory / "lab.py").write_text(APP)
+    return subprocess.run(
+        [COMMAND, "dev", *words], cwd=directory, env=dict(os.environ), capture_output=True, text=True, check=False,
+        timeout=300,
+    )  # fmt: skip
+
+
+def test_a_program_finds_it_and_its_exit_code_is_the_commands(tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text("import sys; from lab import add; sys.exit(add.delay(2, 3).get(timeout=60))")
+    done = _dev(tmp_path, "lab:app", "--", sys.executable, "use.py")
+
+    assert 5 == done.returncode, done.stderr
+    assert "lab:app is ready: 8 tasks, queues default" in done.stderr
+    assert "(add) Succeeded" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [("none:app", "No module named 'none'"), ("lab:none", "has no none"), ("lab", "MODULE:APP")],
+    ids=["no such module", "no such app", "no app at all"],
+)
+def test_what_cannot_be_found_is_said(location: str, said: str, tmp_path: Path) -> None:
+    done = _dev(tmp_path, location)
+
+    assert 2 == done.returncode
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path) -> None:
+    with lab(tmp_path, "--no-nats") as found:
+        kubeconfig = Path(found.env["CELERIAC_KUBECONFIG"])
+        path = tmp_path / "pid"
+        with found.client() as client:
+            client.submit(definition="waits", params={"path": str(path)})
+            pid = _pid(path)
+        found.process.send_signal(signal.SIGINT)
+
+        assert 130 == found.process.wait(timeout=60)
+    _gone(pid)
+    assert not kubeconfig.parent.exists()
+
+
+@retry(
+    retry=retry_if_exception_type((OSError, ValueError)), stop=stop_after_delay(60), wait=wait_fixed(0.1), reraise=True
+)
+def _pid(path: Path) -> int:
+    return int(path.read_text())
+
+
+@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(60), wait=wait_fixed(0.1), reraise=True)
+def _gone(pid: int) -> None:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return
+    raise AssertionError(f"process {pid} is still there")

@@ -19,6 +19,8 @@ app = App("media", image="image:1")
 @app.task
 def thumb(path: str, width: int = 1) -> int:
     return 1
+
+empty = App("empty", image="image:1")
 """
 
 
@@ -92,6 +94,7 @@ def test_check_of_the_cluster(code: Path, celeriac: Command, cluster: Cluster) -
         pytest.param(
             ("manifest", "shop_tasks:thumb"), "is no celeriac.App but a TaskFunction", id="a task, not the App"
         ),
+        pytest.param(("manifest", "shop_tasks:empty"), "App(include=", id="an App without tasks"),
         pytest.param(("check", "shop_tasks:app"), "--cluster", id="nothing to compare with"),
         pytest.param(("check", "shop_tasks:app", "missing.yaml"), "cannot be read", id="no such file"),
     ],

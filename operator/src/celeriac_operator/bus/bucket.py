@@ -135,7 +135,8 @@ class Bucket:
             finally:
                 self._live = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._connected.wait(), PAUSE_SECONDS)
+                async with asyncio.timeout(PAUSE_SECONDS):  # wait_for of Python 3.11 swallows a cancellation
+                    await self._connected.wait()
 
     async def _on_connect(self) -> None:
         self._connected.set()
@@ -176,7 +177,8 @@ class Bucket:
     async def _until_broken(self) -> None:
         while not self._broken.is_set() and time.monotonic() - self._heard < SILENT_SECONDS:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._broken.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._broken.wait()
 
 
 def _consumer(inbox: str) -> ConsumerConfig:

@@ -55,8 +55,8 @@ def mistaken() -> int:
 
 @app.task
 def waits(ctx: Context, then: str = "raise") -> str:
-    started()
     try:
+        started()  # inside: SIGTERM may come in the very next instruction
         time.sleep(60)
     except CancelRequested as error:
         if then == "raise":

@@ -76,10 +76,18 @@ def _definitions(
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` has it
     try:
         app = load_app(location)
-        return app, definitions_of(app, location, namespace=namespace, image=image, version=version)
-    except (NotThere, BadSignature, ImportError) as error:
+        definitions = definitions_of(app, location, namespace=namespace, image=image, version=version)
+    except (NotThere, BadSignature) as error:
         complain(str(error))
         raise typer.Exit(ExitCode.USAGE) from None
+    except Exception as error:  # importing runs the user's code, whose faults are not celeriac's
+        module = location.partition(":")[0]
+        complain(f"{module} cannot be imported: {type(error).__name__}: {error}. `python -m {module}` shows where.")
+        raise typer.Exit(ExitCode.USAGE) from None
+    if not definitions:
+        complain(f"{location} has no tasks: name the modules that have them, as in App(include=['media.tasks']).")
+        raise typer.Exit(ExitCode.USAGE)
+    return app, definitions
 
 
 def _read(file: str) -> list[dict[str, Any]]:

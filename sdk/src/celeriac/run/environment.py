@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Environment:
     params_ref: ParamsRef | None
     deadline: datetime | None
     result_file: Path | None
+    started: datetime
+    """When this process began."""
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:
@@ -57,6 +59,7 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         params_ref=_reference(env.get("CELERIAC_PARAMS_REF") or "null"),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         result_file=Path(file) if file else None,
+        started=datetime.now(UTC),
     )
 
 

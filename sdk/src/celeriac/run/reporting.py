@@ -112,6 +112,7 @@ def record_of(made: Report, environment: Environment, now: datetime) -> dict[str
         "exitCode": int(failed.exit_code) if failed else 0,
         "message": failed.message if failed else "",
         "result": made.result,
+        "startTime": environment.started.isoformat(),
         "finishTime": now.isoformat(),
     }
     return {name: value for name, value in record.items() if value is not None}

@@ -209,4 +209,5 @@ class _Narrator:
         elif phase and self._phases.get(meta["uid"]) != phase:
             self._phases[meta["uid"]] = phase
             what = change.raw["spec"].get("definitionName") or "container"
-            self._tell(f"{meta['name']} ({what}) {phase}: {status.get('message') or ''}")
+            why, *_ = (status.get("message") or "").splitlines() or [""]
+            self._tell(f"{meta['name']} ({what}) {phase}: {why}")

@@ -93,7 +93,8 @@ class Reconciler:
     async def _task(self, key: Key) -> None:
         task = self._cache.tasks.get(key)
         if task is None or self._uids.setdefault(key, task.uid) != task.uid:
-            await self._record_deleted(key, again=task is not None)
+            if task is None:
+                await self._record_deleted(key)
             self._forget(key)
         if task is None:
             return
@@ -120,14 +121,13 @@ class Reconciler:
         if record is None or not wanted or await self._book.finish(task, record):
             await self._applier.write_status(task, status)  # else it had ended before, and that is how it ends
 
-    async def _record_deleted(self, key: Key, *, again: bool) -> None:
+    async def _record_deleted(self, key: Key) -> None:
         """A Task that came by message and was deleted unfinished: whoever waits for it waits for its record.
 
-        Args:
-            again: there is another Task of that name by now, which does not wait for NATS because of the first.
+        Where there is another Task of the name by now, that one's end is the name's.
         """
         task = self._unfinished.get(key)
-        if task is not None and self._book.bus != "Off" and not (again and self._book.bus == "Down"):
+        if task is not None and self._book.bus != "Off":
             await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
         self._unfinished.pop(key, None)
 

@@ -110,9 +110,12 @@ def test_what_a_record_makes_of_what_is_seen(found: AttemptRecord, seen: Outcome
 
 
 def test_a_message_of_a_record_is_cut_and_cannot_drive_a_terminal() -> None:
-    ended = decided(record(failure=Failure.APP_ERROR, message="\x1b[31m" + "x" * 4000), Running(at(2)))
-    assert len(ended.message.encode()) <= 2048
+    text = "ValueError: \x1b[31mno" + "ü" * 2000 + "line 7, in resize"
+    ended = decided(record(failure=Failure.APP_ERROR, message=text), Running(at(2)))
+    assert len(ended.message.encode()) <= 3072
     assert "\x1b" not in ended.message
+    assert ended.message.startswith("ValueError: ")
+    assert ended.message.endswith("line 7, in resize")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import profiles  # noqa: F401
 
-from celeriac_operator.core.text import clipped, cut, safe
+from celeriac_operator.core.text import both_ends, clipped, cut, safe
 
 FORBIDDEN = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x2028, 0x202E, 0x2066]
 
@@ -17,6 +17,9 @@ def test_nothing_gets_longer_than_it_may_nor_keeps_a_control_character(text: str
     for found in (safe(text * 9, longest), clipped(text * 9, longest), cut(text * 9, longest)):
         assert len(found.encode()) <= longest
         assert not any(chr(code) in found for code in FORBIDDEN)
+    both = both_ends(text * 99, longest * 3)
+    assert len(both.encode()) <= longest * 3
+    assert not any(chr(code) in both for code in FORBIDDEN)
 
 
 @given(st.text(), st.integers(10, 200))
@@ -44,3 +47,5 @@ def test_long_text_keeps_the_end_or_the_beginning() -> None:
 
     assert safe(long, 20) == "…" + long[-17:]
     assert clipped(long, 20) == cut(long, 20) == long[:17] + "…"
+    assert both_ends(long, 45) == long[:12] + "…\n…" + long[-26:]
+    assert both_ends(long, 64) == long

@@ -231,6 +231,13 @@ def test_no_variable_of_the_operator_can_be_replaced() -> None:
     assert names[-1] == "A", "a variable can only refer to those before it"
 
 
+def test_which_function_the_runner_calls_is_the_containers_to_say() -> None:
+    mine = make_container(env=[{"name": "CELERIAC_FUNCTION", "value": "media.tasks:resize"}])
+    by_name = {variable["name"]: variable.get("value") for variable in container(container=mine)["env"]}
+
+    assert by_name["CELERIAC_FUNCTION"] == "media.tasks:resize"
+
+
 def test_params_are_substituted_in_command_args_and_env() -> None:
     wanted = make_container(
         command=["$(params.a)"], args=["--x=$(params.b)"], env=[{"name": "E", "value": "$(params.a)"}]

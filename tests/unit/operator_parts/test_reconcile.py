@@ -290,6 +290,17 @@ def test_a_task_that_is_deleted_before_it_has_finished_leaves_a_record(cluster: 
     )
 
 
+def test_a_task_that_took_the_name_of_a_deleted_one_runs(cluster: Cluster) -> None:
+    submit_by_message(cluster)
+    process = Process(cluster)
+    process.work_off()
+    cluster.remove("tasks", TASK)
+    submit_by_message(cluster)
+    hear_all(process)
+    assert record(cluster) == {}
+    assert cluster.created_jobs.total() == 2
+
+
 def test_a_deletion_while_nats_is_away_is_recorded_when_it_is_back(cluster: Cluster) -> None:
     submit_by_message(cluster, up=False)
     process = Process(cluster)

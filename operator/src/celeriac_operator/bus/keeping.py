@@ -78,7 +78,8 @@ class Keeping:
 
     async def _relist(self) -> None:
         """Have everything looked up again: whatever news were missed."""
-        self.book.begin()
+        if self._bucket.ready:
+            self.book.begin()
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         while True:

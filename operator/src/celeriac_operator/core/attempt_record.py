@@ -11,8 +11,11 @@ import json
 from celeriac.api.v1alpha1 import Attempt, Result
 from celeriac.wire.names import PAYLOADS_BUCKET, result_object
 from celeriac.wire.records import AttemptRecord, Author
-from celeriac_operator.core.outcome import LONGEST_OUTPUT, Ended, Outcome, Running
-from celeriac_operator.core.text import safe
+from celeriac_operator.core.outcome import Ended, Outcome, Running
+from celeriac_operator.core.text import both_ends
+
+LONGEST_MESSAGE = 3072
+"""Of a record's message, in bytes: what a status keeps of an attempt's."""
 
 
 def counts(record: AttemptRecord, task_uid: str, attempt: Attempt) -> bool:
@@ -33,7 +36,7 @@ def decided(record: AttemptRecord, found: Outcome) -> Ended:
     result = record.result
     return Ended(
         failure=record.failure,
-        message=safe(record.message, LONGEST_OUTPUT),
+        message=both_ends(record.message, LONGEST_MESSAGE),
         exit_code=found.exit_code if isinstance(found, Ended) and record.exit_code is None else record.exit_code,
         start=start or record.start_time,
         finish=record.finish_time,

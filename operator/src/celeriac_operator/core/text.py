@@ -26,6 +26,15 @@ def clipped(text: str, longest: int) -> str:
     return shown if len(shown.encode()) <= longest else _beginning(shown, longest)
 
 
+def both_ends(text: str, longest: int) -> str:
+    """Beginning and end of the text, otherwise as ``safe``: an exception says what it is first, and last where."""
+    shown = _escaped(text)
+    if len(shown.encode()) <= longest:
+        return shown
+    first = longest // 3
+    return f"{_beginning(shown, first)}\n{safe(shown, longest - first - 1)}"
+
+
 def cut(text: str, longest: int) -> str:
     """The beginning of the text, on one line, its control characters escaped."""
     line = _escaped(" ".join(text[: longest * 2].split()))

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -51,10 +51,10 @@ class Program:
         end = self.log.read_text(errors="replace")[-2000:] if self.log.exists() else ""
         return DevError(f"{self.name} {what}. The end of its log:\n{end}")
 
-    async def until(self, what: str, probe: object) -> None:
+    async def until(self, what: str, probe: Callable[[], Awaitable[bool]]) -> None:
         """Wait until a coroutine function says so. Raises DevError: it has ended, or not in time."""
         deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while not await probe():  # type: ignore[operator]
+        while not await probe():
             if self._process is None or self._process.returncode is not None:
                 raise self.failed("has ended at once")
             if asyncio.get_running_loop().time() > deadline:

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,43 +62,51 @@ async def session(wishes: Wishes, tell: Told) -> AsyncIterator[Session]:
     Raises:
         DevError: something could not be started.
     """
-    with tempfile.TemporaryDirectory(prefix="celeriac-dev-") as directory:
-        logs = Path(directory)
+    async with AsyncExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="celeriac-dev-")))
         programs: list[Program] = []
-        store = Store()
-        store.create(NAMESPACES, "", {"metadata": {"name": wishes.namespace}})
-        store.heard.append(_Narrator(tell).hear)
-        env = dict(os.environ)
         settings: dict[str, str] = {}
         if wishes.with_nats:
-            server, settings = nats_server(logs, env)
-            programs.append(server)
-            await server.start()
-        executor = Executor(store, env | settings, logs / "pods", wishes.directory)
-        api = ApiServer(store, executor.log_of)
-        await api.start()
-        settings["CELERIAC_KUBECONFIG"] = str(_kubeconfig(logs, api, wishes.namespace))
-        executor.give(settings)
-        watching: asyncio.Task[DevError] | None = None
-        try:
-            operator, port = _operator(wishes, env, settings, logs)
-            programs.append(operator)
-            if wishes.with_nats:
-                await programs[0].until("ready", lambda: greets(settings["CELERIAC_NATS_URL"]))
-            await operator.start()
-            _declare(store, wishes)
-            await operator.until("ready", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-            if wishes.with_nats:
-                await _streams(settings, wishes, operator)
-            watching = asyncio.create_task(_first_end(programs))
-            yield Session(settings, logs, watching)
-        finally:
-            if watching is not None:
-                watching.cancel()
-            await executor.stop()
-            for program in reversed(programs):
-                await program.stop()
-            await api.stop()
+            server, settings = nats_server(logs, os.environ)
+            programs.append(await _started(server, stack))
+        store = _store(wishes, tell)
+        settings["CELERIAC_KUBECONFIG"] = await _cluster(store, wishes, settings, logs, stack)
+        operator, port = _operator(wishes, os.environ, settings, logs)
+        if wishes.with_nats:
+            await programs[0].until("ready", lambda: greets(settings["CELERIAC_NATS_URL"]))
+        programs.append(await _started(operator, stack))
+        _declare(store, wishes)
+        await operator.until("ready", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+        if wishes.with_nats:
+            await _streams(settings, wishes, operator)
+        watching = asyncio.create_task(_first_end(programs))
+        stack.callback(watching.cancel)
+        yield Session(settings, logs, watching)
+
+
+async def _started(program: Program, stack: AsyncExitStack) -> Program:
+    await program.start()
+    stack.push_async_callback(program.stop)
+    return program
+
+
+def _store(wishes: Wishes, tell: Told) -> Store:
+    store = Store()
+    store.create(NAMESPACES, "", {"metadata": {"name": wishes.namespace}})
+    store.heard.append(_Narrator(tell).hear)
+    return store
+
+
+async def _cluster(store: Store, wishes: Wishes, settings: Mapping[str, str], logs: Path, stack: AsyncExitStack) -> str:
+    """Start the API server, and what runs processes; the kubeconfig, which processes get as well."""
+    executor = Executor(store, {**os.environ, **settings}, logs / "pods", wishes.directory)
+    api = ApiServer(store, executor.log_of)
+    await api.start()
+    stack.push_async_callback(api.stop)
+    stack.push_async_callback(executor.stop)
+    kubeconfig = str(_kubeconfig(logs, api, wishes.namespace))
+    executor.give({"CELERIAC_KUBECONFIG": kubeconfig})
+    return kubeconfig
 
 
 def _kubeconfig(directory: Path, api: ApiServer, namespace: str) -> Path:
@@ -201,4 +209,5 @@ class _Narrator:
         elif phase and self._phases.get(meta["uid"]) != phase:
             self._phases[meta["uid"]] = phase
             what = change.raw["spec"].get("definitionName") or "container"
-            self._tell(f"{meta['name']} ({what}) {phase}: {status.get('message') or ''}")
+            why, *_ = (status.get("message") or "").splitlines() or [""]
+            self._tell(f"{meta['name']} ({what}) {phase}: {why}")

@@ -97,8 +97,9 @@ class App:
         return self.tasks
 
     def close(self) -> None:
-        """Close the connections that were made. The App can be used again."""
-        self.submitter.close()
+        """Close the connections that were made; a client that was given stays open. The App can be used again."""
+        if self._given_client is None:
+            self.submitter.close()
 
     @overload
     def task(

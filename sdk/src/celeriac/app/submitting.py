@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -48,13 +49,15 @@ class ClientSubmitter:
         self._make = make
         self._client: Client | None = None
         self._process = 0
+        self._lock = threading.Lock()
 
     @property
     def client(self) -> Client:
         """The client of this process."""
-        if self._client is None or self._process != os.getpid():
-            self._client, self._process = self._make(), os.getpid()
-        return self._client
+        with self._lock:
+            if self._client is None or self._process != os.getpid():
+                self._client, self._process = self._make(), os.getpid()
+            return self._client
 
     def submit(self, request: TaskRequest, parse: Callable[[Any], R], waiting: Waiting) -> TaskHandle[R]:
         from celeriac._client import TaskHandle  # noqa: PLC0415 -- the runner imports this module and needs no client

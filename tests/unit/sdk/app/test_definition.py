@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import WithJsonSchema
 
 from celeriac import App, Backoff, BadSignature, Context, EnvVarSource, KeySelector, PodOptions, Resources, Retry
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec
@@ -95,7 +96,14 @@ def test_without_an_image_there_is_no_definition() -> None:
 
 
 def test_the_operator_takes_every_schema() -> None:
-    def patterned(amount: Decimal) -> Decimal: ...
+    looked_around = WithJsonSchema({"type": "string", "pattern": "^(?!x)"})
+
+    def patterned(amount: Any) -> Any: ...
+
+    patterned.__annotations__ = {
+        "amount": Annotated[Decimal, looked_around],
+        "return": list[Annotated[str, looked_around]],
+    }
 
     spec = TaskDefinitionSpec.model_validate(defined(patterned)["spec"])
     assert spec.params_schema is not None and spec.result_schema is not None

@@ -262,3 +262,12 @@ def test_a_client_is_not_used_in_another_process(monkeypatch: pytest.MonkeyPatch
     assert submitter.client is not made[0]
     for client in made:
         client.close()
+
+
+def test_close_leaves_a_client_that_was_given_open() -> None:
+    with Client(transport=FakeApi()) as client:
+        own = App("own", client=client)
+        own.task(name="own.thumb")(thumb.function)
+        own.tasks["own.thumb"].delay("a")
+        own.close()
+        assert own.tasks["own.thumb"].delay("b").name

@@ -31,6 +31,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = list(sys.path)
     file = tmp_path / "shop_tasks.py"
     file.write_text(OLD)
+    (tmp_path / "broken_tasks.py").write_text("1 / 0")
     yield file
     sys.path[:] = path
     sys.modules.pop("shop_tasks", None)
@@ -90,6 +91,7 @@ def test_check_of_the_cluster(code: Path, celeriac: Command, cluster: Cluster) -
     [
         pytest.param(("manifest", "shop_tasks:nothing"), "has no nothing", id="no such App"),
         pytest.param(("manifest", "shop_tasks"), "write MODULE:APP", id="no App is named"),
+        pytest.param(("manifest", "broken_tasks:app"), "ZeroDivisionError", id="a module that raises"),
         pytest.param(("manifest", "no_such_module:app"), "no_such_module", id="no such module"),
         pytest.param(
             ("manifest", "shop_tasks:thumb"), "is no celeriac.App but a TaskFunction", id="a task, not the App"

@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import WithJsonSchema
 
 from celeriac import App, Backoff, BadSignature, Context, EnvVarSource, KeySelector, PodOptions, Resources, Retry
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec
 from celeriac.app.compare import breaks
 from celeriac.app.definition import definitions_of
 from celeriac_operator.core.schema import broken_schema
-from pydantic import WithJsonSchema
 
 
 def defined(function: Callable[..., Any], app: App | None = None, **settings: Any) -> dict[str, Any]:

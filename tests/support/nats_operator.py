@@ -66,7 +66,7 @@ class FakeOperator:
         await self.js.add_stream(
             StreamConfig(
                 name=stream_of(self.namespace, name),
-                subjects=[submit_subjects(self.namespace, name)],
+                subjects=list(submit_subjects(self.namespace, name)),
                 retention=RetentionPolicy.WORK_QUEUE,
                 discard=DiscardPolicy.NEW,
                 deny_delete=True,
@@ -77,7 +77,7 @@ class FakeOperator:
     async def take(self, queue: str = "default", count: int = 1) -> list[TaskMessage]:
         """Take so many messages out of the queue, in order."""
         pull = await self.js.pull_subscribe(
-            submit_subjects(self.namespace, queue), durable="intake", stream=stream_of(self.namespace, queue)
+            f"celeriac.submit.{self.namespace}.{queue}.*", durable="intake", stream=stream_of(self.namespace, queue)
         )
         found: list[TaskMessage] = []
         async with asyncio.timeout(30):

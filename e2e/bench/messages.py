@@ -100,7 +100,7 @@ async def measure(url: str, rounds: int, count: int, sync: bool) -> Figures:
     connection = await nats.connect(url)
     manager = connection.jetstream()
     name = stream_of(NAMESPACE, QUEUE)
-    subjects = [submit_subjects(NAMESPACE, QUEUE)]
+    subjects = list(submit_subjects(NAMESPACE, QUEUE))
     await manager.add_stream(
         StreamConfig(name=name, subjects=subjects, retention=RetentionPolicy.WORK_QUEUE, discard=DiscardPolicy.NEW)
     )

@@ -115,11 +115,16 @@ async def _create(js: Any, key: str, data: bytes) -> bytes | None:
 
 
 async def _read(js: Any, key: str) -> bytes | None:
-    from nats.js.errors import NotFoundError  # noqa: PLC0415 -- as above
+    from nats.errors import NoRespondersError  # noqa: PLC0415 -- as above
+    from nats.js.errors import NotFoundError  # noqa: PLC0415
 
+    stream, subject = f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}"
     try:
-        # By its subject, which a user of one namespace may: any other read would be of the whole bucket.
-        message = await js.get_last_msg(f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}", direct=True)
+        try:
+            # By its subject, which a user of one namespace may: any other read would be of the whole bucket.
+            message = await js.get_last_msg(stream, subject, direct=True)
+        except NoRespondersError:  # the bucket is an administrator's, who has not allowed it
+            message = await js.get_last_msg(stream, subject)
     except NotFoundError:
         return None
     return message.data or b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -330,3 +331,37 @@ def test_a_task_that_makes_the_operator_fail_is_recorded_too(cluster: Cluster, m
     process.work()
     assert status(cluster)["reason"] == "InternalError"
     assert record(cluster)["outcome"] == "InternalError"
+
+
+def test_a_runner_that_was_first_decides_though_the_operator_had_not_heard_of_it(cluster: Cluster) -> None:
+    """Its process was killed while it exited, and the news of its record are late: the verdict meets the record."""
+    command = ["python", "-m", "celeriac.run", "media:app", "resize"]
+    submit_by_message(cluster, container={"image": "x", "command": command})
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    hear_all(process)
+    cluster.kubelet(pod(cluster), "starts")
+    hear_all(process)
+    uid = (cluster.get("tasks", TASK) or {})["metadata"]["uid"]
+    success: Raw = {"author": "Runner", "taskUid": uid, "attempt": 1, "podUID": pod(cluster)["metadata"]["uid"]}
+    success |= {"result": {"value": 7}, "finishTime": "2026-03-01T12:00:00Z"}
+    cluster.bucket.put(f"{NAMESPACE}.{uid}.1", json.dumps(success).encode())
+    cluster.kubelet(pod(cluster), "exits", 137, "")
+    hear_all(process)
+    assert (status(cluster)["phase"], status(cluster)["result"]) == ("Succeeded", {"value": 7})
+    assert (record(cluster)["outcome"], record(cluster)["result"]) == ("Succeeded", {"value": 7})
+
+
+def test_a_record_that_was_written_meanwhile_ends_the_task_as_it_says(cluster: Cluster) -> None:
+    submit_by_message(cluster)
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 1, "")
+    times = {"finishTime": "2026-03-01T12:00:00Z", "expireTime": "2026-03-08T12:00:00Z"}
+    earlier = {"kind": "Finished", "taskUid": "earlier", "outcome": "Succeeded", "result": {"value": 7}, **times}
+    cluster.bucket.put(f"{NAMESPACE}.{TASK}", json.dumps(earlier).encode())
+    hear_all(process)
+    assert (status(cluster)["phase"], status(cluster)["result"]) == ("Succeeded", {"value": 7})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from celeriac.api.v1alpha1 import DefinitionRevision, Phase
 from celeriac_operator.core.admission.standing import QueueKey
@@ -44,11 +44,21 @@ def unused_revisions(cache: Cache) -> list[Key]:
     for entry in cache.tasks.entries.values():
         task = entry.facts
         if isinstance(task, TaskFacts) and not task.finished:
+            needed |= _wanted(task, cache)
             needed |= {Key(task.key.namespace, pin.revision) for pin in _pins(task, cache)}
     for key, definition in cache.definitions.entries.items():
         if definition.facts is not None:
             needed.add(Key(key.namespace, definition.facts.revision.name))
     return [key for key in cache.revisions if key not in needed]
+
+
+def _wanted(task: TaskFacts, cache: Cache) -> set[Key]:
+    """The content that a Task's message was made for, before the Task is accepted with it."""
+    name, wanted = task.spec.definition_name, task.definition_digest
+    if name is None or wanted is None:
+        return set()
+    contents = cache.contents_of(Key(task.key.namespace, name))
+    return {Key(task.key.namespace, revision.name) for revision in contents if revision.is_of(wanted)}
 
 
 def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
@@ -58,6 +68,10 @@ def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
     return [pin for pin in pins if pin is not None]
 
 
+async def _none_wait(_: str) -> bool:
+    return False
+
+
 async def keep_in_bounds(
     cache: Cache,
     kube: KubeApi,
@@ -65,6 +79,7 @@ async def keep_in_bounds(
     history: HistoryLimit,
     seen_unused: frozenset[Key],
     ours: Callable[[str], bool],
+    messages_wait: Callable[[str], Awaitable[bool]] = _none_wait,
 ) -> frozenset[Key]:
     """Delete what is surplus, of all namespaces together, in those that are ours.
 
@@ -72,13 +87,16 @@ async def keep_in_bounds(
         limit: how many finished Tasks are kept in all.
         history: how many of them each queue keeps.
         seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
+        messages_wait: whether messages wait in a namespace: they may have been made for any revision.
 
     Returns:
         The revisions that are unused now.
     """
     for task in [task for task in surplus(cache, limit, history) if ours(task.key.namespace)]:
         await kube.delete(api.TASKS, *task.key, task.uid)
-    unused = frozenset(key for key in unused_revisions(cache) if ours(key.namespace))
+    candidates = [key for key in unused_revisions(cache) if ours(key.namespace)]
+    needed = {namespace for namespace in {key.namespace for key in candidates} if await messages_wait(namespace)}
+    unused = frozenset(key for key in candidates if key.namespace not in needed)
     for key in unused & seen_unused:
         raw = await kube.get(api.REVISIONS, *key)
         if raw is not None:

@@ -80,6 +80,7 @@ def task_of(raw: Raw) -> TaskFacts:
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
+        definition_digest=annotations.get(names.DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )
 

@@ -16,11 +16,13 @@ from kopf._core.engines.peering import Identity
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import Background
-from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.connection import TROUBLE as NATS_TROUBLE
+from celeriac_operator.bus.connection import Bus, BusDown
 from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.maker import Tools
+from celeriac_operator.bus.revisions import KEEP_SECONDS, keep_revisions
 from celeriac_operator.bus.streams import Streams
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
 from celeriac_operator.core.admission.standing import QueueKey
@@ -32,7 +34,7 @@ from celeriac_operator.election import Elector
 from celeriac_operator.fence import Fence, boot_time
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
-from celeriac_operator.housekeeping import count_phases, keep_in_bounds
+from celeriac_operator.housekeeping import count_phases, delete_surplus, delete_unused_revisions
 from celeriac_operator.http import serve
 from celeriac_operator.http_queues import queue_routes
 from celeriac_operator.kube.api import KubeApi
@@ -103,6 +105,7 @@ class App:
             settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin
         )
         self.elector = _elector(settings, lease_kube, fence, self.duties)
+        self.streams: Streams | None = None
         self.door = self._build_door(fence) if self.bus.enabled else None
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()
@@ -121,7 +124,7 @@ class App:
             facts = self.cache.queues.get(Key(queue.namespace, queue.queue))
             return facts.spec if facts is not None and self.duties.ours(queue.namespace) else None
 
-        streams = Streams(
+        self.streams = streams = Streams(
             self.bus, declared, self._keeps_streams_of, self.queue.add, replicas=self.settings.nats_replicas
         )
         tools = Tools(
@@ -187,6 +190,7 @@ class App:
         self.background.spawn(self.bus.run())
         if self.door is not None:
             self.background.spawn(self.door.run())
+            self.background.spawn(self.background.every(KEEP_SECONDS, "keeping revisions", self._keep_revisions))
         for duty in self.keeping.duties():
             self.background.spawn(duty)
         self._election = self.background.spawn(self.elector.run())
@@ -218,9 +222,19 @@ class App:
     async def _keep_house(self) -> None:
         limit, history = self.settings.max_finished_tasks, self.queues.history
         self.queues.forget_idle()
-        self._unused_revisions = await keep_in_bounds(
-            self.cache, self.kube, limit, history, self._unused_revisions, self.duties.ours, self.keeping.recorded
+        await delete_surplus(self.cache, self.kube, limit, history, self.duties.ours, self.keeping.recorded)
+        self._unused_revisions = await delete_unused_revisions(
+            self.cache, self.kube, self._unused_revisions, self.duties.ours, self._messages_wait
         )
+
+    async def _messages_wait(self, namespace: str) -> bool:
+        try:
+            return self.streams is not None and await self.streams.messages_wait(namespace)
+        except (*NATS_TROUBLE, BusDown):
+            return True  # nobody knows
+
+    async def _keep_revisions(self) -> None:
+        await keep_revisions(self.cache, self.kube, self.duties.ours)
 
     async def _look_at_the_clock(self) -> None:
         if jump := self.clock_jumps.look():

@@ -44,11 +44,21 @@ def unused_revisions(cache: Cache) -> list[Key]:
     for entry in cache.tasks.entries.values():
         task = entry.facts
         if isinstance(task, TaskFacts) and not task.finished:
+            needed |= _wanted(task, cache)
             needed |= {Key(task.key.namespace, pin.revision) for pin in _pins(task, cache)}
     for key, definition in cache.definitions.entries.items():
         if definition.facts is not None:
             needed.add(Key(key.namespace, definition.facts.revision.name))
     return [key for key in cache.revisions if key not in needed]
+
+
+def _wanted(task: TaskFacts, cache: Cache) -> set[Key]:
+    """The content that a Task's message was made for, before the Task is accepted with it."""
+    name, wanted = task.spec.definition_name, task.definition_digest
+    if name is None or wanted is None:
+        return set()
+    contents = cache.contents_of(Key(task.key.namespace, name))
+    return {Key(task.key.namespace, revision.name) for revision in contents if revision.is_of(wanted)}
 
 
 def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
@@ -58,30 +68,45 @@ def _pins(task: TaskFacts, cache: Cache) -> list[DefinitionRevision]:
     return [pin for pin in pins if pin is not None]
 
 
-async def keep_in_bounds(
+async def delete_surplus(
     cache: Cache,
     kube: KubeApi,
     limit: int,
     history: HistoryLimit,
-    seen_unused: frozenset[Key],
     ours: Callable[[str], bool],
     recorded: Callable[[TaskFacts], Awaitable[bool]],
-) -> frozenset[Key]:
-    """Delete what is surplus, of all namespaces together, in those that are ours.
+) -> None:
+    """Delete the finished Tasks that are surplus, of all namespaces together, in those that are ours.
 
     Args:
         limit: how many finished Tasks are kept in all.
         history: how many of them each queue keeps.
-        seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
         recorded: whether nothing of a finished Task is lost with it.
-
-    Returns:
-        The revisions that are unused now.
     """
     for task in [task for task in surplus(cache, limit, history) if ours(task.key.namespace)]:
         if await recorded(task):
             await kube.delete(api.TASKS, *task.key, task.uid)
-    unused = frozenset(key for key in unused_revisions(cache) if ours(key.namespace))
+
+
+async def delete_unused_revisions(
+    cache: Cache,
+    kube: KubeApi,
+    seen_unused: frozenset[Key],
+    ours: Callable[[str], bool],
+    messages_wait: Callable[[str], Awaitable[bool]],
+) -> frozenset[Key]:
+    """Delete the revisions that nothing runs from, in the namespaces that are ours.
+
+    Args:
+        seen_unused: revisions that were unused the last time, too: only they go, since a Task may just be starting.
+        messages_wait: whether messages wait in a namespace: they may have been made for any revision.
+
+    Returns:
+        The revisions that are unused now.
+    """
+    candidates = [key for key in unused_revisions(cache) if ours(key.namespace)]
+    needed = {namespace for namespace in {key.namespace for key in candidates} if await messages_wait(namespace)}
+    unused = frozenset(key for key in candidates if key.namespace not in needed)
     for key in unused & seen_unused:
         raw = await kube.get(api.REVISIONS, *key)
         if raw is not None:

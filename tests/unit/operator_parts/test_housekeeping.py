@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
@@ -12,7 +12,13 @@ from tests.support.process import Process, run
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.core.facts import Key, TaskFacts
-from celeriac_operator.housekeeping import count_phases, keep_in_bounds, surplus, unused_revisions
+from celeriac_operator.housekeeping import (
+    count_phases,
+    delete_surplus,
+    delete_unused_revisions,
+    surplus,
+    unused_revisions,
+)
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.metrics import REGISTRY
 from celeriac_operator.watch import WATCHED
@@ -50,11 +56,24 @@ def nowhere(_namespace: str) -> bool:
     return False
 
 
+async def none_wait(_namespace: str) -> bool:
+    return False
+
+
+async def some_wait(_namespace: str) -> bool:
+    return True
+
+
 def keep(
-    process: Process, limit: int, seen: frozenset[Key] = frozenset(), ours: Callable[[str], bool] = everywhere
+    process: Process,
+    limit: int,
+    seen: frozenset[Key] = frozenset(),
+    ours: Callable[[str], bool] = everywhere,
+    waiting: Callable[[str], Awaitable[bool]] = none_wait,
 ) -> frozenset[Key]:
     kube = cast(KubeApi, FakeKube(process.cluster))
-    return run(keep_in_bounds(process.cache, kube, limit, process.queues.history, seen, ours, always))
+    run(delete_surplus(process.cache, kube, limit, process.queues.history, ours, always))
+    return run(delete_unused_revisions(process.cache, kube, seen, ours, waiting))
 
 
 def test_the_oldest_finished_tasks_beyond_the_limit_go() -> None:
@@ -106,6 +125,7 @@ def test_a_revision_goes_when_it_was_unused_twice() -> None:
         settle(process)
         cluster.run_controllers()
         cluster.clock.advance(5)
+    assert frozenset() == keep(process, 100, waiting=some_wait), "a message may have been made for it"
     once = keep(process, 100)
 
     assert len(once) == 1

@@ -113,7 +113,7 @@ class Maker:
             return Known(self._spec())
         name = message.spec.get("definitionName")
         named = name if isinstance(name, str) else ""
-        return Known(self._spec(), digests_of(self._tools.cache, arrival.queue.namespace, named))
+        return Known(self._spec(), self._tools.cache.contents_of(Key(arrival.queue.namespace, named)))
 
     # --- a Task ---
 
@@ -193,14 +193,3 @@ class Maker:
         await carried.done()
         INTAKE.labels(result).inc()
         return 0
-
-
-def digests_of(cache: Cache, namespace: str, definition: str) -> frozenset[str]:
-    """Digests of a TaskDefinition's contents that Tasks can run from: as it is now, and as it is kept."""
-    live = cache.definitions.get(Key(namespace, definition))
-    kept = {
-        revision.digest
-        for key, revision in cache.revisions.items()
-        if key.namespace == namespace and key.name.rpartition("-")[0] == definition
-    }
-    return frozenset(kept | ({live.revision.digest} if live is not None else set()))

@@ -72,6 +72,8 @@ class Streams:
         self._states: dict[QueueKey, StreamState] = {}
         self.created: dict[QueueKey, datetime] = {}
         """Streams that are there and take messages, and when each was made."""
+        self._fill: dict[QueueKey, int] = {}
+        """Messages in each queue's stream, in those of queues that are gone, too."""
         self._done: dict[QueueKey, TaskQueueSpec] = {}
 
     def state(self, queue: QueueKey) -> StreamState | None:
@@ -106,9 +108,20 @@ class Streams:
                 wire.PAYLOADS_BUCKET, config=ObjectStoreConfig(bucket=wire.PAYLOADS_BUCKET, replicas=self._replicas)
             )
 
+    async def messages_wait(self, namespace: str) -> bool:
+        """Whether messages wait in a namespace, the delayed ones too; as long as that is not known, they do."""
+        if not self._bus.enabled:
+            return False
+        if not self._bus.connected or any(fill for queue, fill in self._fill.items() if queue.namespace == namespace):
+            return True
+        ask = {"subjects_filter": f"celeriac.delayed.{namespace}.>"}
+        found = await api_request(self._bus.client, f"STREAM.INFO.{wire.DELAYED_STREAM}", ask)
+        return bool(found["state"].get("subjects"))
+
     async def look(self) -> None:
         """List the streams, make or change those of declared queues, and close those of queues that are gone."""
         listed = await list_queue_streams(self._bus.client)
+        self._fill = {queue: found.messages for queue, found in listed.items()}
         declared = dict(self._declared())
         for queue, spec in declared.items():
             await self._keep(queue, spec, listed.get(queue))

@@ -19,6 +19,9 @@ from celeriac.api.v1alpha1 import (
 from celeriac_operator.core.admission.standing import Slot, Unlimited
 from celeriac_operator.core.records import Records
 
+SHORTEST_DIGEST = 8
+"""So much of a digest has to be given to name a content."""
+
 
 class Key(NamedTuple):
     """Namespace and name of a Task."""
@@ -50,6 +53,8 @@ class TaskFacts:
     """Digest of the message that it came as; None: it was created as a resource, and NATS keeps no record of it."""
     submitted: datetime | None = None
     """When the stream took the message that it came as; None: it was created as a resource."""
+    definition_digest: str | None = None
+    """Of the TaskDefinition's content that its message was made for; None: it takes the definition as it is."""
 
     @property
     def finished(self) -> bool:
@@ -167,6 +172,11 @@ class Revision:
     digest: str = ""
     stored: bool = False
     """It is kept as a ControllerRevision already."""
+
+    def is_of(self, wanted: str) -> bool:
+        """Whether that digest, or the beginning of one as it stands in a revision's name, is its content's."""
+        short = wanted.removeprefix("sha256:")
+        return len(short) >= SHORTEST_DIGEST and self.digest.startswith(short)
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,18 @@ class Cache:
                 self.jobs.drop(Key(key.namespace, job.name))
         return self._affected(kind, key, dropped, gone=True)
 
+    def contents_of(self, definition: Key) -> tuple[Revision, ...]:
+        """What Tasks of a TaskDefinition can run from: its content as it is now, then those that are kept."""
+        namespace, name = definition
+        facts = self.definitions.get(definition)
+        live = (self.revisions.get(Key(namespace, facts.revision.name), facts.revision),) if facts is not None else ()
+        kept = (
+            revision
+            for key, revision in self.revisions.items()
+            if key.namespace == namespace and key.name.rpartition("-")[0] == name and revision not in live
+        )
+        return (*live, *kept)
+
     def work_keys(self, ours: Callable[[str], bool]) -> set[WorkKey]:
         """All keys that there are to work on in these namespaces."""
         keys: set[WorkKey] = {key for key in self.tasks.entries if ours(key.namespace)}

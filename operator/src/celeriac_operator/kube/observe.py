@@ -180,8 +180,12 @@ def refusal_reason(message: str) -> str:
 
 
 def _live(task: TaskFacts, cache: Cache) -> Revision | None:
-    name = task.spec.definition_name
+    """What the Task would run from: the definition as it is, or as it was when the Task's message was made for it."""
+    name, wanted = task.spec.definition_name, task.definition_digest
     definition = cache.definitions.get(Key(task.key.namespace, name)) if name else None
+    if name and wanted is not None:
+        contents = cache.contents_of(Key(task.key.namespace, name))
+        return next((revision for revision in contents if revision.is_of(wanted)), None)
     if definition is None:
         return None
     revision = definition.revision

@@ -82,6 +82,7 @@ def task_of(raw: Raw) -> TaskFacts:
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
+        definition_digest=annotations.get(names.DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )
     return _without_bulk(task) if task.finished else task

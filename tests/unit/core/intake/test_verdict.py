@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import profiles  # noqa: F401
+from tests.support.builders import make_revision
 from tests.support.clock import T0, at
 from tests.support.profiles import examples
 
@@ -17,11 +18,13 @@ from celeriac.api.v1alpha1 import Backlog, TaskQueueSpec
 from celeriac.wire.message import encode
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import Arrival, arrival
-from celeriac_operator.core.intake.verdict import Bury, Create, Delay, Known, same_content, verdict
+from celeriac_operator.core.intake.verdict import Bury, Create, Delay, Known, verdict
 
 QUEUE = QueueKey("media", "slow")
 DIGEST = "0123456789abcdef" * 4
+KEPT = Revision("resize-01234567", 1, make_revision().spec, DIGEST)
 ORIGIN = "CELERIAC_media_slow.1.7"
 
 
@@ -67,7 +70,7 @@ REASONS: dict[str, tuple[str, Arrival, Known]] = {
     "a digest of a few characters is none": (
         "DefinitionGone",
         arrives(definitionDigest="0123"),
-        Known(digests=frozenset({DIGEST})),
+        Known(revisions=(KEPT,)),
     ),
 }
 
@@ -88,10 +91,10 @@ CREATED: dict[str, tuple[Arrival, Known]] = {
     ),
     "a container where the queue allows it": (arrives(CONTAINER), Known(TaskQueueSpec(inline_containers="Allow"))),
     "one that names its queue": (arrives(queueName="slow"), Known()),
-    "one for a definition as it is kept": (arrives(definitionDigest=DIGEST), Known(digests=frozenset({DIGEST}))),
+    "one for a definition as it is kept": (arrives(definitionDigest=DIGEST), Known(revisions=(KEPT,))),
     "one for a definition by the beginning of its digest": (
         arrives(definitionDigest=f"sha256:{DIGEST[:8]}"),
-        Known(digests=frozenset({DIGEST})),
+        Known(revisions=(KEPT,)),
     ),
     "a start a minute away": (arrives(startTime=at(160).isoformat()), Known()),
     "a start that was far away and has come near": (arrives(startTime=START, delayed=True), Known()),
@@ -174,4 +177,4 @@ def test_every_message_becomes_something(data: bytes, seconds: int, delayed: boo
 
 @given(st.text(alphabet="0123456789abcdef", min_size=8, max_size=64))
 def test_a_digest_is_that_of_the_content_it_begins(wanted: str) -> None:
-    assert DIGEST.startswith(wanted) == same_content(wanted, DIGEST)
+    assert DIGEST.startswith(wanted) == KEPT.is_of(wanted)

@@ -14,6 +14,7 @@ from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac.api.v1alpha1.model import API_VERSION
 from celeriac.wire.message import MalformedMessage, TaskMessage
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
+from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import LONGEST_NAME, Arrival
 from celeriac_operator.core.names import (
     DEFINITION_DIGEST_ANNOTATION,
@@ -27,7 +28,6 @@ from celeriac_operator.core.text import cut
 
 FAR = timedelta(seconds=60)
 """A Task whose startTime is nearer waits as a Task."""
-SHORTEST_DIGEST = 8
 _MINUTE = 60
 
 
@@ -65,8 +65,8 @@ class Known:
     """What is known where the message is judged."""
 
     queue: TaskQueueSpec = field(default_factory=TaskQueueSpec)
-    digests: frozenset[str] = frozenset()
-    """Digests of the contents of the TaskDefinition that it names, which Tasks can run from."""
+    revisions: tuple[Revision, ...] = ()
+    """Contents of the TaskDefinition that it names, which Tasks can run from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _container_denied(view: _View) -> Verdict | None:
 
 def _definition_gone(view: _View) -> Verdict | None:
     wanted = view.message.definition_digest
-    if wanted is None or any(same_content(wanted, digest) for digest in view.known.digests):
+    if wanted is None or any(revision.is_of(wanted) for revision in view.known.revisions):
         return None
     gone = "the TaskDefinition has changed since, and its content of then is not kept any more: submit again"
     return Bury(DEFINITION_GONE, f"spec.definitionDigest: {gone}")
@@ -169,12 +169,6 @@ def max_age(queue: TaskQueueSpec) -> timedelta | None:
     """How long the queue's messages may wait; None: for ever."""
     seconds = queue.backlog.max_age_seconds if queue.backlog is not None else None
     return timedelta(seconds=seconds) if seconds is not None else None
-
-
-def same_content(wanted: str, digest: str) -> bool:
-    """Whether a digest, or the beginning of one as it stands in a revision's name, is that of the content."""
-    short = wanted.removeprefix("sha256:")
-    return len(short) >= SHORTEST_DIGEST and digest.startswith(short)
 
 
 def _waiting_since(arrival: Arrival) -> datetime:

@@ -1,0 +1,92 @@
+"""A message runs from the content that it was made for, whatever its TaskDefinition says by then."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from tests.support.clock import Clock
+from tests.support.cluster import NAMESPACE, Cluster, FakeKube
+from tests.support.process import Process, run
+
+from celeriac.wire.names import SUBMISSION
+from celeriac_operator.bus.revisions import keep_revisions
+from celeriac_operator.core.facts import Key
+from celeriac_operator.core.names import DEFINITION_DIGEST_ANNOTATION
+from celeriac_operator.kube.api import KubeApi
+from celeriac_operator.watch import WATCHED
+
+
+def settle(process: Process) -> None:
+    for kind in WATCHED:
+        process.hear(kind)
+    process.work_off()
+
+
+def defined(image: str = "media:1", *, queue: bool = True) -> Process:
+    """A TaskDefinition, in a namespace with a queue or without."""
+    cluster = Cluster(Clock())
+    process = Process(cluster)
+    if queue:
+        cluster.add("taskqueues", {"metadata": {"name": "media"}, "spec": {}})
+    cluster.add("taskdefinitions", {"metadata": {"name": "resize"}, "spec": {"container": {"image": image}}})
+    settle(process)
+    return process
+
+
+def keep(process: Process) -> None:
+    run(keep_revisions(process.cache, cast(KubeApi, FakeKube(process.cluster)), lambda _: True))
+
+
+def digest(process: Process) -> str:
+    definition = process.cache.definitions.get(Key(NAMESPACE, "resize"))
+    assert definition is not None
+    return definition.revision.digest
+
+
+def change(process: Process, image: str) -> None:
+    process.cluster.edit("taskdefinitions", "resize", container={"image": image})
+    settle(process)
+
+
+def submit(process: Process, wanted: str) -> None:
+    notes = {SUBMISSION: "sha256:1", DEFINITION_DIGEST_ANNOTATION: wanted}
+    task = {"metadata": {"name": "queued", "annotations": notes}, "spec": {"definitionName": "resize"}}
+    process.cluster.add("tasks", task)
+    settle(process)
+
+
+def images(process: Process) -> list[str]:
+    pods = (job["spec"]["template"]["spec"] for job in process.cluster.all("jobs"))
+    return [container["image"] for pod in pods for container in pod["containers"]]
+
+
+def test_a_task_runs_from_what_its_message_was_made_for() -> None:
+    process = defined("media:1")
+    keep(process)
+    wanted = digest(process)
+    change(process, "media:2")
+    submit(process, wanted)
+
+    assert ["media:1"] == images(process)
+
+
+def test_a_task_whose_definition_has_not_changed_runs_from_it() -> None:
+    process = defined("media:1")
+    submit(process, digest(process))
+
+    assert ["media:1"] == images(process)
+
+
+def test_a_content_is_kept_once() -> None:
+    process = defined()
+    keep(process)
+    keep(process)
+
+    assert 1 == process.cluster.writes["create controllerrevisions"]
+
+
+def test_where_no_message_can_come_nothing_is_kept() -> None:
+    process = defined(queue=False)
+    keep(process)
+
+    assert 0 == process.cluster.writes["create controllerrevisions"]

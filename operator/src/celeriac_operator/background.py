@@ -15,7 +15,8 @@ from celeriac_operator.reconcile import TROUBLE
 log = structlog.get_logger()
 
 RETRY_SECONDS = 2.0
-CANCEL_SECONDS = 0.5
+CANCEL_SECONDS = 5.0
+"""What does not end within so long after it was cancelled is cancelled again; cleaning up must not take longer."""
 
 
 class Background:

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 RETRY_SECONDS = 2.0
 CANCEL_SECONDS = 5.0
-"""Time to clean up between one cancellation and the next, which would interrupt it."""
+"""What does not end within so long after it was cancelled is cancelled again; cleaning up must not take longer."""
 
 
 class Background:

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 from tests.support.virtual import loop_time, run_virtual, virtual
 
-from celeriac_operator.background import Background
+from celeriac_operator.background import Background, end
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube.api import ApiError
 
@@ -79,6 +79,25 @@ async def test_stopping_cancels_and_waits_and_ends_nothing() -> None:
     await background.stop()
 
     assert [3] == over
+
+
+@virtual
+async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> None:
+    swallowed = []
+
+    async def work() -> None:
+        while len(swallowed) < 2:
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                swallowed.append(loop_time())
+        await asyncio.sleep(1000)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(1)
+    await end([task])
+
+    assert ([1, 6], True) == (swallowed, task.cancelled())
 
 
 @virtual

@@ -120,4 +120,7 @@ class Door:
             log.error("intake raised, trying again", queue=str(intake.queue), exc_info=error)
 
     async def _stop(self, queues: set[QueueKey]) -> None:
-        await end(self._intakes.pop(queue)[1] for queue in queues)
+        stopped = [self._intakes.pop(queue) for queue in queues]
+        for intake, _ in stopped:
+            intake.end()
+        await end(task for _, task in stopped)

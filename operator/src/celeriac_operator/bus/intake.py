@@ -90,20 +90,26 @@ class Intake:
         self._lingering: dict[Band, asyncio.Task[list[Msg]]] = {}
         self._raised: Counter[str] = Counter()
         self._drained, self._failures, self._paused_until = False, 0, 0.0
+        self._ended = False
 
     def kick(self) -> None:
         """Something has changed: there may be room, or the queue goes on."""
         self._news.set()
 
+    def end(self) -> None:
+        """Begin no further turn. To be said before it is cancelled: a cancellation may be swallowed."""
+        self._ended = True
+        self._news.set()
+
     async def run(self) -> None:
-        """Take in for ever.
+        """Take in until the end.
 
         Raises:
             nats.errors.Error, TimeoutError, BusDown: NATS does not answer; nothing is lost, begin again.
         """
         try:
             await self._begin()
-            while True:
+            while not self._ended:
                 self._news.clear()
                 await self._turn()
         finally:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MODULE = """
-import asyncio, os, sys, threading, time
+import asyncio, io, os, sys, threading, time
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from celeriac import App, CancelRequested, Context, Retry, SoftDeadlineExceeded
 
@@ -44,6 +47,29 @@ def large(size: int) -> str:
 @app.task(retry=Retry(max_attempts=3, dont_retry_for=(KeyError,)))
 def fails(kind: str) -> None:
     raise {"value": ValueError, "key": KeyError}[kind]("broken " + kind)
+
+@app.task(retry=Retry(max_attempts=3, dont_retry_for=(KeyError,)))
+def fails_without_a_log(how: str) -> None:
+    closed = io.StringIO()
+    closed.close()
+    sys.stdout = sys.stderr = {"closed": closed, "none": None, "odd": object()}[how]
+    raise KeyError("broken")
+
+def breaks(value):
+    raise KeyError("validator")
+
+@app.task(retry=Retry(max_attempts=3, dont_retry_for=(KeyError,)))
+def takes_what_breaks(value: Annotated[int, AfterValidator(breaks)]) -> None: ...
+
+@app.task(retry=Retry(max_attempts=3, dont_retry_for=(KeyError,)))
+def returns_what_breaks() -> Annotated[int, AfterValidator(breaks)]:
+    return 1
+
+@app.task
+def returns_itself() -> Any:
+    value = []
+    value.append(value)
+    return value
 
 @app.task
 def leaves(code: int) -> None:

@@ -70,6 +70,9 @@ class TaskOptions(TypedDict, total=False):
     annotations: Mapping[str, str] | None
 
 
+_LONGEST_COUNTDOWN = timedelta(days=36_525)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskRequest:
     """One task to submit. What is None is left to the definition, the queue and the operator."""
@@ -335,4 +338,10 @@ def _relative_start(request: TaskRequest) -> dict[str, Any]:
 
 
 def _as_timedelta(countdown: float | timedelta) -> timedelta:
-    return countdown if isinstance(countdown, timedelta) else timedelta(seconds=countdown)
+    try:
+        found = countdown if isinstance(countdown, timedelta) else timedelta(seconds=countdown)
+    except (OverflowError, ValueError):  # infinite, NaN, or more than a timedelta holds
+        found = timedelta.max
+    if abs(found) > _LONGEST_COUNTDOWN:
+        raise errors.InvalidTask(f"countdown is {countdown}: give seconds or a timedelta, at most a hundred years.")
+    return found

@@ -154,16 +154,23 @@ def test_what_cannot_be_found_is_said(location: str, said: str, tmp_path: Path) 
     assert said in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="by Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, id="by SIGTERM"),
+    ],
+)
+def test_nothing_is_left_when_it_is_interrupted(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     with lab(tmp_path, "--no-nats") as found:
         kubeconfig = Path(found.env["CELERIAC_KUBECONFIG"])
         path = tmp_path / "pid"
         with found.client() as client:
             client.submit(definition="waits", params={"path": str(path)})
             pid = _pid(path)
-        found.process.send_signal(signal.SIGINT)
+        found.process.send_signal(sent)
 
-        assert 130 == found.process.wait(timeout=60)
+        assert code == found.process.wait(timeout=60)
     _gone(pid)
     assert not kubeconfig.parent.exists()
 

@@ -44,6 +44,20 @@ def test_success(runner: Runner, task: str, params: str, code: int, message: str
     [
         pytest.param("fails", '{"kind": "value"}', 1, "ValueError: broken value", id="it raised, and may run again"),
         pytest.param("fails", '{"kind": "key"}', 100, "KeyError: 'broken key'", id="it raised what ends it"),
+        pytest.param(
+            "fails_without_a_log", '{"how": "closed"}', 100, "KeyError: 'broken'", id="it closed the streams before"
+        ),
+        pytest.param(
+            "fails_without_a_log", '{"how": "none"}', 100, "KeyError: 'broken'", id="it took the streams away"
+        ),
+        pytest.param("fails_without_a_log", '{"how": "odd"}', 100, "KeyError: 'broken'", id="its streams are none"),
+        pytest.param(
+            "takes_what_breaks", '{"value": 1}', 100, "KeyError: 'validator'", id="a validator of a param broke"
+        ),
+        pytest.param("returns_what_breaks", "{}", 100, "KeyError: 'validator'", id="a validator of the result broke"),
+        pytest.param(
+            "returns_itself", "{}", 101, "ResultInvalid: result: it holds itself", id="a result without an end"
+        ),
         pytest.param("leaves", '{"code": 7}', 7, "SystemExit: 7", id="its own exit code is kept"),
         pytest.param("leaves", '{"code": 0}', 1, "SystemExit: 0", id="leaving is never success"),
         pytest.param("leaves", '{"code": 101}', 1, "SystemExit: 101", id="the runner's codes are not the function's"),

@@ -145,6 +145,10 @@ def test_digest(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
         pytest.param(
             {"definition": "d", "countdown": 1, "start_time": NOW}, "start_time or countdown", id="two starts"
         ),
+        pytest.param({"definition": "d", "countdown": float("nan")}, "countdown is nan", id="a countdown of NaN"),
+        pytest.param({"definition": "d", "countdown": float("inf")}, "countdown is inf", id="a countdown for ever"),
+        pytest.param({"definition": "d", "countdown": 1e15}, "a hundred years", id="a countdown past all dates"),
+        pytest.param({"definition": "d", "countdown": timedelta.max}, "a hundred years", id="the longest timedelta"),
         pytest.param({"definition": "d", "start_time": datetime(2026, 1, 1)}, "time zone", id="a start without a zone"),
         pytest.param({"image": "i", "command": "echo hi"}, "list of words", id="a command that is one string"),
         pytest.param({"definition": "d", "prioritty": 3}, "no argument prioritty", id="a misspelt argument"),

@@ -43,6 +43,8 @@ def dev(
         code = asyncio.run(_run(wishes, location, command or []))
     except KeyboardInterrupt:
         code = 130
+    except asyncio.CancelledError:  # SIGTERM
+        code = 143
     raise typer.Exit(code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
@@ -50,16 +50,16 @@ class TaskFunction(Generic[P, C, R]):
     def __repr__(self) -> str:
         return f"<task {self.name}>"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> C:
         """Run the function here and now, as any function: nothing is submitted or validated."""
         context = (Context(),) if self.signature.takes_context else ()
         return self.function(*context, *args, **kwargs)
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+    def delay(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Submit the task. Raises InvalidParams before anything is sent, and what ``Client.submit`` raises."""
         return TaskCall[P, R](self).delay(*args, **kwargs)
 
-    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+    async def adelay(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """The same as ``delay``, for a program that runs on asyncio."""
         return await TaskCall[P, R](self).adelay(*args, **kwargs)
 
@@ -67,13 +67,13 @@ class TaskFunction(Generic[P, C, R]):
         """The task with options of this call, such as ``options(countdown=60, key="a").delay(1)``."""
         return TaskCall(self, options)
 
-    def request(self, *args: P.args, **kwargs: P.kwargs) -> TaskRequest:
+    def request(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskRequest:
         """The request that ``delay`` would submit, for ``Client.submit_many``. Raises InvalidParams."""
         return TaskCall[P, R](self).request(*args, **kwargs)
 
     def apply_async(  # noqa: PLR0913 -- the arguments are Celery's
         self,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         *,
         countdown: float | None = None,
@@ -98,7 +98,10 @@ class TaskFunction(Generic[P, C, R]):
             name=task_id,
             run_seconds=time_limit,
         )
-        return TaskCall[Any, R](self, options).delay(*args, **(kwargs or {}))
+        if isinstance(args, str | bytes) or not isinstance(args, Iterable | None):
+            kind = type(args).__name__
+            raise errors.InvalidParams(f"{self.name}: args is of type {kind}: give a tuple or a list, such as (1,).")
+        return TaskCall[Any, R](self, options).delay(*(args or ()), **(kwargs or {}))
 
 
 class TaskCall(Generic[P, R]):
@@ -115,15 +118,15 @@ class TaskCall(Generic[P, R]):
         """More options; they go before those that are there."""
         return TaskCall(self._task, {**self._options, **options})
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+    def delay(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Submit the task. Raises InvalidParams before anything is sent, and what ``Client.submit`` raises."""
         return self._task.app.submitter.submit(self.request(*args, **kwargs), self._parse, self._waiting)
 
-    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+    async def adelay(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """The same as ``delay``, for a program that runs on asyncio."""
         return await self._task.app.submitter.asubmit(self.request(*args, **kwargs), self._parse, self._waiting)
 
-    def request(self, *args: P.args, **kwargs: P.kwargs) -> TaskRequest:
+    def request(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskRequest:
         """The request that ``delay`` would submit. Raises InvalidParams, InvalidTask."""
         from celeriac._request import TaskRequest  # noqa: PLC0415 -- the runner needs none
         from celeriac.app.retry import of_call  # noqa: PLC0415 -- as above
@@ -157,8 +160,11 @@ def _queue_seconds(expires: float | datetime | None, countdown: float | None, et
     if expires is None:
         return None
     now = datetime.now(UTC)
-    start = eta or now + timedelta(seconds=countdown or 0)
-    end = expires if isinstance(expires, datetime) else now + timedelta(seconds=expires)
+    try:
+        start = eta or now + timedelta(seconds=countdown or 0)
+        end = expires if isinstance(expires, datetime) else now + timedelta(seconds=expires)
+    except (OverflowError, ValueError):  # infinite, NaN, or past the year 9999
+        raise errors.InvalidTask("countdown or expires leads to no date: give fewer seconds.") from None
     if start.tzinfo is None or end.tzinfo is None:
         raise errors.InvalidTask(
             "eta or expires has no time zone: use datetime.now(timezone.utc) or an aware datetime."

@@ -27,8 +27,7 @@ def written(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> byte
     """
     valid = adapter.validate_python(value)
     for name, part in valid.items():
-        if not _finite(part):
-            raise Unwritable(name, "a number in it is not finite, which JSON has not")
+        _check_finite(name, part)
     try:
         text = _json(adapter, valid)
     except ValueError:  # its text can hold the value
@@ -37,6 +36,15 @@ def written(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> byte
     if again != text:
         _check_same(json.loads(text), json.loads(again))
     return text
+
+
+def _check_finite(name: str, value: Any) -> None:
+    try:
+        finite = _finite(value)
+    except RecursionError:
+        raise Unwritable(name, "it holds itself, or is nested too deep") from None
+    if not finite:
+        raise Unwritable(name, "a number in it is not finite, which JSON has not")
 
 
 def _finite(value: Any) -> bool:
@@ -52,7 +60,7 @@ def _first_unknown(value: dict[str, Any]) -> str:
     """The first part that cannot be written, as far as it can be told from the value alone."""
     for name, part in value.items():
         try:
-            to_jsonable_python(part)
+            json.dumps(to_jsonable_python(part), ensure_ascii=False).encode()  # the latter finds lone surrogates
         except ValueError:
             return name
     return "params"

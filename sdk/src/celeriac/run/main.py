@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from celeriac.app.exit_code import ExitCode
 from celeriac.app.interruptions import CancelRequested
+from celeriac.run import container_log
 from celeriac.run.environment import Environment, read_environment
 from celeriac.run.interrupts import Interrupts
 from celeriac.run.outcome import (
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> None:
     interrupts = Interrupts(lambda: _why_stopped(environment, bus))
     interrupts.install()
     outcome = _outcome(location, environment, bus, interrupts)
-    _flush()
+    container_log.flush()
     _leave(_reported(outcome, environment, bus), interrupts.close)
 
 
@@ -122,6 +123,21 @@ def _run(
     bus: Bus | None,
     interrupts: Interrupts,
 ) -> Outcome:
+    try:
+        return _attempt(task, params, environment, bus, interrupts)
+    except BaseException as error:  # the function, or a validator of its types; SystemExit is an end to record as well
+        _print(error)
+        return of_exception(error, retry=_may_retry(task, error), stopped=interrupts.stopped)
+
+
+def _attempt(
+    task: TaskFunction[..., Any, Any],
+    params: str | bytes,
+    environment: Environment,
+    bus: Bus | None,
+    interrupts: Interrupts,
+) -> Outcome:
+    """Read the params, call the function, write what it returned. Raises what the user's code raises."""
     from celeriac.app.signature import BadSignature, ResultMismatch  # noqa: PLC0415 -- as above
     from celeriac.errors import InvalidParams  # noqa: PLC0415 -- as above
 
@@ -130,11 +146,7 @@ def _run(
     except (InvalidParams, BadSignature) as error:
         return invalid_params(str(error))
     context = (_context(environment, bus),) if task.signature.takes_context else ()
-    try:
-        returned = _call(task, (*context, *args), kwargs, environment, interrupts)
-    except BaseException as error:  # SystemExit is an end as well, and the outcome is to be recorded in any case
-        _print(error)
-        return of_exception(error, retry=_may_retry(task, error), stopped=interrupts.stopped)
+    returned = _call(task, (*context, *args), kwargs, environment, interrupts)
     try:
         return Succeeded(task.signature.dump_result(returned))
     except (ResultMismatch, BadSignature) as error:
@@ -198,17 +210,8 @@ def _why_stopped(environment: Environment, bus: Bus | None) -> CancelRequested:
 
 def _print(error: BaseException) -> None:
     """The traceback to the container's log; what was printed comes first."""
-    _flush()
-    for text in own_traceback(error):
-        sys.stderr.write(text)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # closed by the function, or by whoever read it
-            continue
+    container_log.flush()
+    container_log.write(own_traceback(error))
 
 
 def _reported(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
@@ -227,5 +230,5 @@ def _leave(code: int, close: Callable[[], None]) -> None:
     last.daemon = True
     last.start()
     close()
-    _flush()
+    container_log.flush_at_last()
     sys.exit(code)

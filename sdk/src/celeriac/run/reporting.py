@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from celeriac.app.exit_code import ExitCode
+from celeriac.run import container_log
 from celeriac.run.bus_down import BusDown
 from celeriac.run.environment import MAX_RESULT_BYTES, Environment
 from celeriac.run.outcome import Failed, Outcome, Stopped, Succeeded, cut, invalid_result
@@ -27,7 +27,7 @@ PAYLOAD_SECONDS = 60.0
 
 def say(text: str) -> None:
     """A line of the runner's own; it never has params or results in it."""
-    print(f"celeriac: {text}", file=sys.stderr, flush=True)  # noqa: T201 -- the container's log is where it belongs
+    container_log.write((f"celeriac: {text}\n",))
 
 
 @dataclass(frozen=True)

@@ -18,20 +18,24 @@ from celeriac.testing.work import Work
 
 def run_attempt(work: Work, clock: VirtualClock) -> Succeeded | Failed:
     """Run the function with what came out of the JSON, and make JSON of what it returns."""
+    try:
+        return _attempt(work, clock)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # as in the runner
+        retry = work.function.settings.get("retry")
+        outcome = of_exception(error, retry=retry is None or retry.allows(error), stopped=False)
+        return Failed("Cancelled", 143, outcome.message) if isinstance(outcome, Stopped) else outcome
+
+
+def _attempt(work: Work, clock: VirtualClock) -> Succeeded | Failed:
     task = work.function
     try:
         args, kwargs = task.signature.arguments(work.params)
     except InvalidParams as error:
         return invalid_params(str(error))
     context = (_context(work, clock),) if task.signature.takes_context else ()
-    try:
-        returned = _call(task.is_async, task.function, (*context, *args), kwargs)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # as in the runner
-        retry = task.settings.get("retry")
-        outcome = of_exception(error, retry=retry is None or retry.allows(error), stopped=False)
-        return Failed("Cancelled", 143, outcome.message) if isinstance(outcome, Stopped) else outcome
+    returned = _call(task.is_async, task.function, (*context, *args), kwargs)
     try:
         return Succeeded(task.signature.dump_result(returned))
     except ResultMismatch as error:

@@ -155,11 +155,26 @@ def test_apply_async_is_celerys(recorder: Recorder, given: dict[str, Any], expec
     [
         pytest.param({"eta": datetime(2026, 1, 1)}, id="without a time zone"),
         pytest.param({"countdown": 60, "expires": 30}, id="it would expire before it starts"),
+        pytest.param({"expires": float("inf")}, id="it expires at no date"),
+        pytest.param({"countdown": float("nan")}, id="it starts at no date"),
     ],
 )
 def test_apply_async_refuses(recorder: Recorder, given: dict[str, Any]) -> None:
     with pytest.raises(InvalidTask):
         thumb.apply_async(("a",), **{"expires": 5, **given})
+    assert [] == recorder.requests
+
+
+def test_apply_async_without_args_is_celerys_too(recorder: Recorder) -> None:
+    thumb.apply_async(None, {"path": "a"})
+    thumb.apply_async(kwargs={"path": "a"})
+    assert [{"path": "a"}, {"path": "a"}] == [each.params for each in recorder.requests]
+
+
+@pytest.mark.parametrize("args", ["ab", b"ab", 1], ids=["text, which is no list of letters", "bytes", "one argument"])
+def test_apply_async_takes_a_list_of_arguments(recorder: Recorder, args: Any) -> None:
+    with pytest.raises(InvalidParams, match=r"args is of type .*: give a tuple or a list"):
+        thumb.apply_async(args)
     assert [] == recorder.requests
 
 
@@ -169,6 +184,16 @@ def test_nothing_is_sent_where_the_params_are_invalid(recorder: Recorder) -> Non
     with pytest.raises(InvalidParams):
         asyncio.run(thumb.adelay("a", "wide"))  # type: ignore[arg-type]
     assert [] == recorder.requests
+
+
+def test_a_param_may_be_called_self() -> None:
+    @App("other").task
+    def anything(**rest: int) -> dict[str, int]:
+        return rest
+
+    assert {"self": 1} == anything.request(self=1).params
+    assert {"self": 1} == anything.options(priority=1).request(self=1).params
+    assert {"self": 1} == anything(self=1)
 
 
 def test_waiting_for_room_is_of_the_call_and_not_of_the_task(recorder: Recorder) -> None:

@@ -162,6 +162,29 @@ def test_numbers_that_json_has_not_are_refused_here(value: float) -> None:
         Signature("t", function).dump_result(value)
 
 
+def itself() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        pytest.param(itself(), "it holds itself, or is nested too deep", id="a list in itself"),
+        pytest.param("\ud800", "JSON has nothing for a type or value in it", id="half of a surrogate pair"),
+        pytest.param({"a": ["\ud800"]}, "JSON has nothing for a type or value in it", id="the same further down"),
+    ],
+)
+def test_what_json_cannot_write_is_refused_by_its_name(value: Any, problem: str) -> None:
+    def function(first: int, value: Any) -> Any: ...
+
+    with pytest.raises(InvalidParams, match=f"invalid params: value: {problem}"):
+        Signature("t", function).bind((1, value), {})
+    with pytest.raises(ResultMismatch, match="result: "):
+        Signature("t", function).dump_result(value)
+
+
 def test_a_value_that_would_come_back_as_another_is_refused() -> None:
     class Asymmetric(BaseModel):
         model_config = {"ser_json_bytes": "utf8", "val_json_bytes": "base64"}

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 
 from celeriac import (
     AlreadyExists,
@@ -170,6 +171,21 @@ def test_failures(queue: TestQueue, call: Callable[[], Any], attempts: int, erro
     with pytest.raises(error) as caught:
         handle.get()
     assert attempts == len(caught.value.attempts)
+
+
+def breaks(value: int) -> int:
+    raise OSError("validator")
+
+
+def test_a_validator_that_breaks_fails_the_attempt_and_not_the_test() -> None:
+    other = App("other")
+
+    @other.task
+    def one() -> Annotated[int, AfterValidator(breaks)]:
+        return 1
+
+    with TestQueue(other), pytest.raises(TaskFailed, match="OSError: validator"):
+        one.delay().get()
 
 
 def test_a_failure_has_the_remote_traceback(queue: TestQueue) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from aiohttp import web
 
-from celeriac_operator.core.admission.admission import Admission
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.kube.cache import Cache
@@ -62,7 +61,7 @@ def why_of(task: TaskFacts, queues: Queues) -> Json:
         "reason": waits.reason if waits is not None else status.reason,
         "message": waits.message if waits is not None else status.message,
         "position": queues.admission.position(task.key),
-        "queue": queue_of(queue, queues.admission),
+        "queue": queue_of(queue, queues),
     }
 
 
@@ -70,12 +69,12 @@ def queues_of(namespace: str, queues: Queues, cache: Cache) -> list[Json]:
     """The queues of a namespace, declared or not, by name."""
     declared = {QueueKey(*key) for key in cache.queues.entries}
     found = sorted(queue for queue in {*declared, *queues.admission} if queue.namespace == namespace)
-    return [{**queue_of(queue, queues.admission), "declared": queue in declared} for queue in found]
+    return [{**queue_of(queue, queues), "declared": queue in declared} for queue in found]
 
 
-def queue_of(queue: QueueKey, admission: Admission) -> Json:
+def queue_of(queue: QueueKey, queues: Queues) -> Json:
     """How full a queue is, and what it follows."""
-    counts, spec = admission.counts(queue), admission.spec(queue)
+    counts, spec = queues.admission.counts(queue), queues.spec(queue)
     return {
         "name": queue.queue,
         "queued": counts.queued,

@@ -207,8 +207,12 @@ class Queues:
     def history(self, task: TaskFacts) -> tuple[QueueKey, int | None]:
         """A finished Task's queue, and how many finished Tasks that keeps."""
         queue = QueueKey(task.key.namespace, queue_name(task, None, None, Defaults()))
+        return queue, self.spec(queue).history_limit
+
+    def spec(self, queue: QueueKey) -> TaskQueueSpec:
+        """What the queue follows, also where nothing stands in it and the admission has forgotten it."""
         facts = self._declared(queue)
-        return queue, (facts.spec if facts is not None else self.admission.defaults).history_limit
+        return facts.spec if facts is not None else self.admission.defaults
 
     def count(self, ours: Callable[[str], bool] = lambda _: True) -> None:
         """Refresh the gauge of Tasks by queue: a bounded number of series, however many queues users think of."""
@@ -221,5 +225,5 @@ class Queues:
             QUEUE_TASKS.labels(namespace, name, "running").inc(counts[queue].running)
 
     def forget_idle(self) -> None:
-        """Forget what nothing stands in and nobody declared."""
+        """Forget what nothing stands in: a declaration is in the cache."""
         self.admission.forget_idle(self._clock())

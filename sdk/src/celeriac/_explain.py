@@ -113,7 +113,7 @@ def _place(evidence: Evidence) -> list[tuple[str, str]]:
     facts = []
     if said.get("position") is not None:
         facts.append(("Position", f"{said['position']} {where}"))
-    elif evidence.ahead is not None:
+    elif evidence.ahead is not None and evidence.operator.said is None:  # the operator knows who has no position
         hint = f" (by priority and age only: {silence})" if silence else ""
         facts.append(("Position", f"{evidence.ahead + 1} {where}{hint}"))
     if said.get("position") is not None and said.get("message") not in (None, evidence.task.status.message):

@@ -661,6 +661,23 @@ def test_what_changes_only_in_words_is_not_written_again() -> None:
     assert decide(world_of(first, refusal=other), at(4)).status is None
 
 
+@pytest.mark.parametrize(
+    ("reason", "first", "then", "written"),
+    [
+        pytest.param("QueueHeld", "held: the disk is full", "held: upgrade", True, id="another reason of a person's"),
+        pytest.param("QueueHeld", "held: the disk is full", "is being drained", True, id="another way to be stopped"),
+        pytest.param("QueueFull", "at its limit of 10", "at its limit of 11", False, id="a limit that is adjusted"),
+    ],
+)
+def test_a_task_that_waits_says_a_persons_words_as_they_are_now(
+    reason: str, first: str, then: str, written: bool
+) -> None:
+    known = decide(replace(world_of(), slot=Waits(reason, first)), at(3)).status
+    again = decide(replace(world_of(known), slot=Waits(reason, then)), at(9)).status
+
+    assert (then if written else None) == (again.message if again is not None else None)
+
+
 def test_a_start_time_at_the_end_of_time_raises_nothing() -> None:
     world = world_of(start_time="9999-12-31T23:59:59Z", deadlines={"queue_seconds": 3600, "total_seconds": 3600})
 

@@ -15,7 +15,7 @@ from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.core.admission.standing import Asks, Holds, QueueKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.http import serve
-from celeriac_operator.http_queues import queue_routes
+from celeriac_operator.http_queues import queue_routes, queues_of
 from celeriac_operator.metrics import REGISTRY
 from celeriac_operator.queues import MOST_QUEUES
 
@@ -77,6 +77,18 @@ async def test_the_queues_of_a_namespace(base: str) -> None:
     queue = {"name": "default", "queued": 2, "running": 1, "spec": {"maxConcurrency": 1}, "declared": True}
     assert [queue] == found["items"]
     assert wire(Clock().now)[:-1] == oldest[:19]
+
+
+def test_a_declared_queue_that_nothing_stands_in_has_its_limits() -> None:
+    """The admission forgets it every so often."""
+    cluster = Cluster(Clock())
+    cluster.add("taskqueues", {"metadata": {"name": "slow"}, "spec": {"maxConcurrency": 1, "stopPolicy": "Hold"}})
+    process = Process(cluster)
+    process.work_off()
+    process.queues.forget_idle()
+
+    (found,) = queues_of(NAMESPACE, process.queues, process.cache)
+    assert {"maxConcurrency": 1, "stopPolicy": "Hold"} == found["spec"]
 
 
 @pytest.mark.parametrize("path", ["tasks/a/why", "queues"])

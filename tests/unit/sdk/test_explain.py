@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.sdk.fake_api import finished
 
-from celeriac._explain import Evidence, count_ahead, explain, span
+from celeriac._explain import Answer, Evidence, count_ahead, explain, span
 from celeriac._task import Task, parse_task
 
 NOW = datetime(2026, 11, 23, 10, 10, tzinfo=UTC)
@@ -172,3 +172,17 @@ def test_who_comes_before() -> None:
 )
 def test_span(seconds: float, expected: str) -> None:
     assert span(NOW + timedelta(seconds=seconds), NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        pytest.param(None, True, id="counted here where nobody could be asked"),
+        pytest.param({"position": 3}, True, id="the operator's"),
+        pytest.param({"position": None}, False, id="none where the operator knows of none: it can never fit"),
+    ],
+)
+def test_a_position_is_not_invented(said: dict[str, Any] | None, shown: bool) -> None:
+    found = explain(Evidence(task(), ahead=0, operator=Answer(said)), NOW)
+
+    assert shown == ("Position" in dict(found.facts))

@@ -196,9 +196,14 @@ def waits(
 
 
 def said(view: View, saying: Saying, *, until: datetime | None = None, record: bool = True) -> Plan:
-    """Say it now, unless the status says just that already; the words change only with the reason."""
+    """Say it now, unless the status says just that already; the words change only with the reason.
+
+    Why a queue is held are a person's words: other words are another reason. Numbers are not, or whoever adjusts a
+    limit every minute would have a long backlog written every minute.
+    """
     known = view.task.status
-    if (known.phase, known.reason) == (saying.phase, saying.reason) and known.message:
+    same = (known.phase, known.reason) == (saying.phase, saying.reason) and saying.reason != names.QUEUE_HELD
+    if same and known.message:
         saying = replace(saying, message=known.message)
     status = compose(
         view,

@@ -94,7 +94,7 @@ def backfill(
     common: Common,
 ) -> None:
     """Run slots that have passed. One whose task is there is not run again; so what was interrupted can be repeated."""
-    begin, until = parse_start(start), parse_start(end) if end else datetime.now(UTC)
+    begin, until = _span(parse_start(start), parse_start(end) if end else None, datetime.now(UTC))
     with common.client() as client:
         cron = client.cron_get(name)
         slots = _backfill.slots_of(cron, begin, min(until, datetime.now(UTC)), most)
@@ -111,6 +111,19 @@ def backfill(
     if common.output in (Output.JSON, Output.YAML):
         print_data([_wire(run) for run in done], common.output)
     raise typer.Exit(ExitCode.OK if all(run.succeeded for run in done) else ExitCode.TASK_FAILED)
+
+
+def _span(begin: datetime, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """The time to look for slots in: a mistake in it would otherwise pass for a time without slots, and for success."""
+    if end is not None and end < begin:
+        raise typer.BadParameter(
+            f"{end:%Y-%m-%d %H:%M} UTC is before --from, {begin:%Y-%m-%d %H:%M} UTC", param_hint="--to"
+        )
+    if begin > now:
+        raise typer.BadParameter(
+            f"{begin:%Y-%m-%d %H:%M} UTC is still to come: only slots that have passed can be run", param_hint="--from"
+        )
+    return begin, end or now
 
 
 def _announced(cron: CronTask, slots: tuple[datetime, ...], most: int, concurrency: int) -> str:

@@ -105,6 +105,8 @@ def _check(text: str, name: str, field: str) -> None:
         raise _refused(text, f"its {name} {field} asks for a working day, which no calendar here knows")
     if backwards := _runs_backwards(field):
         raise _refused(text, f"the range {backwards} of its {name} does not go up")
+    if step := _too_large(field, _SIZES[FIELDS.index(name)]):
+        raise _refused(text, f"the step {step} of its {name} goes beyond it, and would not carry over into the next")
     if any(_RANDOM.match(item) for item in field.split(",")):
         raise _refused(text, f"its {name} {field} is random, and a restart would change it; H gives a fixed value")
 
@@ -120,6 +122,12 @@ def _runs_backwards(field: str) -> str:
         if begin == end or (begin > end and not by_name):
             return item
     return ""
+
+
+def _too_large(field: str, size: int) -> str:
+    """A step that has more values than the field: */90 is not every 90 minutes, it is every hour."""
+    steps = (item.partition("/")[2] for item in field.split(","))
+    return next((step for step in steps if step.isdecimal() and int(step[:9]) > size), "")
 
 
 def _number(value: str) -> int | None:

@@ -328,6 +328,21 @@ def test_the_time_of_a_suspension(catch_up: str, runs: list[str], missed: int) -
     assert "False" == condition.status
 
 
+@pytest.mark.parametrize(
+    ("catch_up", "suspended", "missed"),
+    [
+        pytest.param("None", True, 0, id="None: the others were not wanted"),
+        pytest.param("None", False, 4, id="None, without a suspension: the others are missed"),
+        pytest.param("All", True, 0, id="All: the others still run"),
+    ],
+)
+def test_a_slot_of_a_suspension_that_is_backfilled(catch_up: str, suspended: bool, missed: int) -> None:
+    run = make_run(clock("12:25"), finished_at=clock("12:26"), backfill=True)
+    world = make_cron_world(make_cron(status=SEEN, suspend=suspended, catchUp=catch_up), run)
+
+    assert missed == (settled(world, clock("12:27")).cron.status.missed_runs or 0)
+
+
 def test_a_suspended_crontask_shows_what_still_runs() -> None:
     world = settled(make_cron_world(make_cron(status=SEEN, suspend=True), ACTIVE), clock("12:07"))
 

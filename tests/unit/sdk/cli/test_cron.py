@@ -110,6 +110,20 @@ def test_a_dry_run_creates_nothing(celeriac: Command, cluster: Cluster, words: l
     assert [] == [call for call in cluster.calls if call.method == "POST"]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(["--from", "2026-03-02", "--to", "2026-03-01"], "--to", id="an end before the beginning"),
+        pytest.param(["--from", "2999-01-01"], "--from", id="a beginning that is still to come"),
+    ],
+)
+def test_a_time_that_can_have_no_slots_is_a_mistake(celeriac: Command, words: list[str], says: str) -> None:
+    result = celeriac("cron", "backfill", "nightly", *words)
+
+    assert 2 == result.exit_code
+    assert f"Invalid value for {says}: 2" in " ".join(result.stderr.split())
+
+
 def test_backfill_for_programs(celeriac: Command, cluster: Cluster) -> None:
     cluster.ends = finished("Succeeded")
     data = json.loads(celeriac("cron", "backfill", "nightly", *RANGE, "-o", "json").stdout)

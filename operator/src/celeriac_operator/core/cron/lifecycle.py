@@ -10,7 +10,6 @@ from celeriac_operator.core.cron.history import beyond_history
 from celeriac_operator.core.cron.plan import CronPlan
 from celeriac_operator.core.cron.status import Trouble, compose, lasting_trouble, unless_known
 from celeriac_operator.core.cron.view import CronView
-from celeriac_operator.core.names import SUSPENDED
 
 
 def being_deleted(view: CronView) -> CronPlan | None:
@@ -43,8 +42,7 @@ def suspended(view: CronView) -> CronPlan | None:
 
 def resumed(view: CronView) -> CronPlan | None:
     """A suspension is made up for if catchUp says so; otherwise its slots were not wanted, and are not missed."""
-    was = view.cron.status.condition(SUSPENDED)
-    if was is None or was.status != "True" or view.policy.catch_up != "None":
+    if not view.unwanted:
         return None
     return CronPlan(status=compose(view, lasting_trouble(view), decided_time=_now_at_the_least(view)))
 

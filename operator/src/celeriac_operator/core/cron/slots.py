@@ -19,7 +19,8 @@ def record_run(view: CronView) -> CronPlan | None:
     run = _unrecorded(view)
     if run is None or run.slot is None or (view.slot is not None and view.slot < run.slot):
         return None  # an older slot is to be run first
-    before = view.calendar.count(view.fence, run.slot - timedelta(seconds=1), MOST_COUNTED)
+    last = run.slot - timedelta(seconds=1)
+    before = 0 if view.unwanted else view.calendar.count(view.fence, last, MOST_COUNTED)
     status = compose(view, None, last_schedule_time=run.slot, decided_time=run.slot, missed=before)
     return CronPlan(status=status, passed=(Outcome.MISSED, before) if before else None)
 

@@ -12,6 +12,7 @@ from celeriac_operator.core.cron.backlog import Backlog, Timing, backlog
 from celeriac_operator.core.cron.facts import CronFacts, CronWorld, Run
 from celeriac_operator.core.cron.jitter import due_time
 from celeriac_operator.core.cron.policy import CronPolicy, policy_of
+from celeriac_operator.core.names import SUSPENDED
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,13 @@ class CronView:
         ends = (run.finish_time for run in self.world.runs if run.finish_time is not None and not run.backfill)
         free_since = self.now if self.in_the_way else max(ends, default=None)
         return backlog(self.calendar, self.policy, Timing(self.fence, self.now, free_since, self.cron.uid))
+
+    @property
+    def unwanted(self) -> bool:
+        """Slots since the fence are of a suspension that catchUp does not make up for: nobody wanted them."""
+        was = self.cron.status.condition(SUSPENDED)
+        suspended = self.cron.spec.suspend or (was is not None and was.status == "True")
+        return suspended and self.policy.catch_up == "None"
 
     @property
     def slot(self) -> datetime | None:

@@ -65,8 +65,9 @@ e2e: cluster-up images ## tests of the chart and the images on the real node
 
 test: verify unit integration e2e ## everything; sets up what it needs
 
-demo: cluster-up images ## a hyper-parameter sweep on a real cluster, start to finish
+demo: cluster-up images ## a hyper-parameter sweep on a real cluster, then Python functions through NATS
 	@$(PYTHON) -m examples.digits.sweep
+	$(PYTHON) -m examples.python.demo
 
 bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/benchmarks.md
 	@$(PYTHON) -m e2e.bench

@@ -65,8 +65,9 @@ e2e: cluster-up images ## tests of the chart and the images on the real node
 
 test: verify unit integration e2e ## everything; sets up what it needs
 
-demo: cluster-up images ## a hyper-parameter sweep on a real cluster, start to finish
+demo: cluster-up images ## a hyper-parameter sweep on a real cluster, then Python functions through NATS
 	@$(PYTHON) -m examples.digits.sweep
+	$(PYTHON) -m examples.python.demo
 
 bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/benchmarks.md
 	@$(PYTHON) -m e2e.bench
@@ -74,10 +75,13 @@ bench: cluster-up images ## Tasks against raw Jobs, interleaved; writes docs/ben
 bench-admission: init ## what admission costs as the backlog grows; needs no cluster
 	@$(PYTHON) -m e2e.bench.admission
 
+bench-functions: cluster-up images ## functions through NATS against raw Jobs; writes docs/benchmarks-functions.md
+	@$(PYTHON) -m e2e.bench.functions
+
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
 	@$(PYTHON) -m e2e.bench.messages
 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-messages bench-scale
+.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-functions bench-messages bench-scale

@@ -63,6 +63,15 @@ def available() -> Predicate:
     return Predicate("available", lambda obj: obj is not None and _available(obj))
 
 
+def takes_messages(generation: int) -> Predicate:
+    """The operator has seen that generation of the TaskQueue, and its stream is there."""
+
+    def holds(obj: Obj | None) -> bool:
+        return status(obj).get("observedGeneration") == generation and condition(obj, "StreamReady") == "True"
+
+    return Predicate(f"taking messages at generation {generation}", holds)
+
+
 def status(obj: Obj | None) -> Obj:
     """The status, or nothing."""
     return dict((obj or {}).get("status") or {})

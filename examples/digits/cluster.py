@@ -23,15 +23,18 @@ from celeriac import Client, TaskRequest
 NAMESPACE = "digits"
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 RELEASE, RELEASE_NAMESPACE = "celeriac", "celeriac-system"
+WITH_NATS = "census"
+"""Namespace of the demo's second part, which has NATS users. They are made here already: to change them later would
+restart NATS, and with it go the messages of a cluster that has no storage."""
 
 
-def load_images() -> None:
-    """Build and load the operator's image and the demo's where they changed; a cluster of your own must have them."""
+def load_images(*names: str) -> None:
+    """Build and load these images where they changed; a cluster of your own must have them."""
     settings = from_environ()
     if settings.provider is not Provider.CURRENT:
         known = catalogue.known()
         loader = providers.choose(settings).loader()
-        build.ensure(settings.layout, loader, [known["operator"], known["demo"]])
+        build.ensure(settings.layout, loader, [known[name] for name in names])
 
 
 def install(kube: Kube) -> None:
@@ -41,16 +44,20 @@ def install(kube: Kube) -> None:
         return
     with step("Celeriac, with helm", 10):
         apply_crds(kube)
-        Release(kube, RELEASE, RELEASE_NAMESPACE).install()
+        make_namespace(kube, WITH_NATS)
+        Release(kube, RELEASE, RELEASE_NAMESPACE).install(f"nats.auth.namespaces={{{WITH_NATS}}}")
+
+
+def make_namespace(kube: Kube, name: str) -> None:
+    """A namespace where only pods without any privileges are let in."""
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}})
+    kube.wait(SERVICE_ACCOUNTS, name, "default", exists())  # pods are refused before
 
 
 def prepare_namespace(kube: Kube) -> None:
-    """The namespace, where only pods without any privileges are let in, and without tasks of an earlier run."""
+    """The namespace, without tasks of an earlier run."""
     with step(f"Namespace {NAMESPACE} and its TaskDefinition", 2):
-        kube.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}},
-        )
-        kube.wait(SERVICE_ACCOUNTS, NAMESPACE, "default", exists())  # pods are refused before
+        make_namespace(kube, NAMESPACE)
         _kubectl(kube, "delete", "tasks", f"--selector={SELECTOR}", "--ignore-not-found", "--wait")
         _kubectl(kube, "apply", f"--filename={Path(__file__).parent / 'definition.yaml'}")
 

@@ -61,11 +61,12 @@ class Sweep:
 
     expected: int
     states: dict[str, State] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
 
     @property
     def finished(self) -> int:
-        """How many have ended."""
-        return sum(state.finished for state in self.states.values())
+        """How many have ended; it is asked at every change, so it must not look at all of them."""
+        return len(self._ended)
 
     @property
     def done(self) -> bool:
@@ -79,7 +80,14 @@ class Sweep:
         new = State(meta["name"], manifest["spec"].get("params") or {}, status)
         old = self.states.get(new.name)
         self.states[new.name] = new
+        if new.finished:
+            self._ended.add(new.name)
         return new if old is None or old.place != new.place else None
+
+    def forget(self, name: str) -> None:
+        """A Task was deleted."""
+        self.states.pop(name, None)
+        self._ended.discard(name)
 
 
 def changes(kube: Kube, namespace: str, selector: str, sweep: Sweep, patience: float) -> Iterator[State]:
@@ -109,7 +117,7 @@ def _objects(kube: Kube, namespace: str, selector: str, sweep: Sweep) -> Iterato
         version = listing["metadata"]["resourceVersion"]
         for event, manifest in kube.watch(TASKS, namespace, version, labels=selector, seconds=WATCH_SECONDS):
             if event == "DELETED":
-                sweep.states.pop(manifest["metadata"]["name"], None)
+                sweep.forget(manifest["metadata"]["name"])
             else:
                 yield manifest
     except (Refused, urllib3.exceptions.HTTPError) as error:

@@ -48,7 +48,7 @@ def run(console: Console) -> int:
     """The demo itself."""
     console.print("[bold]Celeriac's demo[/bold]: which model reads handwritten digits best?\n")
     with connect(kubeconfig_path()) as kube:
-        cluster.load_images()
+        cluster.load_images("operator", "demo")
         cluster.install(kube)
         cluster.prepare_namespace(kube)
         sweep = _submit_and_follow(console, kube)

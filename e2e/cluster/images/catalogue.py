@@ -9,6 +9,7 @@ REPOSITORY = Path(__file__).parents[3]
 SDK_IMAGE = "localhost/celeriac-python:dev"
 OPERATOR_IMAGE = "localhost/celeriac-operator:dev"
 NATS_IMAGE = "localhost/celeriac-nats:dev"
+CENSUS_IMAGE = "localhost/celeriac-census:dev"
 _LOCK = ("pyproject.toml", "uv.lock", ".dockerignore", "operator/pyproject.toml", "operator/README.md")
 
 
@@ -55,6 +56,12 @@ def known() -> dict[str, Recipe]:
     }
     if (REPOSITORY / "examples/digits/Dockerfile").exists():
         found["demo"] = of_directory("celeriac-digits", REPOSITORY / "examples/digits", SDK_IMAGE)
+    census = REPOSITORY / "examples/python"
+    if (census / "Dockerfile").exists():
+        # Only what is copied: the programs beside it run on the machine of whoever submits.
+        found["census"] = Recipe(
+            CENSUS_IMAGE, census / "Dockerfile", census, (census / "census.py",), SDK_IMAGE, usual_seconds=20
+        )
     return found
 
 

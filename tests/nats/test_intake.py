@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,11 +21,13 @@ from tests.support.door import (
     until,
 )
 from tests.support.nats_server import NatsServer
+from tests.support.objects import Raw
 
 from celeriac.wire.message import decode, encode
 from celeriac.wire.names import RESULTS_BUCKET, SUBMIT_TIME, record_key
 from celeriac.wire.records import TaskRecord
-from celeriac_operator.kube.api import ApiError
+from celeriac_operator.bus.lanes import Lanes
+from celeriac_operator.kube.api import ApiError, Resource
 
 
 @pytest.fixture
@@ -295,6 +298,31 @@ async def test_what_is_not_the_messages_fault_is_tried_again(
         await client.publish(message("resize-1"), message("resize-2"))
         await drained(client)
     assert (["resize-1", "resize-2"], []) == (sorted(tasks_of(cluster)), await client.letters())
+
+
+async def test_a_queue_whose_tasks_take_for_ever_to_create_holds_up_no_other(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a webhook of one namespace can do."""
+    monkeypatch.setattr("celeriac_operator.bus.door.Lanes", lambda: Lanes(0.1))
+    declare(cluster)
+    declare(cluster, "slow")
+    operator = Operator(server, cluster)
+    create = operator.kube.create
+
+    async def slow(resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
+        if manifest["spec"]["queueName"] == "slow":
+            await asyncio.Event().wait()
+        return await create(resource, namespace, manifest, strict=strict)
+
+    operator.kube.create = slow  # type: ignore[method-assign]
+    async with operator.running():
+        await ready(client)
+        await ready(client, "slow")
+        await client.publish(*(message(f"slow-{n}") for n in range(30)), queue="slow")
+        await client.publish(*(message(f"t-{n}") for n in range(20)))
+        await drained(client)
+        assert (20, 30) == (len(tasks_of(cluster)), await client.left("slow"))
 
 
 async def test_a_message_that_the_operator_keeps_failing_over_becomes_a_dead_letter(

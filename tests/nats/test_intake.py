@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from nats.js.errors import APIError, NoStreamResponseError
@@ -20,7 +22,7 @@ from tests.support.door import (
     tasks_of,
     until,
 )
-from tests.support.nats_server import NatsServer
+from tests.support.nats_server import NatsServer, nats_server
 from tests.support.objects import Raw
 
 from celeriac.wire.message import decode, encode
@@ -199,6 +201,56 @@ async def test_poison_becomes_a_dead_letter_and_the_next_message_a_task(
         await drained(client)
     ((letter, body),) = await client.letters()
     assert (reason, data, ["next"]) == (letter.reason, body, tasks_of(cluster))
+
+
+LARGEST = 65_536
+
+
+async def test_poison_as_large_as_the_server_takes_never_costs_the_connection(tmp_path: Path, cluster: Cluster) -> None:
+    """As a dead letter it has more headers: what is too large for the server makes it close the connection."""
+    declare(cluster)
+    sent = list[bytes]()
+    with nats_server(tmp_path, f"max_payload: {LARGEST}") as server:
+        client = Client(server)
+        async with Operator(server, cluster).running() as operator:
+            await ready(client)
+            first = operator.bus.client
+            for size in range(LARGEST - 4096, LARGEST, 512):
+                poison = b"{" + b"\xff" * size
+                with suppress(APIError):
+                    await client.publish_bytes(poison)
+                    sent.append(poison)
+            await drained(client)
+            assert first is operator.bus.client
+        letters = await client.letters()
+    assert (sent, True) == ([body for _, body in letters], 0 < len(sent) < 8)
+
+
+async def test_poison_that_does_not_fit_any_more_stays_and_holds_up_no_other_queue(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    """An administrator has made the server take less."""
+    declare(cluster, stopPolicy="Hold")
+    declare(cluster, "other")
+    poison = b"{" + b"x" * 7_500
+    with nats_server(tmp_path) as server:
+        client, operator = Client(server), Operator(server, cluster)
+        async with operator.running():
+            await ready(client)
+            await client.publish_bytes(poison)
+        server.stop()
+        server.extra = f"max_payload: {len(poison) + 300}"
+        server.start()
+        cluster.edit("taskqueues", "default", stopPolicy=None)
+        operator = Operator(server, cluster)
+        async with operator.running():
+            await ready(client, "other")
+            first = operator.bus.client
+            for n in range(3):
+                await client.publish(message(f"t-{n}"), queue="other")
+                await client.publish(message(f"u-{n}"))
+            await until(lambda: len(tasks_of(cluster)) == 6)
+            assert (first, 1) == (operator.bus.client, await client.left())
 
 
 async def test_headers_that_look_like_the_servers_own_change_nothing(

@@ -114,7 +114,7 @@ class Delayed:
         )
         place = (arrival.band, minute)
         subject = delayed_subject(queue.namespace, queue.queue, *place)
-        ack = await self._bus.js.publish(subject, arrival.data, stream=DELAYED_STREAM, headers=headers)
+        ack = await self._bus.publish(subject, arrival.data, stream=DELAYED_STREAM, headers=headers)
         # The first answer may have been lost, and it not counted: a count that is too high is found out, no other is.
         self._counts[place] = max(self._counts[place], 1) if ack.duplicate else self._counts[place] + 1
         self._moved.add(place)

@@ -123,6 +123,24 @@ async def test_replay_makes_tasks_of_them_and_takes_their_records_back(
             await records.get(record_key("media", "t-0"))
 
 
+async def test_replay_takes_back_no_record_of_another_message(
+    server: NatsServer, cluster: Cluster, celeriac: Command
+) -> None:
+    """Who waits for the other would wait for ever."""
+    declare(cluster)
+    client, operator = Client(server), Operator(server, cluster)
+    async with operator.running():
+        await three_dead(operator, client)
+        letters = await client.letters()
+        (number,) = [n for n, (letter, _) in enumerate(letters, 1) if letter.name == "t-0"]
+        async with client.jetstream() as js:
+            records, key = await js.key_value(RESULTS_BUCKET), record_key("media", "t-0")
+            other = json.loads((await records.get(key)).value or b"") | {"submission": "sha256:other"}
+            await records.put(key, json.dumps(other).encode())
+            assert 0 == (await in_thread(celeriac, "dead", "replay", str(number))).exit_code
+            assert "sha256:other" == json.loads((await records.get(key)).value or b"")["submission"]
+
+
 async def test_replay_to_a_queue_that_is_gone_keeps_the_dead_letter(
     server: NatsServer, cluster: Cluster, celeriac: Command
 ) -> None:

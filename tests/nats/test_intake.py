@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from nats.js.errors import APIError, NoStreamResponseError
@@ -19,12 +22,14 @@ from tests.support.door import (
     tasks_of,
     until,
 )
-from tests.support.nats_server import NatsServer
+from tests.support.nats_server import NatsServer, nats_server
+from tests.support.objects import Raw
 
 from celeriac.wire.message import decode, encode
 from celeriac.wire.names import RESULTS_BUCKET, SUBMIT_TIME, record_key
 from celeriac.wire.records import TaskRecord
-from celeriac_operator.kube.api import ApiError
+from celeriac_operator.bus.lanes import Lanes
+from celeriac_operator.kube.api import ApiError, Resource
 
 
 @pytest.fixture
@@ -198,6 +203,56 @@ async def test_poison_becomes_a_dead_letter_and_the_next_message_a_task(
     assert (reason, data, ["next"]) == (letter.reason, body, tasks_of(cluster))
 
 
+LARGEST = 65_536
+
+
+async def test_poison_as_large_as_the_server_takes_never_costs_the_connection(tmp_path: Path, cluster: Cluster) -> None:
+    """As a dead letter it has more headers: what is too large for the server makes it close the connection."""
+    declare(cluster)
+    sent = list[bytes]()
+    with nats_server(tmp_path, f"max_payload: {LARGEST}") as server:
+        client = Client(server)
+        async with Operator(server, cluster).running() as operator:
+            await ready(client)
+            first = operator.bus.client
+            for size in range(LARGEST - 4096, LARGEST, 512):
+                poison = b"{" + b"\xff" * size
+                with suppress(APIError):
+                    await client.publish_bytes(poison)
+                    sent.append(poison)
+            await drained(client)
+            assert first is operator.bus.client
+        letters = await client.letters()
+    assert (sent, True) == ([body for _, body in letters], 0 < len(sent) < 8)
+
+
+async def test_poison_that_does_not_fit_any_more_stays_and_holds_up_no_other_queue(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    """An administrator has made the server take less."""
+    declare(cluster, stopPolicy="Hold")
+    declare(cluster, "other")
+    poison = b"{" + b"x" * 7_500
+    with nats_server(tmp_path) as server:
+        client, operator = Client(server), Operator(server, cluster)
+        async with operator.running():
+            await ready(client)
+            await client.publish_bytes(poison)
+        server.stop()
+        server.extra = f"max_payload: {len(poison) + 300}"
+        server.start()
+        cluster.edit("taskqueues", "default", stopPolicy=None)
+        operator = Operator(server, cluster)
+        async with operator.running():
+            await ready(client, "other")
+            first = operator.bus.client
+            for n in range(3):
+                await client.publish(message(f"t-{n}"), queue="other")
+                await client.publish(message(f"u-{n}"))
+            await until(lambda: len(tasks_of(cluster)) == 6)
+            assert (first, 1) == (operator.bus.client, await client.left())
+
+
 async def test_headers_that_look_like_the_servers_own_change_nothing(
     server: NatsServer, cluster: Cluster, client: Client
 ) -> None:
@@ -295,6 +350,31 @@ async def test_what_is_not_the_messages_fault_is_tried_again(
         await client.publish(message("resize-1"), message("resize-2"))
         await drained(client)
     assert (["resize-1", "resize-2"], []) == (sorted(tasks_of(cluster)), await client.letters())
+
+
+async def test_a_queue_whose_tasks_take_for_ever_to_create_holds_up_no_other(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a webhook of one namespace can do."""
+    monkeypatch.setattr("celeriac_operator.bus.door.Lanes", lambda: Lanes(0.1))
+    declare(cluster)
+    declare(cluster, "slow")
+    operator = Operator(server, cluster)
+    create = operator.kube.create
+
+    async def slow(resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
+        if manifest["spec"]["queueName"] == "slow":
+            await asyncio.Event().wait()
+        return await create(resource, namespace, manifest, strict=strict)
+
+    operator.kube.create = slow  # type: ignore[method-assign]
+    async with operator.running():
+        await ready(client)
+        await ready(client, "slow")
+        await client.publish(*(message(f"slow-{n}") for n in range(30)), queue="slow")
+        await client.publish(*(message(f"t-{n}") for n in range(20)))
+        await drained(client)
+        assert (20, 30) == (len(tasks_of(cluster)), await client.left("slow"))
 
 
 async def test_a_message_that_the_operator_keeps_failing_over_becomes_a_dead_letter(

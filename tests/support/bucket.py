@@ -22,6 +22,8 @@ class FakeBucket:
         self._where = where
         self.enabled = False
         self.up = True
+        self.full = False
+        """It takes nothing more, and answers what it is asked."""
         self.live = True
         """News come to the operator."""
         self.entries: dict[str, Entry] = {}
@@ -50,6 +52,8 @@ class FakeBucket:
 
     def _write(self, what: str, key: str, value: bytes, revision: int | None) -> bool:
         self._ask()
+        if self.full:
+            raise BusDown("maximum bytes exceeded")
         done = with_fault(self._where, what, lambda: self.put(key, value, revision), BusDown("it is restarting"))
         self._where.writes[what] -= not done
         return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -14,7 +15,7 @@ from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionKey, definition_status
-from celeriac_operator.core.facts import Key, Refusal, TaskFacts
+from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
 from celeriac_operator.core.poison import TRIES, poisoned
 from celeriac_operator.core.task_record import record_of, record_of_deleted
 from celeriac_operator.fence import NotLeading
@@ -144,7 +145,11 @@ class Reconciler:
         seen = await observe(task, self._cache, self._kube, self._book, refusal, self._defaults, now)
         world = self._queues.place(seen)
         plan = decide(world, now)
-        applied = await self._applier.apply(plan, world, now)
+        try:
+            applied = await self._applier.apply(plan, world, now)
+        except BusDown:
+            await self._say_that_it_waits(world, now)
+            raise
         if not applied.stale:
             self._queues.tell(task.key, plan.standing)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
@@ -154,6 +159,12 @@ class Reconciler:
             self._queue.add(task.key)  # most writes leave nothing to do, and to observe anew would cost more
         if follows.look_again is not None:
             self._queue.add_at(task.key, follows.look_again)
+
+    async def _say_that_it_waits(self, world: World, now: datetime) -> None:
+        """NATS answers and takes no record, as where its disk is full: as long as that lasts, the status says so."""
+        plan = decide(replace(world, records=replace(world.records, bus="Down")), now)
+        if world.task.submission is not None and plan.status is not None and not plan.create:
+            await self._applier.write_status(world.task, plan.status)
 
     def _remember(self, key: Key, refused: Refusal | None, *, kept: bool) -> None:
         """A refusal counts until its time, or until a create goes through."""

@@ -38,13 +38,13 @@ async def put_dead_record(js: JetStreamContext, namespace: str, name: str, recor
         await _replace_cancel(records, key, value)
 
 
-async def take_back_dead_record(js: JetStreamContext, namespace: str, name: str) -> None:
-    """The message is to have another chance: its Task would end at once by the record."""
+async def take_back_dead_record(js: JetStreamContext, namespace: str, name: str, digest: str) -> None:
+    """The message with this digest is to have another chance: its Task would end at once by its record."""
     records, key = await js.key_value(RESULTS_BUCKET), record_key(namespace, name)
     try:
         entry = await records.get(key)
         known = read_record(entry)
-        if known is not None and known.kind is RecordKind.DEAD:
+        if known is not None and known.kind is RecordKind.DEAD and known.submission in (None, digest):
             await records.delete(key, last=entry.revision)
     except (KeyNotFoundError, KeyWrongLastSequenceError):
         return

@@ -104,7 +104,8 @@ async def replay(js: JetStreamContext, letter: Letter) -> None:
     about = letter.about
     await _queue_is_there(js, about)
     if about.name is not None:
-        await take_back_dead_record(js, about.namespace, about.name)
+        _, digest = _name_and_digest(letter.data, about.origin, "")
+        await take_back_dead_record(js, about.namespace, about.name, digest)
     subject = names.submit_subject(about.namespace, about.queue, about.band)
     headers = {MSG_ID: f"{about.origin}.replay.{letter.number}"}  # its own id may still be known, and drop it
     try:

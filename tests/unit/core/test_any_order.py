@@ -274,6 +274,7 @@ class AnyOrder(RuleBasedStateMachine):
         """Everybody does what they should, and nothing fails."""
         self.cluster.faults = []
         self.cluster.bucket.turn(True)
+        self.cluster.bucket.full = False
         self.process.hear_records()
         for kind in WATCHED:
             self.process.hear(kind)

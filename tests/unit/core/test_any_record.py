@@ -82,6 +82,11 @@ class AnyRecord(AnyOrder):
     def nats_comes_and_goes(self, up: bool) -> None:
         self.cluster.bucket.turn(up)
 
+    @precondition(lambda self: self.clock.now.second % 3 == 1)
+    @rule(full=st.booleans())
+    def nats_is_full(self, full: bool) -> None:
+        self.cluster.bucket.full = full
+
     @rule(news=st.none() | st.integers(1, 2))
     def records_are_heard(self, news: int | None) -> None:
         self.process.hear_records(news)

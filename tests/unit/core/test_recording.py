@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -259,3 +259,30 @@ def test_an_attempt_that_was_closed_is_not_opened_by_a_record_that_comes_late() 
     late = Records("Up", looked_up=True, attempt=by_runner(result=Result(value=13)))
     plan = decide(make_world(task, records=late), at(30))
     assert (plan.status, len(plan.create)) == (None, 1)
+
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("said", [at(3600), NEVER], ids=["in an hour", "at the end of time"])
+@pytest.mark.parametrize(
+    ("pod", "now", "expected"),
+    [
+        pytest.param(make_pod(running()), 20, "DeletePod", id="a process that goes on is stopped at once"),
+        pytest.param(make_pod(running(), deleted_at=at(50)), 60, "waits", id="one that is being stopped is waited for"),
+        pytest.param(make_pod(running(), deleted_at=at(50)), 171, "Retrying", id="but not for ever"),
+        pytest.param(None, 20, "Retrying", id="without its pod there is nothing to wait for"),
+    ],
+)
+def test_a_function_that_says_it_will_end_later_has_ended(said: datetime, pod: Any, now: int, expected: str) -> None:
+    """Its process could hold its slot beyond runSeconds with it, or make the operator raise."""
+    record = by_runner(Failure.APP_ERROR).model_copy(update={"finish_time": said})
+    plan = decide(under_way(pod, record=record, status=AGAIN), at(now))
+    found = str(plan.status.phase) if plan.status is not None else "waits"
+    assert expected == (type(plan.delete[0]).__name__ if plan.delete else found)
+
+
+def test_a_runner_whose_clock_is_a_little_ahead_may_linger() -> None:
+    record = by_runner(Failure.APP_ERROR).model_copy(update={"finish_time": at(15)})
+    plan = decide(under_way(make_pod(running()), record=record, status=AGAIN), at(9))
+    assert (Plan(look_again=at(45)), ()) == (replace(plan, standing=None), plan.delete)

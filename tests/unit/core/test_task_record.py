@@ -123,6 +123,10 @@ REF = ObjectRef(bucket=PAYLOADS_BUCKET, key="media.result.earlier.1", size=9, di
         pytest.param(Result(value={"a": 1}), True, id="a value"),
         pytest.param(Result(ref=REF), True, id="a reference into the namespace"),
         pytest.param(Result(value="x" * 5000), False, id="a value that no status can have is left out"),
+        pytest.param(Result(value="\x1b" * 4095), True, id="text of control characters is kept, as it was read"),
+        pytest.param(Result(value="\n" * 4000 + '"'), True, id="text of many lines is kept"),
+        pytest.param(Result(value=[1e15] * 800), True, id="numbers that were written shorter are kept"),
+        pytest.param(Result(value=["x" * 24_570]), False, id="what no process can have written is left out"),
         pytest.param(
             Result(ref=REF.model_copy(update={"key": "other.result.u.1"})), False, id="another namespace's is left out"
         ),

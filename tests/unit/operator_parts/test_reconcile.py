@@ -317,6 +317,30 @@ def test_a_deletion_while_nats_is_away_is_recorded_when_it_is_back(cluster: Clus
     assert record(cluster)["outcome"] == "Cancelled"
 
 
+def test_a_bucket_that_is_full_is_said_and_how_it_ended_is_not_lost(cluster: Cluster) -> None:
+    submit_by_message(cluster)
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 0, "7")
+    cluster.bucket.full = True
+    hear_all(process)
+    for _ in range(3):
+        cluster.clock.advance(60)
+        process.work_off()
+    found = status(cluster)
+    assert ("BusUnavailable", {"value": 7}, 1) == (found["reason"], found["result"], cluster.writes["status tasks"])
+    assert record(cluster) == {}
+    cluster.remove("pods", pod(cluster)["metadata"]["name"])
+    cluster.bucket.full = False
+    cluster.clock.advance(60)
+    hear_all(process)
+    found = status(cluster)
+    assert ("Succeeded", {"value": 7}) == (found["reason"], found["result"])
+    assert ("Succeeded", {"value": 7}) == (record(cluster)["outcome"], record(cluster)["result"])
+
+
 def test_a_task_that_makes_the_operator_fail_is_recorded_too(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any) -> Any:
         raise RuntimeError("a bug")

@@ -100,7 +100,7 @@ class Bucket:
         """
         async with self._asking():
             try:
-                await self._bus.js.publish(
+                await self._bus.publish(
                     f"{self._prefix}{key}",
                     value,
                     stream=self._stream,

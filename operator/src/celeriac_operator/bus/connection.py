@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+from nats.js.api import PubAck
 
 from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac_operator.core.text import cut
@@ -25,6 +26,9 @@ ANSWER_SECONDS = 5.0
 """What does not answer within so long counts as down."""
 TROUBLE = (nats.errors.Error, OSError, TimeoutError)
 """What calls to NATS raise while it is down, full, restarting or slow: it is tried again for ever."""
+
+_FRAME_BYTES = 256
+"""Around the headers, and what nats-py adds to them."""
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -103,6 +107,18 @@ class Bus:
         if not self.connected or self._client is None:
             raise BusDown(self.reason or "JetStream does not answer")
         return self._client
+
+    async def publish(self, subject: str, data: bytes, *, stream: str, headers: Mapping[str, str]) -> PubAck:
+        """Publish to a stream, and wait until it has it.
+
+        Raises:
+            MaxPayloadError: it is larger than the server takes, which would close the connection of all that goes on.
+            nats.errors.Error, TimeoutError, BusDown: the stream may have it, or not.
+        """
+        size = len(data) + sum(len(name) + len(value.encode()) + 4 for name, value in headers.items()) + _FRAME_BYTES
+        if size > self.client.max_payload:
+            raise nats.errors.MaxPayloadError
+        return await self.js.publish(subject, data, stream=stream, headers=dict(headers))
 
     def on_connect(self, callback: Callback) -> None:
         """Have this called each time that NATS is there, at first and after each time that it was not.

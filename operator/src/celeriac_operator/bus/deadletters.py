@@ -56,7 +56,7 @@ class DeadLetters:
             name=arrival.name,
         )
         subject = dead_subject(queue.namespace, queue.queue)
-        await self._bus.js.publish(subject, arrival.data, stream=DEAD_STREAM, headers=headers)
+        await self._bus.publish(subject, arrival.data, stream=DEAD_STREAM, headers=headers)
 
     async def _record(self, arrival: Arrival, name: str, why: Bury, now: datetime) -> None:
         record = dead_record(arrival.digest, why.reason, why.message, arrival.submitted, now)

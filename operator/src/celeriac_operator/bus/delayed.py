@@ -10,11 +10,13 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from celeriac.wire.message import MSG_ID
 from celeriac.wire.names import (
+    BANDS,
     CLIENT_ID,
     DEAD_ORIGIN,
     DELAYED_STREAM,
@@ -22,14 +24,20 @@ from celeriac.wire.names import (
     Band,
     delayed_subject,
     delayed_subjects,
+    origin_of,
 )
 from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.pages import stored_at
 from celeriac_operator.bus.streams import api_request
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.arrival import Arrival, arrival
 
+log = structlog.get_logger()
+
 NEAR = timedelta(seconds=30)
 """A minute's messages are taken in so long before it begins: their Tasks wait 30 to 90 seconds."""
+
+_LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 Place = tuple[Band, int]
 """Band and minute."""
@@ -62,6 +70,8 @@ class Delayed:
         self._counts: Counter[Place] = Counter()
         self._next: dict[Place, int] = {}
         self._in_hand: dict[Place, set[int]] = {}
+        self._moved: set[Place] = set()
+        """Minutes that were kept in or put back to since the look through them began."""
 
     @property
     def total(self) -> int:
@@ -77,11 +87,19 @@ class Delayed:
             page = await api_request(self._bus.client, f"STREAM.INFO.{DELAYED_STREAM}", ask)
             subjects = page["state"].get("subjects") or {}
             for subject, count in subjects.items():
-                band, minute = subject.split(".")[-2:]
-                self._counts[band, int(minute)] += count
+                self._load(subject, count)
             offset += len(subjects)
             if not subjects or offset >= page.get("total", 0):
                 return
+
+    def _load(self, subject: str, count: int) -> None:
+        """Whatever else is there is an administrator's, and stays as it is."""
+        *_, band, minute = subject.split(".")
+        place = next(((known, int(minute)) for known in BANDS if known == band and minute.isdecimal()), None)
+        if place is None:
+            log.warning("a delayed message has a subject that no operator gave it", subject=subject)
+        else:
+            self._counts[place] += count
 
     async def keep(self, arrival: Arrival, minute: int) -> None:
         """Have a message wait. Kept twice it becomes one Task all the same, as its name and its digest are the same."""
@@ -94,10 +112,12 @@ class Delayed:
                 CLIENT_ID: arrival.message_id,
             },
         )
-        subject = delayed_subject(queue.namespace, queue.queue, arrival.band, minute)
-        ack = await self._bus.js.publish(subject, arrival.data, stream=DELAYED_STREAM, headers=headers)
-        if not ack.duplicate:
-            self._counts[arrival.band, minute] += 1
+        place = (arrival.band, minute)
+        subject = delayed_subject(queue.namespace, queue.queue, *place)
+        ack = await self._bus.publish(subject, arrival.data, stream=DELAYED_STREAM, headers=headers)
+        # The first answer may have been lost, and it not counted: a count that is too high is found out, no other is.
+        self._counts[place] = max(self._counts[place], 1) if ack.duplicate else self._counts[place] + 1
+        self._moved.add(place)
 
     def next_due(self) -> datetime | None:
         """When the next message that is not in hand is near; None: there is none."""
@@ -107,7 +127,7 @@ class Delayed:
 
     async def due(self, band: Band, most: int, now: datetime) -> list[FromDelayed]:
         """Messages of a band whose time is near, at most so many, the earliest minute first."""
-        places = sorted(place for place in self._counts if place[0] == band and _near(place[1]) <= now)
+        places = sorted(place for place in list(self._counts) if place[0] == band and _near(place[1]) <= now)
         found: list[FromDelayed] = []
         for place in places:
             while len(found) < most and (message := await self._take(place)) is not None:
@@ -117,21 +137,32 @@ class Delayed:
     async def _take(self, place: Place) -> FromDelayed | None:
         """The next message of the minute that is not in hand."""
         in_hand = self._in_hand.setdefault(place, set())
-        subject = delayed_subject(self._queue.namespace, self._queue.queue, *place)
+        whole = False
         while True:
-            try:
-                raw = await self._bus.js.get_msg(
-                    DELAYED_STREAM, seq=self._next.get(place, 1), subject=subject, next=True
-                )
-            except NotFoundError:
-                if not in_hand:
-                    self._forget(place)
-                return None
+            first = self._next.get(place, 1)
+            if first == 1:
+                whole = True
+                self._moved.discard(place)
+            raw = await self._next_of(place, first)
+            if raw is None:
+                self._next.pop(place, None)
+                if whole:
+                    self._nothing_else(place)
+                    return None
+                continue
             sequence = raw.seq or 0
-            self._next[place] = sequence + 1
+            if self._next.get(place, 1) == first:  # else one was put back meanwhile: begin again
+                self._next[place] = sequence + 1
             if sequence not in in_hand:
                 in_hand.add(sequence)
                 return FromDelayed(_arrival(self._queue, place[0], raw), sequence, place, self)
+
+    async def _next_of(self, place: Place, first: int) -> RawStreamMsg | None:
+        subject = delayed_subject(self._queue.namespace, self._queue.queue, *place)
+        try:
+            return await self._bus.js.get_msg(DELAYED_STREAM, seq=first, subject=subject, next=True)
+        except NotFoundError:
+            return None
 
     async def delete(self, message: FromDelayed) -> None:
         """Something has become of it."""
@@ -147,18 +178,31 @@ class Delayed:
         """Read its minute from the beginning again."""
         self._in_hand.get(message.place, set()).discard(message.sequence)
         self._next.pop(message.place, None)
+        self._moved.add(message.place)
 
-    def _forget(self, place: Place) -> None:
-        for known in (self._counts, self._next, self._in_hand):
-            known.pop(place, None)
+    def _nothing_else(self, place: Place) -> None:
+        """All of the minute was looked through, and what is in hand is all there was."""
+        in_hand = len(self._in_hand.get(place, ()))
+        if place not in self._moved:
+            self._counts[place] = in_hand
+        if not self._counts[place]:
+            self._moved.discard(place)
+            for known in (self._counts, self._next, self._in_hand):
+                known.pop(place, None)
 
 
 def _near(minute: int) -> datetime:
-    return datetime.fromtimestamp(minute * 60, UTC) - NEAR
+    """A time may be beyond what can be told: the last hours of the year 9999 are in the year 10000 elsewhere."""
+    return datetime.fromtimestamp(min(minute * 60, _LAST_SECOND), UTC) - NEAR
 
 
 def _arrival(queue: QueueKey, band: Band, raw: RawStreamMsg) -> Arrival:
+    """Headers that an administrator's copy has lost must not hold up the rest."""
     headers = raw.headers or {}
-    submitted = datetime.fromisoformat(headers[SUBMIT_TIME_HEADER])
+    origin = headers.get(DEAD_ORIGIN) or origin_of(DELAYED_STREAM, stored_at(raw), raw.seq or 0)
+    try:
+        submitted = datetime.fromisoformat(headers.get(SUBMIT_TIME_HEADER, "")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        submitted = stored_at(raw)
     message_id = headers.get(CLIENT_ID, "")
-    return arrival(queue, band, headers[DEAD_ORIGIN], submitted, raw.data or b"", message_id=message_id, delayed=True)
+    return arrival(queue, band, origin, submitted, raw.data or b"", message_id=message_id, delayed=True)

@@ -11,7 +11,8 @@ import structlog
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import end
 from celeriac_operator.bus.connection import Bus, closings_are_errors
-from celeriac_operator.bus.intake import AT_ONCE, TROUBLE, Intake, Settings
+from celeriac_operator.bus.intake import TROUBLE, Intake, Settings
+from celeriac_operator.bus.lanes import Lanes
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.streams import Streams
 from celeriac_operator.core.admission.standing import QueueKey
@@ -45,7 +46,7 @@ class Door:
     ) -> None:
         self._bus, self._streams, self._tools, self._spec = bus, streams, tools, spec
         self._look_seconds, self._settings = look, settings
-        self._making = asyncio.Semaphore(AT_ONCE)
+        self._lanes = Lanes()
         self._intakes: dict[QueueKey, tuple[Intake, asyncio.Task[None]]] = {}
         self._news = asyncio.Event()
         self._was_connected = False
@@ -105,7 +106,7 @@ class Door:
             return self._spec(queue) or TaskQueueSpec(stop_policy="Hold")  # it was deleted just now
 
         created = self._streams.created[queue]
-        intake = Intake(queue, created, self._bus, self._tools, spec, self._making, self._settings)
+        intake = Intake(queue, created, self._bus, self._tools, spec, self._lanes, self._settings)
         self._intakes[queue] = intake, asyncio.create_task(self._take_in(intake))
 
     async def _take_in(self, intake: Intake) -> None:

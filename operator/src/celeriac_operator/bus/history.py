@@ -68,7 +68,7 @@ class History:
         tries = 0
         while tries < TRIES:
             try:
-                await self._bus.js.publish(
+                await self._bus.publish(
                     event.subject, event.data, stream=EVENTS_STREAM, headers={"Nats-Msg-Id": event.id}
                 )
                 return True

@@ -27,6 +27,7 @@ from celeriac_operator.background import end
 from celeriac_operator.bus.carried import Carried, FromQueue, from_queue
 from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors
 from celeriac_operator.bus.delayed import Delayed
+from celeriac_operator.bus.lanes import Lane, Lanes
 from celeriac_operator.bus.maker import Maker, Tools
 from celeriac_operator.bus.streams import DEFAULT_TASKS
 from celeriac_operator.core.admission.standing import QueueKey
@@ -47,8 +48,6 @@ ACK_SECONDS = 30.0
 LINGER_SECONDS = 30.0
 SWEEP_SECONDS = 60.0
 SWEPT = 16
-AT_ONCE = 8
-"""Messages, of all queues together, that something is made of at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Intake:
     Args:
         created: when the queue's stream was made.
         spec: what the queue says now.
-        making: is shared by all queues.
+        lanes: are shared by all queues.
     """
 
     def __init__(
@@ -76,11 +75,11 @@ class Intake:
         bus: Bus,
         tools: Tools,
         spec: Callable[[], TaskQueueSpec],
-        making: asyncio.Semaphore,
+        lanes: Lanes,
         settings: Settings | None = None,
     ) -> None:
         self.queue, self.created = queue, created
-        self._bus, self._tools, self._spec, self._making = bus, tools, spec, making
+        self._bus, self._tools, self._spec, self._lane = bus, tools, spec, Lane(lanes)
         self._settings = settings or Settings()
         self._delayed = Delayed(bus, queue)
         self._maker = Maker(tools, self._delayed, spec, self._most_delayed)
@@ -195,7 +194,7 @@ class Intake:
         self._news.set()
 
     async def _make(self, carried: Carried) -> None:
-        async with self._making:
+        async with self._lane.turn():
             try:
                 with closings_are_errors():
                     seconds = await self._maker.make(carried)

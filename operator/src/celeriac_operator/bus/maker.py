@@ -22,7 +22,7 @@ from celeriac_operator.bus.delayed import Delayed
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.intake.answer import Again, Duplicate, name_taken, refused
 from celeriac_operator.core.intake.arrival import Arrival
-from celeriac_operator.core.intake.verdict import Bury, Create, Delay, Known, verdict
+from celeriac_operator.core.intake.verdict import REASONS, Bury, Create, Delay, Known, verdict
 from celeriac_operator.core.intake.waiting import Waiting
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi, Permit
@@ -104,7 +104,9 @@ class Maker:
         if not carried.redelivered:
             return None
         record = await self._tools.dead.record_of(carried.arrival)
-        return Bury(record.outcome, record.message) if record is not None and record.kind is RecordKind.DEAD else None
+        if record is None or record.kind is not RecordKind.DEAD or record.outcome not in REASONS:
+            return None  # others may write records, too, and a reason of theirs is none
+        return Bury(record.outcome, record.message)
 
     def _known(self, arrival: Arrival) -> Known:
         message = arrival.message

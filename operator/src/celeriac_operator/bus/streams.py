@@ -31,6 +31,8 @@ from celeriac_operator.metrics import BACKLOG
 log = structlog.get_logger()
 
 DEFAULT_TASKS, DEFAULT_BYTES = 1_000_000, 256 * 1024 * 1024
+LETTER_BYTES = 3072
+"""The headers of a dead letter at most; the SDK leaves room for more than these."""
 DAY = 24 * 3600.0
 EVENT_SECONDS = 7 * DAY
 MOST_QUEUES = 500
@@ -134,7 +136,7 @@ class Streams:
         self._count()
 
     async def _keep(self, queue: QueueKey, spec: TaskQueueSpec, found: Listed | None) -> None:
-        wanted = queue_stream(queue, spec, self._replicas)
+        wanted = queue_stream(queue, spec, self._replicas, self._bus.client.max_payload)
         try:
             if found is None:
                 found = _listed(await self._bus.js.add_stream(wanted))
@@ -180,8 +182,12 @@ class Streams:
             BACKLOG.labels(namespace, name).inc(fill[queue])
 
 
-def queue_stream(queue: QueueKey, spec: TaskQueueSpec, replicas: int) -> StreamConfig:
-    """A queue's stream: nothing leaves it but by acknowledgement, and what does not fit is refused."""
+def queue_stream(queue: QueueKey, spec: TaskQueueSpec, replicas: int, max_payload: int) -> StreamConfig:
+    """A queue's stream: nothing leaves it but by acknowledgement, and what does not fit is refused.
+
+    Args:
+        max_payload: what the server takes; a message has to fit as a dead letter, with the headers of that.
+    """
     backlog = spec.backlog
     return StreamConfig(
         name=wire.stream_of(queue.namespace, queue.queue),
@@ -192,7 +198,7 @@ def queue_stream(queue: QueueKey, spec: TaskQueueSpec, replicas: int) -> StreamC
         max_age=0,
         max_msgs=(backlog.max_tasks if backlog is not None else None) or DEFAULT_TASKS,
         max_bytes=(backlog.max_bytes if backlog is not None else None) or DEFAULT_BYTES,
-        max_msg_size=MAX_MESSAGE_BYTES,
+        max_msg_size=min(MAX_MESSAGE_BYTES, max(max_payload - LETTER_BYTES, 1)),
         deny_delete=True,
         allow_rollup_hdrs=False,
         num_replicas=replicas,

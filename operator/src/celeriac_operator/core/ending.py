@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Attempt, Failure, Phase, Result
+from celeriac.wire.records import AttemptRecord
 from celeriac_operator.core import names
 from celeriac_operator.core.attempt_record import ref_problem
 from celeriac_operator.core.conditions import whole_second
@@ -58,12 +59,21 @@ def attempt_lingers(view: View) -> Plan | None:
         return None
     if _ends_anyway(view, _closed(view, ended)):
         return None
-    patience = record.finish_time + timedelta(seconds=LINGER_SECONDS)
+    patience = _function_ended(view, record) + timedelta(seconds=LINGER_SECONDS)
     if pod is None or pod.deleted_at is not None:
         return None if view.now >= patience + timedelta(seconds=UNREACHABLE_SECONDS) else _ask_later(view)
     if view.now < patience:
         return Plan(look_again=view.next_deadline(patience))
     return Plan(delete=(DeletePod(pod.name, pod.uid),), look_again=view.soon(10))
+
+
+def _function_ended(view: View, record: AttemptRecord) -> datetime:
+    """When its function has ended. A time yet to come is wrong, or a lie: then it has lingered enough."""
+    if record.finish_time - view.now <= timedelta(seconds=LINGER_SECONDS):
+        return record.finish_time
+    pod = view.world.pod
+    waited = timedelta(seconds=LINGER_SECONDS + (UNREACHABLE_SECONDS if pod is None else 0))
+    return (pod.deleted_at if pod is not None and pod.deleted_at is not None else view.now) - waited
 
 
 def _ask_later(view: View) -> Plan:

@@ -12,6 +12,8 @@ from celeriac_operator.core.schema import schema_problem
 from celeriac_operator.core.text import cut
 
 DEEPEST_RESULT = 64
+LONGEST_AGAIN = 5
+"""So many times longer the JSON of a value may be than what the process wrote: 1e15 becomes 1000000000000000.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,20 @@ def read_result(output: str | None, schema: dict[str, Json] | None) -> Result | 
         return InvalidResult(str(error))
     problem = schema_problem(schema, value, "result") if schema is not None else None
     return InvalidResult(problem) if problem else Result(value=value)
+
+
+def storable(value: Json) -> bool:
+    """Whether a value that was read before can be kept: its JSON may be longer than what it was read from."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    written = value if isinstance(value, str) else text
+    longest = MAX_RESULT_BYTES if isinstance(value, str) else LONGEST_AGAIN * MAX_RESULT_BYTES
+    if len(written.encode()) > longest:
+        return False
+    try:
+        _parsed(text)
+    except _UnstorableError:
+        return False
+    return True
 
 
 class _UnstorableError(Exception):

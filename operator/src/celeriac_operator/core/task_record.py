@@ -6,7 +6,6 @@ and looked up after the Task exists and before its first Job: to look first and 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Attempt, Phase, Result, TaskStatus
@@ -15,7 +14,7 @@ from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.core import names
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.core.plan import Plan
-from celeriac_operator.core.result import InvalidResult, read_result
+from celeriac_operator.core.result import storable
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import clipped, cut
 from celeriac_operator.core.view import View
@@ -126,8 +125,7 @@ def _storable(result: Result | None, task: TaskFacts) -> Result | None:
     if result.ref is not None:
         of_the_namespace = result.ref.key.startswith(f"{task.key.namespace}.result.")
         return result if result.ref.bucket == PAYLOADS_BUCKET and of_the_namespace else None
-    text = json.dumps(result.value, separators=(",", ":"), ensure_ascii=False)
-    return None if isinstance(read_result(text, None), InvalidResult) else result
+    return result if storable(result.value) else None
 
 
 def cancel_requested(view: View) -> Plan | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,9 @@ from celeriac.wire.names import (
     Band,
 )
 
+LONGEST_LINE = 2048
+"""Of what a letter's header says for people, in bytes."""
+_REASON = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
 QUEUE_DELETED = "QueueDeleted"
 """Reason of messages that were left when their queue was purged."""
 
@@ -39,12 +43,16 @@ class DeadLetter:
 def dead_headers(
     reason: str, message: str, *, origin: str, band: Band, submitted: datetime, name: str | None
 ) -> dict[str, str]:
-    """The headers of a dead letter; its Nats-Msg-Id is its origin, so that a repeated burial adds nothing."""
+    """The headers of a dead letter; its Nats-Msg-Id is its origin, so that a repeated burial adds nothing.
+
+    They are bounded: with the message they have to fit into what a server takes.
+    """
+    line = " ".join(message.encode("ascii", "backslashreplace").decode().split())
     found = {
         MSG_ID: origin,
         DEAD_ORIGIN: origin,
-        DEAD_REASON: reason,
-        DEAD_MESSAGE: " ".join(message.encode("ascii", "backslashreplace").decode().split()),
+        DEAD_REASON: reason if _REASON.fullmatch(reason) else "Unknown",
+        DEAD_MESSAGE: line[:LONGEST_LINE],
         DEAD_BAND: band,
         SUBMIT_TIME_HEADER: submitted.isoformat(),
     }

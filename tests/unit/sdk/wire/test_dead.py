@@ -42,3 +42,19 @@ def test_headers_that_others_wrote_are_taken_for_what_they_are_worth() -> None:
 def test_another_subject_is_none_of_a_dead_letter(subject: str) -> None:
     with pytest.raises(ValueError, match="no subject of dead letters"):
         dead_letter(subject, {})
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        pytest.param("NameReused", "NameReused", id="one word is a reason"),
+        pytest.param("x\r\nNats-Rollup: all", "Unknown", id="a line is none, and adds no header"),
+        pytest.param("R" * 65, "Unknown", id="what is too long is none"),
+        pytest.param("größe", "Unknown", id="what no header can say is none"),
+    ],
+)
+def test_headers_are_bounded_whatever_was_recorded(reason: str, expected: str) -> None:
+    found = dead_headers(
+        reason, "é😀" * 4000, origin="o", band="n", submitted=datetime(2026, 1, 1, tzinfo=UTC), name=None
+    )
+    assert (expected, True) == (found["Celeriac-Reason"], sum(map(len, found.values())) < 2500)

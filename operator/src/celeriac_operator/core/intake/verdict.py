@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from celeriac.api.v1alpha1 import TaskQueueSpec
+from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.api.v1alpha1.model import API_VERSION
 from celeriac.wire.message import MalformedMessage, TaskMessage
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
@@ -22,10 +22,23 @@ from celeriac_operator.core.names import (
     INLINE_CONTAINER_DENIED,
     INVALID_TASK,
     MALFORMED_MESSAGE,
+    REFUSED,
     TOO_OLD,
 )
 from celeriac_operator.core.text import cut
 
+REASONS = frozenset(
+    {
+        DEFINITION_GONE,
+        Failure.INTERNAL_ERROR.value,
+        INLINE_CONTAINER_DENIED,
+        INVALID_TASK,
+        MALFORMED_MESSAGE,
+        REFUSED,
+        TOO_OLD,
+    }
+)
+"""Why messages become dead letters and that is recorded; a name's reuse is not, since the name is another's."""
 FAR = timedelta(seconds=60)
 """A Task whose startTime is nearer waits as a Task."""
 _MINUTE = 60

@@ -244,6 +244,7 @@ async def test_poison_that_does_not_fit_any_more_stays_and_holds_up_no_other_que
         cluster.edit("taskqueues", "default", stopPolicy=None)
         operator = Operator(server, cluster)
         async with operator.running():
+            await until(lambda: operator.bus.connected)
             await ready(client, "other")
             first = operator.bus.client
             for n in range(3):

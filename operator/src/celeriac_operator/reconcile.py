@@ -65,6 +65,8 @@ class Reconciler:
         self._poison: dict[WorkKey, str] = {}
         self._unfinished: dict[Key, TaskFacts] = {}
         """Tasks that came by message, as they were last seen."""
+        self._unsure: set[Key] = set()
+        """Tasks of which a write was not answered: what is known of them may be old."""
         self._uids: dict[Key, str] = {}
         """Whose refusals and errors these are: a Task that was deleted and created again is another."""
 
@@ -92,6 +94,8 @@ class Reconciler:
             self._queues.looked_at(key)
 
     async def _task(self, key: Key) -> None:
+        if key in self._unsure:
+            await self._read_again(key)
         task = self._cache.tasks.get(key)
         if task is None or self._uids.setdefault(key, task.uid) != task.uid:
             if task is None:
@@ -150,6 +154,9 @@ class Reconciler:
         except BusDown:
             await self._say_that_it_waits(world, now)
             raise
+        except (ApiError, OSError, TimeoutError):
+            self._unsure.add(task.key)
+            raise
         if not applied.stale:
             self._queues.tell(task.key, plan.standing)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
@@ -160,11 +167,20 @@ class Reconciler:
         if follows.look_again is not None:
             self._queue.add_at(task.key, follows.look_again)
 
+    async def _read_again(self, key: Key) -> None:
+        """A status may have been written: to decide without it could start its attempt a second time."""
+        raw = await self._kube.get(api.TASKS, *key)
+        if raw is not None:
+            self._cache.put("tasks", raw)
+        self._unsure.discard(key)
+
     async def _say_that_it_waits(self, world: World, now: datetime) -> None:
         """NATS answers and takes no record, as where its disk is full: as long as that lasts, the status says so."""
         plan = decide(replace(world, records=replace(world.records, bus="Down")), now)
         if world.task.submission is not None and plan.status is not None and not plan.create:
+            self._unsure.add(world.task.key)
             await self._applier.write_status(world.task, plan.status)
+            self._unsure.discard(world.task.key)
 
     def _remember(self, key: Key, refused: Refusal | None, *, kept: bool) -> None:
         """A refusal counts until its time, or until a create goes through."""

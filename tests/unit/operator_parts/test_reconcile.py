@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.support.clock import Clock
 from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.support.process import Process
 
@@ -315,6 +316,24 @@ def test_a_deletion_while_nats_is_away_is_recorded_when_it_is_back(cluster: Clus
     cluster.clock.advance(60)
     process.work_off()
     assert record(cluster)["outcome"] == "Cancelled"
+
+
+def test_an_attempt_is_not_started_again_where_the_answer_to_its_status_was_lost(cluster: Cluster) -> None:
+    """Somebody has deleted its Job meanwhile, which would else be found when it is created again."""
+    submit(cluster, retry={"maxAttempts": 1, "maxDisruptions": 2})
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "evicted", 1)
+    cluster.delete_job(cluster.all("jobs")[0]["metadata"]["name"])
+    process.hear("pods")
+    cluster.faults = [Fault.REPLY_LOST]
+    process.work()
+    cluster.run_controllers()
+    process.hear("pods")
+    process.work_off()
+    assert (status(cluster)["phase"], cluster.created_jobs.total()) == ("Retrying", 1)
 
 
 def test_a_bucket_that_is_full_is_said_and_how_it_ended_is_not_lost(cluster: Cluster) -> None:

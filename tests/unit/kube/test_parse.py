@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +16,12 @@ from tests.support.clock import T0, at, wire
 from tests.support.objects import Raw, owner, raw_job, raw_pod, raw_task, terminated
 from tests.support.profiles import examples
 
+from celeriac.api.v1alpha1 import Result
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import Started, TaskFacts, Terminated, Waiting, World
+from celeriac_operator.core.task_record import record_of
 from celeriac_operator.kube.parse import controller_uid, definition_of, job_of, pod_of, queue_of, revision_from, task_of
 
 
@@ -303,3 +305,13 @@ def test_a_finished_task_still_names_its_value_elsewhere() -> None:
 
     assert task.status.result is not None
     assert task.status.result.ref is not None
+
+
+def test_a_finished_task_that_came_by_message_keeps_its_value_for_its_record() -> None:
+    finished = {"type": "Finished", "status": "True", "reason": "Succeeded", "lastTransitionTime": wire(T0)}
+    status = {"conditions": [finished], "result": {"value": 7}, "finishTime": wire(T0)}
+    task = task_of(raw_task(status=status, annotations={SUBMISSION: "sha256:1"}))
+    record = record_of(task, task.status, timedelta(days=7))
+
+    assert record is not None
+    assert Result(value=7) == record.result

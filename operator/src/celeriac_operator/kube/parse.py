@@ -89,13 +89,16 @@ def task_of(raw: Raw) -> TaskFacts:
 
 
 def _without_bulk(task: TaskFacts) -> TaskFacts:
-    """A finished Task waits for its TTL: what only its run needed, and its value, may be large and are read no more."""
+    """A finished Task waits for its TTL: what only its run needed, and its value, may be large and are read no more.
+
+    The value of one that came by message is: where its record is gone, it is written anew before the Task is deleted.
+    """
     spec, status, result = task.spec, task.status, task.status.result
-    elsewhere = result if result is not None and result.ref is not None else None
+    kept = result if result is not None and (result.ref is not None or task.submission is not None) else None
     return replace(
         task,
         spec=spec.model_copy(update={"container": None, "params": None}),
-        status=status.model_copy(update={"result": elsewhere, "attempts": status.attempts[-1:]}),
+        status=status.model_copy(update={"result": kept, "attempts": status.attempts[-1:]}),
     )
 
 

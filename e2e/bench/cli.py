@@ -3,11 +3,10 @@
 import shlex
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from e2e.bench import figures, machine
+from e2e.bench import figures, machine, page
 from e2e.bench.document import Run, document, table
 from e2e.bench.progress import progress
 from e2e.bench.rounds import Bench, Plan
@@ -52,7 +51,7 @@ def bench(
             f"[yellow]Meanwhile {others} tasks of somebody else finished: they are in the operator's figures.[/yellow]"
         )
     run = Run(_command(), datetime.now(UTC), what, load, rounds, alone, burst)
-    _write(document(run, rows), write if write is not None else plan == FULL and not others)
+    page.write(PAGE, document(run, rows), write if write is not None else plan == FULL and not others, console)
 
 
 def main() -> None:
@@ -86,13 +85,3 @@ def _measure(kube: Kube, release: Release, plan: Plan) -> list[figures.Round]:
 
 def _command() -> str:
     return shlex.join(["python", "-m", "e2e.bench", *sys.argv[1:]])
-
-
-def _write(text: str, wanted: bool) -> None:
-    path = PAGE.relative_to(REPOSITORY)
-    if not wanted:
-        console.print(f"A trial: {path} stays as it was. Add --write to write it all the same.")
-        return
-    PAGE.parent.mkdir(exist_ok=True)
-    Path(PAGE).write_text(text)
-    console.print(f"Written: {path}")

@@ -36,7 +36,6 @@ def table(rows: Sequence[Row]) -> Table:
 
 def document(run: Run, rows: Sequence[Row]) -> str:
     """The page."""
-    lines = [f"| {row.name} | {value(row)} | {spread(row)} | {target_text(row)} |" for row in rows]
     return PAGE.format(
         command=run.command,
         when=f"{run.when:%Y-%m-%d %H:%M} UTC",
@@ -45,8 +44,13 @@ def document(run: Run, rows: Sequence[Row]) -> str:
         rounds=run.rounds,
         alone=run.alone,
         burst=run.burst,
-        rows="\n".join(lines),
+        rows=markdown(rows),
     )
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The figures as lines of a Markdown table."""
+    return "\n".join(f"| {row.name} | {value(row)} | {spread(row)} | {target_text(row)} |" for row in rows)
 
 
 def value(row: Row) -> str:
@@ -107,8 +111,8 @@ $ {command}
 - The operator's writes (creates, patches and deletes, Events included), CPU and memory are its own metrics
   (`celeriac_api_calls_total`, `process_cpu_seconds_total`, `process_resident_memory_bytes`), scraped before the Tasks
   are created and after their Jobs are complete. Its idle work meanwhile and the scrapes themselves are in them, the
-  deletion of a burst is not. A Task that waits over 3 s for its pod to start says so, in a write more; in a burst on a
-  small machine many do.
+  deletion of a burst is not. A Task that waits long for its pod to start says so, in a write more: after 3 s alone, and
+  later the more others start at once.
 
 ## Why a Task can be quicker than the Job it runs in
 

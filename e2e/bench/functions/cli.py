@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from e2e.bench import machine
+from e2e.bench import machine, page
 from e2e.bench.document import table
 from e2e.bench.functions import figures
 from e2e.bench.functions.document import Run, document
@@ -59,7 +59,8 @@ def functions(
     rows = figures.rows(measured, messages)
     console.print(table(rows))
     command = shlex.join(["python", "-m", "e2e.bench.functions", *sys.argv[1:]])
-    _write(document(Run(command, datetime.now(UTC), what, load, plan), rows), plan == FULL if write is None else write)
+    text = document(Run(command, datetime.now(UTC), what, load, plan), rows)
+    page.write(PAGE, text, plan == FULL if write is None else write, console)
 
 
 def main() -> None:
@@ -113,12 +114,3 @@ def _uninstall(release: Release) -> None:
         release.uninstall()
     except ClusterError as error:  # what went wrong before matters more: perhaps nothing was installed
         console.print(f"Left behind: release {release.name}. {error}", markup=False, soft_wrap=True)
-
-
-def _write(text: str, wanted: bool) -> None:
-    path = PAGE.relative_to(REPOSITORY)
-    if not wanted:
-        console.print(f"A trial: {path} stays as it was. Add --write to write it all the same.")
-        return
-    PAGE.write_text(text)
-    console.print(f"Written: {path}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from e2e.bench.document import spread, target_text, value
+from e2e.bench.document import markdown
 from e2e.bench.figures import Row
 from e2e.bench.functions.measure import Plan
 from e2e.bench.machine import Machine
@@ -23,7 +23,6 @@ class Run:
 
 def document(run: Run, rows: Sequence[Row]) -> str:
     """The page."""
-    lines = [f"| {row.name} | {value(row)} | {spread(row)} | {target_text(row)} |" for row in rows]
     return PAGE.format(
         command=run.command,
         when=f"{run.when:%Y-%m-%d %H:%M} UTC",
@@ -32,7 +31,7 @@ def document(run: Run, rows: Sequence[Row]) -> str:
         rounds=run.plan.rounds,
         alone=run.plan.alone,
         messages=run.plan.messages,
-        rows="\n".join(lines),
+        rows=markdown(rows),
     )
 
 

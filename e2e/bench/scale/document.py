@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from e2e.bench.document import spread, target_text, value, verdict
+from e2e.bench.document import markdown, verdict
 from e2e.bench.figures import Row
 from e2e.bench.machine import Machine
 from e2e.bench.scale.figures import OTHERS, Split
@@ -69,7 +69,7 @@ def document(run: Run, rows: Sequence[Row], lines: Sequence[Split]) -> str:
         nodes=run.nodes,
         kwok=run.kwok,
         others=OTHERS,
-        rows="\n".join(f"| {r.name} | {value(r)} | {spread(r)} | {target_text(r)} |" for r in rows),
+        rows=markdown(rows),
         split="\n".join(
             [
                 f"| {' | '.join(headings)} |",

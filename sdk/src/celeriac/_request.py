@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from celeriac import errors
+from celeriac._call_options import SharedOptions
 from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, REQUEST_DIGEST, name_of_key, new_name
 from celeriac.api.v1alpha1 import (
     API_VERSION,
@@ -37,7 +38,7 @@ MAX_LARGE_PARAMS_BYTES = 16 * 1024 * 1024
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 
-class TaskOptions(TypedDict, total=False):
+class TaskOptions(SharedOptions, total=False):
     """The keyword arguments of ``submit``; :class:`TaskRequest` says what each of them is."""
 
     definition: str | None
@@ -49,25 +50,8 @@ class TaskOptions(TypedDict, total=False):
     working_dir: str | None
     image_pull_policy: PullPolicy | None
     params: Mapping[str, Any] | None
-    name: str | None
-    key: str | None
-    namespace: str | None
-    queue: str | None
-    priority: int | None
-    concurrency_key: str | None
-    start_time: datetime | None
-    countdown: float | timedelta | None
     deadlines: Deadlines | None
-    queue_seconds: int | None
-    start_seconds: int | None
-    run_seconds: int | None
-    total_seconds: int | None
-    grace_seconds: int | None
     retry: Retry | None
-    ttl_seconds_after_finished: int | None
-    suspend: bool | None
-    labels: Mapping[str, str] | None
-    annotations: Mapping[str, str] | None
 
 
 _LONGEST_COUNTDOWN = timedelta(days=36_525)

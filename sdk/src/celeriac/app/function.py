@@ -55,6 +55,11 @@ class TaskFunction(Generic[P, C, R]):
         context = (Context(),) if self.signature.takes_context else ()
         return self.function(*context, *args, **kwargs)
 
+    def may_retry(self, error: BaseException) -> bool:
+        """Whether its policy lets it run again after this exception, as long as attempts are left."""
+        retry = self.settings.get("retry")
+        return retry is None or retry.allows(error)
+
     def delay(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Submit the task. Raises InvalidParams before anything is sent, and what ``Client.submit`` raises."""
         return TaskCall[P, R](self).delay(*args, **kwargs)

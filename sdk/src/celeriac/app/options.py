@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
-if TYPE_CHECKING:  # the runner imports this module, and models take a while to import
-    from datetime import datetime, timedelta
+from celeriac._call_options import SharedOptions
 
+if TYPE_CHECKING:  # the runner imports this module, and models take a while to import
     from celeriac._policy import Deadlines, Resources, Retry
     from celeriac.api.v1alpha1.container import EnvVarSource
     from celeriac.api.v1alpha1.definition import PodOptions, WarmOptions, WorkerOptions
@@ -65,32 +65,15 @@ class TaskSettings(SharedSettings, total=False):
     """Name of its TaskDefinition. Default: the function's name, with - for _."""
 
 
-class CallOptions(TypedDict, total=False):
+class CallOptions(SharedOptions, total=False):
     """The keyword arguments of a task's ``options``.
 
     :class:`celeriac.TaskRequest` says what each of them is, but for ``block`` (wait for room where the queue is full)
     and ``timeout`` (for at most so many seconds; None: for ever), which are of the call and not of the task.
     """
 
-    name: str | None
-    key: str | None
-    namespace: str | None
-    queue: str | None
-    priority: int | None
-    concurrency_key: str | None
-    start_time: datetime | None
-    countdown: float | timedelta | None
     deadlines: Deadlines | None
-    queue_seconds: int | None
-    start_seconds: int | None
-    run_seconds: int | None
-    total_seconds: int | None
-    grace_seconds: int | None
     retry: Retry | None
-    ttl_seconds_after_finished: int | None
-    suspend: bool | None
-    labels: Mapping[str, str] | None
-    annotations: Mapping[str, str] | None
     block: bool
     timeout: float | None
 

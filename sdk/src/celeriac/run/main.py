@@ -127,7 +127,7 @@ def _run(
         return _attempt(task, params, environment, bus, interrupts)
     except BaseException as error:  # the function, or a validator of its types; SystemExit is an end to record as well
         _print(error)
-        return of_exception(error, retry=_may_retry(task, error), stopped=interrupts.stopped)
+        return of_exception(error, retry=task.may_retry(error), stopped=interrupts.stopped)
 
 
 def _attempt(
@@ -174,11 +174,6 @@ def soft_seconds(declared: float | None, deadline: datetime | None, now: datetim
     left = None if deadline is None else (deadline - now).total_seconds()
     by_deadline = None if left is None or left <= 0 else left - min(SOFT_MARGIN_SECONDS, left / 10)
     return min((each for each in (declared, by_deadline) if each is not None), default=None)
-
-
-def _may_retry(task: TaskFunction[..., Any, Any], error: BaseException) -> bool:
-    retry = task.settings.get("retry")
-    return retry is None or retry.allows(error)
 
 
 def _context(environment: Environment, bus: Bus | None) -> Context:

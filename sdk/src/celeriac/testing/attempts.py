@@ -23,8 +23,7 @@ def run_attempt(work: Work, clock: VirtualClock) -> Succeeded | Failed:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # as in the runner
-        retry = work.function.settings.get("retry")
-        outcome = of_exception(error, retry=retry is None or retry.allows(error), stopped=False)
+        outcome = of_exception(error, retry=work.function.may_retry(error), stopped=False)
         return Failed("Cancelled", 143, outcome.message) if isinstance(outcome, Stopped) else outcome
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -150,6 +149,3 @@ class Work:
 
 def _text(moment: datetime) -> str:
     return moment.isoformat()
-
-
-Parse = Callable[[Any], Any]

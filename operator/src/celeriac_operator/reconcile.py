@@ -154,7 +154,7 @@ class Reconciler:
         except BusDown:
             await self._say_that_it_waits(world, now)
             raise
-        except (ApiError, OSError, TimeoutError):
+        except TROUBLE:
             self._unsure.add(task.key)
             raise
         if not applied.stale:

@@ -16,7 +16,8 @@ from celeriac import errors
 from celeriac._door import Identity
 from celeriac._nats import ANSWER_SECONDS, Nats
 from celeriac._news import News
-from celeriac._records import ends
+from celeriac._records import ENDINGS, ends
+from celeriac.wire.dead import NAME_REUSED
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.names import EVENTS_STREAM, RESULTS_BUCKET, event_subject, record_key
 from celeriac.wire.records import RecordKind, TaskRecord
@@ -25,7 +26,6 @@ CANCEL_KEPT = timedelta(days=30)
 """A wish to cancel is kept so long, for a message that waits so long."""
 GIVE_UP_SECONDS = 300.0
 """A wait ends when the server has not answered for so long."""
-NAME_REUSED = "NameReused"
 
 
 class Bucket:
@@ -103,7 +103,7 @@ class Bucket:
 
         async def write(client: Client) -> TaskRecord | None:
             try:
-                await (await self._bucket(client)).create(key, wish.model_dump_json(by_alias=True).encode())
+                await (await self._bucket(client)).create(key, wish.to_json())
             except nats.js.errors.KeyWrongLastSequenceError:
                 return None
             return wish
@@ -128,7 +128,7 @@ class Bucket:
     async def _check_history(self, namespace: str, name: str) -> None:
         """A task that has ended wrote its record before; there is none any more."""
         event = await self.last_event(namespace, name)
-        if event is None or event.phase not in ("Succeeded", "Failed", "Cancelled", "Expired"):
+        if event is None or event.phase not in ENDINGS:
             return
         if not ends(await self.find(namespace, name)):
             raise errors.TaskNotFound(

@@ -31,7 +31,7 @@ def dead_record(digest: str, reason: str, message: str, submitted: datetime | No
 async def put_dead_record(js: JetStreamContext, namespace: str, name: str, record: TaskRecord) -> None:
     """Record it, unless something is recorded under the name: only a request to cancel is answered by it."""
     records = await js.key_value(RESULTS_BUCKET)
-    key, value = record_key(namespace, name), record.model_dump_json(by_alias=True, exclude_none=True).encode()
+    key, value = record_key(namespace, name), record.to_json()
     try:
         await records.create(key, value)
     except KeyWrongLastSequenceError:

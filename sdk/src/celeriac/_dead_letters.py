@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,10 +19,9 @@ from celeriac import errors
 from celeriac._burial import dead_record, put_dead_record, take_back_dead_record
 from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac._pull import ConsumerGone, pull
-from celeriac.api.v1alpha1.model import DNS_LABEL
-from celeriac.wire import names
+from celeriac.wire import identity, names
 from celeriac.wire.dead import QUEUE_DELETED, DeadLetter, dead_headers, dead_letter
-from celeriac.wire.message import MSG_ID, MalformedMessage, decode
+from celeriac.wire.message import MSG_ID
 
 CONNECT_SECONDS = 10.0
 CLOSED_SECONDS = 60.0
@@ -104,7 +101,7 @@ async def replay(js: JetStreamContext, letter: Letter) -> None:
     about = letter.about
     await _queue_is_there(js, about)
     if about.name is not None:
-        _, digest = _name_and_digest(letter.data, about.origin, "")
+        digest = identity.digest_of(identity.read(letter.data), letter.data)
         await take_back_dead_record(js, about.namespace, about.name, digest)
     subject = names.submit_subject(about.namespace, about.queue, about.band)
     headers = {MSG_ID: f"{about.origin}.replay.{letter.number}"}  # its own id may still be known, and drop it
@@ -240,22 +237,14 @@ def _delayed(namespace: str, queue: str, raw: RawStreamMsg) -> _Left:
 
 
 async def _bury(js: JetStreamContext, left: _Left) -> None:
-    name, digest = _name_and_digest(left.data, left.origin, left.message_id)
+    message = identity.read(left.data)
+    name = identity.name_of(message, left.origin, left.message_id)
     why = f"TaskQueue {left.queue} was deleted, and what was left of it with it"
     if name is not None:
-        record = dead_record(digest, QUEUE_DELETED, why, left.submitted, datetime.now(UTC))
+        record = dead_record(
+            identity.digest_of(message, left.data), QUEUE_DELETED, why, left.submitted, datetime.now(UTC)
+        )
         await put_dead_record(js, left.namespace, name, record)
     headers = dead_headers(QUEUE_DELETED, why, origin=left.origin, band=left.band, submitted=left.submitted, name=name)
     subject = names.dead_subject(left.namespace, left.queue)
     await js.publish(subject, left.data, stream=names.DEAD_STREAM, headers=headers)
-
-
-def _name_and_digest(data: bytes, origin: str, message_id: str) -> tuple[str | None, str]:
-    try:
-        message = decode(data)
-    except MalformedMessage:
-        name, digest = message_id.rpartition(".")[0], f"sha256:{hashlib.sha256(data).hexdigest()}"
-    else:
-        name = message.name if message.name is not None else names.name_of_unnamed(origin)
-        digest = message.digest
-    return (name if len(name) <= 63 and re.fullmatch(DNS_LABEL, name) else None), digest

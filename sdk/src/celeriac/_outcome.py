@@ -6,6 +6,7 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._task import Task
+from celeriac.wire.dead import NAME_REUSED
 
 
 def value_of(task: Task) -> Any:
@@ -127,7 +128,7 @@ _BY_OUTCOME = {
     "Expired": _expired,
     "DefinitionNotFound": _unknown_definition,
     "DefinitionGone": _unknown_definition,
-    "NameReused": _name_reused,
+    NAME_REUSED: _name_reused,
     "InvalidTask": _invalid_task,
     "MalformedMessage": _invalid_task,
     "TooOld": _expired,

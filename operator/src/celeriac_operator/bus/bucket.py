@@ -79,7 +79,7 @@ class Bucket:
                 found = await self._bus.js.get_msg(self._stream, subject=f"{self._prefix}{key}", direct=False)
             except nats.js.errors.NotFoundError:
                 return None
-            return _entry(found)
+            return entry_of(found)
 
     async def create(self, key: str, value: bytes) -> bool:
         """Create the key; False where it is there already.
@@ -194,6 +194,7 @@ def _consumer(inbox: str) -> ConsumerConfig:
     )
 
 
-def _entry(found: RawStreamMsg) -> Entry:
+def entry_of(found: RawStreamMsg) -> Entry:
+    """What a message of a bucket's stream says."""
     deleted = bool(found.headers) and _OPERATION in (found.headers or {})
     return Entry(found.seq or 0, None if deleted else found.data or b"")

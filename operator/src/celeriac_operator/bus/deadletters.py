@@ -8,13 +8,12 @@ from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from celeriac._burial import dead_record, put_dead_record, read_record
-from celeriac.wire.dead import dead_headers
+from celeriac.wire.dead import NAME_REUSED, dead_headers
 from celeriac.wire.names import DEAD_STREAM, RESULTS_BUCKET, dead_subject, record_key
 from celeriac.wire.records import TaskRecord
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.intake.verdict import Bury
-from celeriac_operator.core.names import NAME_REUSED
 
 
 class DeadLetters:

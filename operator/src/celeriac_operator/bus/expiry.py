@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from nats.js.api import RawStreamMsg
 
+from celeriac_operator.bus.bucket import entry_of
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import messages, stored_at
 from celeriac_operator.core.expiry import expired
@@ -47,9 +48,10 @@ class Expiry:
         """
         gone, seen = 0, 0
         async for found in messages(self._bus, self._stream, f"{self._prefix}>", self._next):
-            if stored_at(found) + self._retention > now and not self._expired(found, now):
+            is_over = expired(self._key(found), entry_of(found).value, stored_at(found), now, self._retention)
+            if stored_at(found) + self._retention > now and not is_over:
                 break  # what comes after it was written later
-            gone += await self._deleted(found, now)
+            gone += is_over and await self._deleted(found)
             seen += 1
             self._next = (found.seq or 0) + 1
             if seen >= at_once:
@@ -57,18 +59,13 @@ class Expiry:
         self._next = 1
         return gone
 
-    def _expired(self, found: RawStreamMsg, now: datetime) -> bool:
-        deleted = bool(found.headers) and "KV-Operation" in (found.headers or {})
-        value = None if deleted else found.data or b""
-        return expired(self._key(found), value, stored_at(found), now, self._retention)
-
     def _key(self, found: RawStreamMsg) -> str:
         return (found.subject or "").removeprefix(self._prefix)
 
-    async def _deleted(self, found: RawStreamMsg, now: datetime) -> bool:
+    async def _deleted(self, found: RawStreamMsg) -> bool:
         """Delete just that revision: a newer one has a higher sequence."""
         namespace = self._key(found).partition(".")[0]
-        if not self._ours(namespace) or not self._expired(found, now):
+        if not self._ours(namespace):
             return False
         with self._permit(namespace):
             await self._bus.js.purge_stream(self._stream, subject=found.subject, seq=(found.seq or 0) + 1)

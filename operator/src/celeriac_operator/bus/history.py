@@ -11,6 +11,7 @@ import structlog
 
 from celeriac.api.v1alpha1 import TaskStatus
 from celeriac.wire.events import TaskEvent
+from celeriac.wire.message import MSG_ID
 from celeriac.wire.names import EVENTS_STREAM, event_subject
 from celeriac_operator.bus.connection import TROUBLE, Bus, BusDown
 from celeriac_operator.core.facts import TaskFacts
@@ -68,9 +69,7 @@ class History:
         tries = 0
         while tries < TRIES:
             try:
-                await self._bus.publish(
-                    event.subject, event.data, stream=EVENTS_STREAM, headers={"Nats-Msg-Id": event.id}
-                )
+                await self._bus.publish(event.subject, event.data, stream=EVENTS_STREAM, headers={MSG_ID: event.id})
                 return True
             except BusDown:
                 await asyncio.sleep(PAUSE_SECONDS)  # it waits for NATS, as all after it do, up to their bound
@@ -91,6 +90,5 @@ def event_of(task: TaskFacts, status: TaskStatus, now: datetime) -> Published:
         message=clipped(status.message or "", LONGEST_MESSAGE),
         attempt=attempt,
     )
-    data = event.model_dump_json(by_alias=True, exclude_none=True).encode()
     subject = event_subject(task.key.namespace, task.key.name, phase)
-    return Published(subject, f"{task.uid}.{phase}.{attempt or 0}", data)
+    return Published(subject, f"{task.uid}.{phase}.{attempt or 0}", event.to_json())

@@ -29,7 +29,7 @@ from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors
 from celeriac_operator.bus.delayed import Delayed
 from celeriac_operator.bus.lanes import Lane, Lanes
 from celeriac_operator.bus.maker import Maker, Tools
-from celeriac_operator.bus.streams import DEFAULT_TASKS
+from celeriac_operator.bus.streams import most_tasks
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.answer import pause
 from celeriac_operator.core.intake.verdict import Bury, max_age
@@ -271,8 +271,7 @@ class Intake:
     # --- waiting ---
 
     def _most_delayed(self) -> int:
-        backlog = self._spec().backlog
-        return (backlog.max_tasks if backlog is not None else None) or DEFAULT_TASKS
+        return most_tasks(self._spec())
 
     def _delayed_is_due(self) -> bool:
         due = self._delayed.next_due()

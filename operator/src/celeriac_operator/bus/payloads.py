@@ -79,9 +79,7 @@ class Payloads:
         """The streams of all queues, by namespace."""
         found: dict[str, dict[str, Waiting]] = {}
         for queue, listed in (await list_queue_streams(self._bus.client)).items():
-            name = listed.config.name or ""
-            state = (await self._bus.js.stream_info(name)).state
-            found.setdefault(queue.namespace, {})[name] = Waiting(state.first_seq, state.last_seq)
+            found.setdefault(queue.namespace, {})[listed.config.name or ""] = Waiting(listed.first, listed.last)
         return found
 
     async def _named_by_messages(self, namespaces: set[str]) -> set[str]:

@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 
 import structlog
-from pydantic import BaseModel
 
+from celeriac.api.v1alpha1.model import ApiModel
 from celeriac.wire.names import attempt_key, record_key
 from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.bus.bucket import Entry
@@ -28,7 +28,7 @@ MAX_RECORD_BYTES = 512 * 1024
 """What is larger is no record."""
 TRIES = 5
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=ApiModel)
 
 
 class RecordStore(Protocol):
@@ -184,7 +184,7 @@ class RecordBook:
         """
         name = attempt_key(task.key.namespace, task.uid, record.attempt)
         with self._permit(task.key.namespace):
-            created = await self._store.create(name, _written(record))
+            created = await self._store.create(name, record.to_json())
         found = record if created else _read(AttemptRecord, await self._store.get(name))
         known = self._of(task)
         known.number, known.attempt_began, known.attempt = record.attempt, self._run, found
@@ -197,7 +197,7 @@ class RecordBook:
             BusDown: NATS does not answer; whether the record was written is not known.
             NotLeading: another replica works on the namespace.
         """
-        name, value = record_key(*task.key), _written(record)
+        name, value = record_key(*task.key), record.to_json()
         for _try in range(TRIES):
             with self._permit(task.key.namespace):
                 if await self._store.create(name, value):
@@ -216,10 +216,6 @@ class RecordBook:
         known = self._of(task)
         known.task, known.task_revision, known.began = found, entry.revision, self._run
         return False
-
-
-def _written(record: BaseModel) -> bytes:
-    return record.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 def _read(model: type[M], entry: Entry | None) -> M | None:

@@ -48,6 +48,10 @@ class Listed:
     created: datetime
     config: StreamConfig
     messages: int
+    first: int
+    """Sequence of the first message; in an empty one that of the next."""
+    last: int
+    """Sequence of the last message that there was."""
 
 
 class Streams:
@@ -196,13 +200,18 @@ def queue_stream(queue: QueueKey, spec: TaskQueueSpec, replicas: int, max_payloa
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
         max_age=0,
-        max_msgs=(backlog.max_tasks if backlog is not None else None) or DEFAULT_TASKS,
+        max_msgs=most_tasks(spec),
         max_bytes=(backlog.max_bytes if backlog is not None else None) or DEFAULT_BYTES,
         max_msg_size=min(MAX_MESSAGE_BYTES, max(max_payload - LETTER_BYTES, 1)),
         deny_delete=True,
         allow_rollup_hdrs=False,
         num_replicas=replicas,
     )
+
+
+def most_tasks(spec: TaskQueueSpec) -> int:
+    """So many messages of a queue may wait."""
+    return (spec.backlog.max_tasks if spec.backlog is not None else None) or DEFAULT_TASKS
 
 
 def shared_streams(replicas: int) -> tuple[StreamConfig, ...]:
@@ -270,7 +279,8 @@ async def api_request(client: Client, call: str, body: Mapping[str, Any]) -> dic
 
 
 def _listed(info: NatsStreamInfo) -> Listed:
-    return Listed(info.created, info.config, info.state.messages)  # type: ignore[arg-type]
+    state = info.state
+    return Listed(info.created, info.config, state.messages, state.first_seq, state.last_seq)  # type: ignore[arg-type]
 
 
 def _difference(found: StreamConfig, wanted: StreamConfig) -> dict[str, Any]:

@@ -24,6 +24,8 @@ LONGEST_LINE = 2048
 _REASON = re.compile("[A-Za-z][A-Za-z0-9]{0,63}")
 QUEUE_DELETED = "QueueDeleted"
 """Reason of messages that were left when their queue was purged."""
+NAME_REUSED = "NameReused"
+"""Reason of a message whose name another task has: what is recorded under the name is not about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from celeriac.wire.dead import NAME_REUSED
 from celeriac.wire.names import SUBMISSION
 from celeriac_operator.core.intake.verdict import Bury
-from celeriac_operator.core.names import INVALID_TASK, NAME_REUSED, REFUSED, REQUEST_DIGEST_ANNOTATION
+from celeriac_operator.core.names import INVALID_TASK, REFUSED, REQUEST_DIGEST_ANNOTATION
 from celeriac_operator.core.text import cut
 
 QUOTA_SECONDS = 10.0

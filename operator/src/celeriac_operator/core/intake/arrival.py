@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from celeriac.api.v1alpha1.model import DNS_LABEL
-from celeriac.wire.message import MalformedMessage, TaskMessage, decode
-from celeriac.wire.names import Band, name_of_unnamed
+from celeriac.wire import identity
+from celeriac.wire.message import MalformedMessage, TaskMessage
+from celeriac.wire.names import Band
 from celeriac_operator.core.admission.standing import QueueKey
-
-LONGEST_NAME = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +35,12 @@ class Arrival:
     @property
     def name(self) -> str | None:
         """The name that its Task has, or would have; None where it has no valid one."""
-        if isinstance(self.message, MalformedMessage):
-            name = self.message_id.rpartition(".")[0]
-        else:
-            name = self.message.name if self.message.name is not None else name_of_unnamed(self.origin)
-        return name if valid_name(name) else None
+        return identity.name_of(self.message, self.origin, self.message_id)
 
     @property
     def digest(self) -> str:
         """The digest of the message; of a malformed one that of its bytes, as the client may have sent it."""
-        if isinstance(self.message, MalformedMessage):
-            return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
-        return self.message.digest
+        return identity.digest_of(self.message, self.data)
 
     @property
     def start_time(self) -> datetime | None:
@@ -74,13 +64,5 @@ def arrival(
     delayed: bool = False,
 ) -> Arrival:
     """The arrival, whatever its bytes are."""
-    try:
-        message: TaskMessage | MalformedMessage = decode(data)
-    except MalformedMessage as problem:
-        message = problem
+    message = identity.read(data)
     return Arrival(queue, band, origin, submitted, message, data, message_id=message_id, delayed=delayed)
-
-
-def valid_name(name: str) -> bool:
-    """Whether a Task can have the name: a DNS label."""
-    return len(name) <= LONGEST_NAME and re.fullmatch(DNS_LABEL, name) is not None

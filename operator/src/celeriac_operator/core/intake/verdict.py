@@ -12,10 +12,11 @@ from typing import Any
 
 from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.api.v1alpha1.model import API_VERSION
+from celeriac.wire.identity import LONGEST_NAME
 from celeriac.wire.message import MalformedMessage, TaskMessage
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.facts import Revision
-from celeriac_operator.core.intake.arrival import LONGEST_NAME, Arrival
+from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.names import (
     DEFINITION_DIGEST_ANNOTATION,
     DEFINITION_GONE,

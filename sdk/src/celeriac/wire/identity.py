@@ -1,0 +1,44 @@
+"""Whose a message is: the name and the digest under which its Task, its record or its dead letter is known."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from celeriac.api.v1alpha1.model import DNS_LABEL
+from celeriac.wire.message import MalformedMessage, TaskMessage, decode
+from celeriac.wire.names import name_of_unnamed
+
+LONGEST_NAME = 63
+
+
+def read(data: bytes) -> TaskMessage | MalformedMessage:
+    """What the bytes say, or why they say nothing."""
+    try:
+        return decode(data)
+    except MalformedMessage as problem:
+        return problem
+
+
+def name_of(message: TaskMessage | MalformedMessage, origin: str, message_id: str) -> str | None:
+    """The name that its Task has, or would have; None where it has no valid one.
+
+    message_id: the client's Nats-Msg-Id, ``<name>.<digest>``; of a malformed message it may be all that says its name.
+    """
+    if isinstance(message, MalformedMessage):
+        name = message_id.rpartition(".")[0]
+    else:
+        name = message.name if message.name is not None else name_of_unnamed(origin)
+    return name if valid_name(name) else None
+
+
+def digest_of(message: TaskMessage | MalformedMessage, data: bytes) -> str:
+    """The digest of the message; of a malformed one that of its bytes, as the client may have sent it."""
+    if isinstance(message, MalformedMessage):
+        return f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return message.digest
+
+
+def valid_name(name: str) -> bool:
+    """Whether a Task can have the name: a DNS label."""
+    return len(name) <= LONGEST_NAME and re.fullmatch(DNS_LABEL, name) is not None

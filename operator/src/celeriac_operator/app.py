@@ -182,6 +182,8 @@ class App:
         await self.background.until_done("filling the cache", self.watch.fill)
         self.ready = True
         log.info("started", tasks=len(self.cache.tasks.entries), namespaces=self.settings.namespaces or "all")
+        for watch in self.watch.follow():
+            self.background.spawn(watch)
         for _worker in range(self.settings.concurrency):
             self.background.spawn(self.queue.work(self._work_on, self.reconciler.failed))
         self.background.spawn(self.background.every(self.settings.relist_seconds, "relist", self.watch.relist))

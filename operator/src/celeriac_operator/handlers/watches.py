@@ -1,4 +1,7 @@
-"""kopf's watches: each event goes to the cache, and from there into the work queue. Nothing is decided here."""
+"""kopf's watches, of what people write: each event goes to the cache, and from there into the work queue.
+
+Nothing is decided here.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,3 @@ def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     @kopf.on.event(GROUP, VERSION, "crontasks", registry=registry)
     async def cron_seen(event: Any, **_: Any) -> None:
         watch.saw("crons", event["type"], event["object"])
-
-    @kopf.on.event("", "v1", "pods", registry=registry)
-    async def pod_seen(event: Any, **_: Any) -> None:
-        watch.saw("pods", event["type"], event["object"])

@@ -222,8 +222,14 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
     }
 
 
-def _cron_rules(_: Schema) -> dict[str, list[Rule]]:
+def _cron_rules(spec: Schema) -> dict[str, list[Rule]]:
+    # As a rule, because people would be shown the pattern itself.
+    fits = {
+        "rule": f"self.matches(r'{spec['properties']['schedule'].pop('pattern')}')",
+        "message": "must be five fields (minute, hour, day of month, month, day of week) or a nickname such as @daily",
+    }
     return {
+        "schedule": [fits],
         "taskTemplate.spec": [
             exactly_one("definitionName", "container"),
             at_most_one("params", "paramsRef"),

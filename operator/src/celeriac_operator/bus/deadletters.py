@@ -9,9 +9,10 @@ from nats.js.kv import KeyValue
 
 from celeriac._burial import dead_record, put_dead_record, read_record
 from celeriac.wire.dead import NAME_REUSED, dead_headers
-from celeriac.wire.names import DEAD_STREAM, RESULTS_BUCKET, dead_subject, record_key
+from celeriac.wire.names import RESULTS_BUCKET, dead_subject, record_key
 from celeriac.wire.records import TaskRecord
 from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.room import Room
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.intake.verdict import Bury
 
@@ -19,8 +20,8 @@ from celeriac_operator.core.intake.verdict import Bury
 class DeadLetters:
     """The stream of dead letters and the records that point at it."""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, room: Room) -> None:
+        self._bus, self._room = bus, room
 
     async def record_of(self, arrival: Arrival) -> TaskRecord | None:
         """What was recorded of this very message; None: nothing, or of another of its name.
@@ -42,6 +43,9 @@ class DeadLetters:
 
         Args:
             others: whether a Task of that name is there: what is recorded under the name is then that one's.
+
+        Raises:
+            NoRoom: its end is recorded, and its letter finds no room: the message has to stay where it is.
         """
         if arrival.name is not None and why.reason != NAME_REUSED and not others:
             await self._record(arrival, arrival.name, why, now)
@@ -55,7 +59,7 @@ class DeadLetters:
             name=arrival.name,
         )
         subject = dead_subject(queue.namespace, queue.queue)
-        await self._bus.publish(subject, arrival.data, stream=DEAD_STREAM, headers=headers)
+        await self._room.publish(queue.namespace, subject, arrival.data, headers)
 
     async def _record(self, arrival: Arrival, name: str, why: Bury, now: datetime) -> None:
         record = dead_record(arrival.digest, why.reason, why.message, arrival.submitted, now)

@@ -28,6 +28,7 @@ from celeriac.wire.names import (
 )
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import stored_at
+from celeriac_operator.bus.room import Room
 from celeriac_operator.bus.streams import api_request
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.arrival import Arrival, arrival
@@ -63,10 +64,14 @@ class FromDelayed:
 
 
 class Delayed:
-    """The delayed messages of one queue."""
+    """The delayed messages of one queue.
 
-    def __init__(self, bus: Bus, queue: QueueKey) -> None:
-        self._bus, self._queue = bus, queue
+    Args:
+        room: is shared by all queues.
+    """
+
+    def __init__(self, bus: Bus, queue: QueueKey, room: Room) -> None:
+        self._bus, self._queue, self._room = bus, queue, room
         self._counts: Counter[Place] = Counter()
         self._next: dict[Place, int] = {}
         self._in_hand: dict[Place, set[int]] = {}
@@ -101,8 +106,18 @@ class Delayed:
         else:
             self._counts[place] += count
 
-    async def keep(self, arrival: Arrival, minute: int) -> None:
-        """Have a message wait. Kept twice it becomes one Task all the same, as its name and its digest are the same."""
+    async def keep(self, arrival: Arrival, minute: int, most: int) -> None:
+        """Have a message wait. Kept twice it becomes one Task all the same, as its name and its digest are the same.
+
+        Args:
+            most: so many of the queue may wait: else its bounds would be none for messages of the year 3000.
+
+        Raises:
+            NoRoom: it has to stay where it is.
+        """
+        if self.total >= most:
+            why = f"queue {self._queue.queue} has {most:,} (its spec.backlog.maxTasks)"
+            raise self._room.full(self._queue.namespace, why)
         queue, headers = (
             self._queue,
             {
@@ -114,7 +129,7 @@ class Delayed:
         )
         place = (arrival.band, minute)
         subject = delayed_subject(queue.namespace, queue.queue, *place)
-        ack = await self._bus.publish(subject, arrival.data, stream=DELAYED_STREAM, headers=headers)
+        ack = await self._room.publish(queue.namespace, subject, arrival.data, headers)
         # The first answer may have been lost, and it not counted: a count that is too high is found out, no other is.
         self._counts[place] = max(self._counts[place], 1) if ack.duplicate else self._counts[place] + 1
         self._moved.add(place)

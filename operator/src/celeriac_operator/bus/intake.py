@@ -81,7 +81,7 @@ class Intake:
         self.queue, self.created = queue, created
         self._bus, self._tools, self._spec, self._lane = bus, tools, spec, Lane(lanes)
         self._settings = settings or Settings()
-        self._delayed = Delayed(bus, queue)
+        self._delayed = Delayed(bus, queue, tools.delayed)
         self._maker = Maker(tools, self._delayed, spec, self._most_delayed)
         self._stream = stream_of(queue.namespace, queue.queue)
         self._news = asyncio.Event()

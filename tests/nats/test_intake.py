@@ -25,11 +25,13 @@ from tests.support.door import (
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.objects import Raw
 
-from celeriac.wire.message import decode, encode
-from celeriac.wire.names import RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
-from celeriac.wire.records import TaskRecord
+from celeriac.wire.message import MSG_ID, decode, encode
+from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
+from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.bus.lanes import Lanes
 from celeriac_operator.kube.api import ApiError, Resource
+
+ASKED = f"sha256:{'a' * 64}"
 
 
 @pytest.fixture
@@ -283,40 +285,51 @@ async def test_the_submitter_finds_a_record_of_a_dead_message(
     server: NatsServer, cluster: Cluster, client: Client
 ) -> None:
     declare(cluster, inlineContainers="Deny")
-    sent = message("resize-1", container={"image": "x"})
-    async with Operator(server, cluster).running():
+    sent = message("resize-1", container={"image": "x"}) | {"annotations": {REQUEST_DIGEST: ASKED}}
+    async with Operator(server, cluster, retention=timedelta(days=30)).running():
         await ready(client)
         await client.publish(sent)
         await drained(client)
     found = await record(client, "resize-1")
     assert found is not None
-    assert ("Dead", "InlineContainerDenied", decode(encode(sent)).digest, None) == (
+    assert ("Dead", "InlineContainerDenied", decode(encode(sent)).digest, ASKED, None, timedelta(days=30)) == (
         found.kind,
         found.outcome,
         found.submission,
+        found.request_digest,
         found.task_uid,
+        found.expire_time - found.finish_time,
     )
     assert "spec.inlineContainers is Deny" in found.message
 
 
-async def test_a_request_to_cancel_what_has_died_is_answered(
-    server: NatsServer, cluster: Cluster, client: Client
+@pytest.mark.parametrize(
+    "dying",
+    [
+        pytest.param(encode(message("resize-1", container={"image": "x"})), id="a message of the name"),
+        pytest.param(b"{", id="a malformed one, which only its id gives the name"),
+    ],
+)
+async def test_a_request_to_cancel_what_has_died_is_answered_and_kept_for_another_message(
+    server: NatsServer, cluster: Cluster, client: Client, dying: bytes
 ) -> None:
     declare(cluster, stopPolicy="Hold")
     operator = Operator(server, cluster)
     async with operator.running():
         await ready(client)
-        await client.publish(message("resize-1", container={"image": "x"}))
+        await client.publish_bytes(dying, headers={MSG_ID: "resize-1.0123456789abcdef"})
         async with client.jetstream() as js:
             now = datetime.now(UTC)
-            request = TaskRecord(kind="CancelRequested", outcome="Cancelled", finish_time=now, expire_time=now)  # type: ignore[arg-type]
+            wish = RecordKind.CANCEL_REQUESTED
+            request = TaskRecord(kind=wish, outcome="Cancelled", message="why", finish_time=now, expire_time=now)
             records = await js.key_value(RESULTS_BUCKET)
             await records.create(record_key("media", "resize-1"), request.model_dump_json(by_alias=True).encode())
         cluster.edit("taskqueues", "default", stopPolicy=None)
         operator.hear_of_queues()
         await drained(client)
     found = await record(client, "resize-1")
-    assert "Dead" == (found and found.kind)
+    assert found is not None
+    assert ("Dead", "why") == (found.kind, found.cancel)
 
 
 async def record(client: Client, name: str) -> TaskRecord | None:

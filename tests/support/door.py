@@ -34,6 +34,7 @@ from celeriac_operator.bus.streams import Streams
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.intake.waiting import Waiting
+from celeriac_operator.core.records import RETENTION
 from celeriac_operator.kube.api import KubeApi, Resource, unfenced
 from celeriac_operator.kube.cache import Cache
 
@@ -67,8 +68,8 @@ class SteppedKube(FakeKube):
 class SteppedLetters(DeadLetters):
     """Tells of the steps of a burial."""
 
-    def __init__(self, bus: Bus, room: Room, step: Step) -> None:
-        super().__init__(bus, room)
+    def __init__(self, bus: Bus, room: Room, retention: timedelta, step: Step) -> None:
+        super().__init__(bus, room, retention)
         self.step = step
 
     async def bury(self, *args: Any, **kwargs: Any) -> None:
@@ -103,6 +104,7 @@ class Operator:
         clock: MovedClock | None = None,
         settings: Settings = HASTE,
         bounds: Bounds | None = None,
+        retention: timedelta = RETENTION,
     ) -> None:
         self.cluster, self.clock = cluster, clock or MovedClock()
         self.bus = Bus(NatsOptions(url=server.url), probe=0.1)
@@ -121,7 +123,7 @@ class Operator:
             self.cache,
             lambda _: None,
             self.waiting,
-            SteppedLetters(self.bus, dead_room(self.bus, bounds or Bounds()), step),
+            SteppedLetters(self.bus, dead_room(self.bus, bounds or Bounds()), retention, step),
             unfenced,
             self.clock,
             delayed_room(self.bus, bounds or Bounds()),

@@ -139,7 +139,7 @@ class App:
             self.cache,
             self._changed,
             self.queues.waiting,
-            DeadLetters(self.bus, dead_room(self.bus, bounds)),
+            DeadLetters(self.bus, dead_room(self.bus, bounds), self.settings.record_retention),
             fence.permit,
             clock,
             delayed_room(self.bus, bounds),

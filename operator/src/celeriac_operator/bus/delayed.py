@@ -14,6 +14,7 @@ import structlog
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from celeriac.wire.delayed import kept
 from celeriac.wire.message import MSG_ID
 from celeriac.wire.names import (
     BANDS,
@@ -24,7 +25,6 @@ from celeriac.wire.names import (
     Band,
     delayed_subject,
     delayed_subjects,
-    origin_of,
 )
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import stored_at
@@ -212,12 +212,6 @@ def _near(minute: int) -> datetime:
 
 
 def _arrival(queue: QueueKey, band: Band, raw: RawStreamMsg) -> Arrival:
-    """Headers that an administrator's copy has lost must not hold up the rest."""
-    headers = raw.headers or {}
-    origin = headers.get(DEAD_ORIGIN) or origin_of(DELAYED_STREAM, stored_at(raw), raw.seq or 0)
-    try:
-        submitted = datetime.fromisoformat(headers.get(SUBMIT_TIME_HEADER, "")).astimezone(UTC)
-    except (ValueError, OverflowError):
-        submitted = stored_at(raw)
-    message_id = headers.get(CLIENT_ID, "")
-    return arrival(queue, band, origin, submitted, raw.data or b"", message_id=message_id, delayed=True)
+    found = kept(raw.headers or {}, stored_at(raw), raw.seq or 0)
+    data = raw.data or b""
+    return arrival(queue, band, found.origin, found.submitted, data, message_id=found.message_id, delayed=True)

@@ -18,8 +18,6 @@ ACCEPTED_ANNOTATION = "celeriac.dev/accepted"
 
 DEFINITION_DIGEST_ANNOTATION = "celeriac.dev/definition-digest"
 """On a Task that came as a message: the digest of the TaskDefinition's content that it was made for."""
-REQUEST_DIGEST_ANNOTATION = "celeriac.dev/request-digest"
-"""On a Task: the digest of what a client was asked for, the same when it is asked again."""
 
 LEASE_LABEL = "celeriac.dev/lease"
 """On a Lease: the name that the Leases of one installation have in common."""

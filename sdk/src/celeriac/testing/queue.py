@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from celeriac import errors
-from celeriac._names import REQUEST_DIGEST
 from celeriac._request import TaskRequest, build_task
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import TaskSpec
@@ -20,6 +19,7 @@ from celeriac.testing.clock import EPOCH, VirtualClock
 from celeriac.testing.handle import TestHandle
 from celeriac.testing.policy import policy_of
 from celeriac.testing.work import Work
+from celeriac.wire.names import REQUEST_DIGEST
 
 R = TypeVar("R")
 

@@ -160,6 +160,31 @@ async def test_a_queue_that_is_held_takes_in_nothing_and_reports_what_gets_too_o
     )
 
 
+async def test_a_held_queue_reports_delayed_messages_that_get_too_old(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    """They wait from their startTime on."""
+    clock = MovedClock()
+    declare(cluster, backlog={"maxAgeSeconds": 60})
+    operator = Operator(server, cluster, clock=clock)
+
+    async def waiting(count: int) -> bool:
+        return len(await client.delayed()) == count
+
+    async with operator.running():
+        await ready(client)
+        for name, hours in (("old-1", 1), ("old-2", 1), ("young", 2)):
+            start = datetime.now(UTC) + timedelta(hours=hours)
+            await client.publish(message(name, startTime=start.isoformat()))
+        await until(lambda: waiting(3))
+        cluster.edit("taskqueues", "default", stopPolicy="Hold")
+        operator.hear_of_queues()
+        clock.ahead = timedelta(hours=1, seconds=200)
+        await until(lambda: waiting(1))
+    letters = [(letter.name, letter.reason) for letter, _ in await client.letters()]
+    assert ([], [("old-1", "TooOld"), ("old-2", "TooOld")]) == (tasks_of(cluster), sorted(letters))
+
+
 async def test_a_held_queue_keeps_what_is_not_too_old(server: NatsServer, cluster: Cluster, client: Client) -> None:
     clock = MovedClock()
     declare(cluster, stopPolicy="HoldAndDrain", backlog={"maxAgeSeconds": 600})

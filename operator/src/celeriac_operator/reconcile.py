@@ -187,8 +187,8 @@ class Reconciler:
 
     async def _say_that_it_waits(self, world: World, now: datetime) -> None:
         """NATS answers and takes no record, as where its disk is full: as long as that lasts, the status says so."""
-        plan = decide(replace(world, records=replace(world.records, bus="Down")), now)
-        if world.task.submission is not None and plan.status is not None and not plan.create:
+        plan = decide(replace(world, records=replace(world.records, bus="Full")), now)
+        if plan.status is not None and not plan.create:
             self._unsure.add(world.task.key)
             await self._applier.write_status(world.task, plan.status)
             self._unsure.discard(world.task.key)

@@ -377,6 +377,28 @@ def test_a_task_that_makes_the_operator_fail_is_recorded_too(cluster: Cluster, m
     assert record(cluster)["outcome"] == "InternalError"
 
 
+def test_a_function_that_came_by_no_message_says_that_its_verdict_finds_no_room(cluster: Cluster) -> None:
+    cluster.bucket.enabled = True
+    submit(cluster, container={"image": "x", "command": ["python", "-m", "celeriac.run", "media:app", "resize"]})
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 137, "")
+    cluster.bucket.full = True
+    hear_all(process)
+    for _ in range(3):
+        cluster.clock.advance(60)
+        process.work_off()
+    found, writes = status(cluster), cluster.writes["status tasks"]
+    assert ("Running", "BusUnavailable", 1) == (found["phase"], found["reason"], writes)
+    assert "Attempt 1 is over; its outcome is settled once NATS has room" in found["message"]
+    cluster.bucket.full = False
+    cluster.clock.advance(60)
+    hear_all(process)
+    assert ("Failed", "AppError") == (status(cluster)["phase"], status(cluster)["reason"])
+
+
 def test_a_record_that_no_status_can_tell_ends_its_task_all_the_same(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -399,6 +399,30 @@ def test_a_function_that_came_by_no_message_says_that_its_verdict_finds_no_room(
     assert ("Failed", "AppError") == (status(cluster)["phase"], status(cluster)["reason"])
 
 
+@pytest.mark.parametrize(
+    ("deadlines", "before", "after", "outcome"),
+    [
+        pytest.param({}, 590, 20, ("Failed", "DefinitionNotFound"), id="after ten minutes"),
+        pytest.param({"queueSeconds": 60}, 50, 20, ("Expired", "Expired"), id="after queueSeconds"),
+    ],
+)
+def test_a_message_whose_definition_never_comes_ends_and_whoever_waits_is_told(
+    cluster: Cluster, deadlines: Raw, before: float, after: float, outcome: tuple[str, str]
+) -> None:
+    cluster.bucket.enabled = True
+    spec = {"definitionName": "never", "deadlines": deadlines}
+    cluster.add("tasks", {"metadata": {"name": TASK, "annotations": MESSAGE}, "spec": spec})
+    process = Process(cluster)
+    process.work_off()
+    cluster.clock.advance(before)
+    process.work_off()
+    assert ("Pending", "DefinitionNotFound") == (status(cluster)["phase"], status(cluster)["reason"])
+    cluster.clock.advance(after)
+    process.work_off()
+    assert outcome == (status(cluster)["phase"], status(cluster)["reason"])
+    assert outcome[1] == record(cluster)["outcome"]
+
+
 def test_a_record_that_no_status_can_tell_ends_its_task_all_the_same(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

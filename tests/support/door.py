@@ -30,12 +30,12 @@ from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.intake import Settings
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.room import Bounds, Room, dead_room, delayed_room
-from celeriac_operator.bus.streams import Streams
+from celeriac_operator.bus.streams import Streams, StreamSettings
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.intake.waiting import Waiting
 from celeriac_operator.core.records import RETENTION
-from celeriac_operator.kube.api import KubeApi, Resource, unfenced
+from celeriac_operator.kube.api import KubeApi, Permit, Resource, unfenced
 from celeriac_operator.kube.cache import Cache
 
 QUEUE = QueueKey(NAMESPACE, "default")
@@ -105,6 +105,8 @@ class Operator:
         settings: Settings = HASTE,
         bounds: Bounds | None = None,
         retention: timedelta = RETENTION,
+        permit: Permit = unfenced,
+        empty_seconds: float = 0.0,
     ) -> None:
         self.cluster, self.clock = cluster, clock or MovedClock()
         self.bus = Bus(NatsOptions(url=server.url), probe=0.1)
@@ -117,16 +119,18 @@ class Operator:
                 self.cache.put(kind, raw)
         for raw in cluster.all("tasks"):
             self.waiting.put(Key(NAMESPACE, raw["metadata"]["name"]), QueueKey(NAMESPACE, raw["spec"]["queueName"]))
-        self.streams = Streams(self.bus, self.declared, lambda _: self.leads, self._told, bounds=bounds)
+        bounds = bounds or Bounds()
+        kept = StreamSettings(bounds=bounds, empty_seconds=empty_seconds)
+        self.streams = Streams(self.bus, self.declared, lambda _: self.leads, self._told, permit, kept)
         tools = Tools(
             cast(KubeApi, self.kube),
             self.cache,
             lambda _: None,
             self.waiting,
-            SteppedLetters(self.bus, dead_room(self.bus, bounds or Bounds()), retention, step),
+            SteppedLetters(self.bus, dead_room(self.bus, bounds), retention, step),
             unfenced,
             self.clock,
-            delayed_room(self.bus, bounds or Bounds()),
+            delayed_room(self.bus, bounds),
             self.streams.trouble,
         )
         self.door = Door(self.bus, self.streams, tools, self.spec, look=0.1, settings=settings)

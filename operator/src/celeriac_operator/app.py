@@ -24,7 +24,7 @@ from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.revisions import KEEP_SECONDS, keep_revisions
 from celeriac_operator.bus.room import dead_room, delayed_room
-from celeriac_operator.bus.streams import Streams
+from celeriac_operator.bus.streams import Streams, StreamSettings
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.cron.facts import CronKey
@@ -131,8 +131,8 @@ class App:
             declared,
             self._keeps_streams_of,
             self.queue.add,
-            replicas=self.settings.nats_replicas,
-            bounds=bounds,
+            fence.permit,
+            StreamSettings(self.settings.nats_replicas, bounds),
         )
         tools = Tools(
             self.kube,

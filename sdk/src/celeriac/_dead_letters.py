@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -176,15 +176,19 @@ class Rest:
             info = await js.stream_info(stream)
         except NotFoundError:
             return await self._bury_delayed(js)
-        await _closed(js, stream, names.closed_subject(self.namespace, self.queue))
         count = 0
+        with suppress(NotFoundError):  # the operator removes it by itself once it is empty
+            await _closed(js, stream, names.closed_subject(self.namespace, self.queue))
         for band in names.BANDS:
             count += await self._bury_band(js, band, info.created)  # type: ignore[arg-type]
         count += await self._bury_delayed(js)
-        left = (await js.stream_info(stream)).state.messages
-        if left:
-            raise errors.RequestRejected(f"{left} message(s) are still in {stream}: repeat the command in a minute.")
-        await js.delete_stream(stream)
+        with suppress(NotFoundError):
+            left = (await js.stream_info(stream)).state.messages
+            if left:
+                raise errors.RequestRejected(
+                    f"{left} message(s) are still in {stream}: repeat the command in a minute."
+                )
+            await js.delete_stream(stream)
         return count
 
     async def _bury_band(self, js: JetStreamContext, band: names.Band, created: datetime) -> int:

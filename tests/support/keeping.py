@@ -43,7 +43,7 @@ async def keeper(server: NatsServer) -> AsyncIterator[Keeper]:
     bus = Bus(NatsOptions(url=server.url), probe=0.1)
     bucket, changed = Bucket(bus, RESULTS_BUCKET), list[Key]()
     book = RecordBook(bucket, changed.extend, unfenced)
-    streams = Streams(bus, dict, lambda _: True, lambda _: None, replicas=1)
+    streams = Streams(bus, dict, lambda _: True, lambda _: None)
     bus.on_connect(streams.share)
     running = [asyncio.create_task(bus.run()), asyncio.create_task(bucket.follow(book.told, book.begin))]
     try:

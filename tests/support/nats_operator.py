@@ -20,6 +20,7 @@ from celeriac.wire.message import TaskMessage, decode
 from celeriac.wire.names import (
     EVENTS_STREAM,
     PAYLOADS_BUCKET,
+    REQUEST_DIGEST,
     RESULTS_BUCKET,
     event_subject,
     record_key,
@@ -107,8 +108,11 @@ class FakeOperator:
 
     async def record(self, name: str, kind: RecordKind, outcome: str, **record: Any) -> None:
         """Write a record."""
-        submission = self.taken[name].digest if name in self.taken else None
-        given = {"submission": submission, "finish_time": NOW, "expire_time": NOW + timedelta(days=7)} | record
+        taken = self.taken.get(name)
+        submission = taken.digest if taken is not None else None
+        request = taken.annotations.get(REQUEST_DIGEST) if taken is not None else None
+        known = {"submission": submission, "request_digest": request}
+        given = {**known, "finish_time": NOW, "expire_time": NOW + timedelta(days=7)} | record
         written = TaskRecord(kind=kind, outcome=outcome, **given)
         store = await self.js.key_value(RESULTS_BUCKET)
         await store.put(record_key(self.namespace, name), written.model_dump_json(by_alias=True).encode())

@@ -81,13 +81,25 @@ the time of one rendering, or each template would draw its own. */ -}}
 {{- .Values.nats.auth.drawn | toJson -}}
 {{- end -}}
 
+{{- /* Bytes that a size says: a number with Mi, Gi or Ti. */ -}}
+{{- define "celeriac.bytes" -}}
+{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (index $units (regexFind "[A-Za-z]+$" .) | int64) -}}
+{{- end -}}
+
 {{- /* 9/10 of the volume, in bytes: the rest is for the file system and what is being compacted. */ -}}
 {{- define "celeriac.natsMaxFileStore" -}}
-{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- $size := .Values.nats.persistence.size -}}
-{{- $number := regexFind "^[0-9]+" $size | int64 -}}
-{{- $unit := index $units (regexFind "[A-Za-z]+$" $size) | int64 -}}
-{{- div (mul $number $unit 9) 10 -}}
+{{- div (mul (include "celeriac.bytes" .Values.nats.persistence.size | int64) 9) 10 -}}
+{{- end -}}
+
+{{- /* Bytes of dead letters, or of delayed messages, that there may be: as given, else 1/20 of the volume; of a server of
+your own the operator has a default. */ -}}
+{{- define "celeriac.natsBound" -}}
+{{- if .size -}}
+{{- include "celeriac.bytes" .size -}}
+{{- else if .root.Values.nats.enabled -}}
+{{- max (div (include "celeriac.bytes" .root.Values.nats.persistence.size | int64) 20) 1048576 -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* What a client may do in a namespace, or in all of them (*): submit, ask to cancel, read records and events, and put
@@ -223,6 +235,16 @@ data:
 {{- end }}
 - name: CELERIAC_NATS_REPLICAS
   value: {{ .Values.nats.streamReplicas | int64 | quote }}
+{{- with include "celeriac.natsBound" (dict "root" . "size" .Values.nats.deadLettersSize) }}
+- name: CELERIAC_NATS_DEAD_BYTES
+  value: {{ . | quote }}
+{{- end }}
+{{- with include "celeriac.natsBound" (dict "root" . "size" .Values.nats.delayedSize) }}
+- name: CELERIAC_NATS_DELAYED_BYTES
+  value: {{ . | quote }}
+{{- end }}
+- name: CELERIAC_NATS_NAMESPACE_PERCENT
+  value: {{ .Values.nats.namespacePercent | int64 | quote }}
 - name: CELERIAC_RECORD_RETENTION_DAYS
   value: {{ .Values.nats.recordRetentionDays | int64 | quote }}
 - name: CELERIAC_RUNNER_NATS_URL

@@ -23,7 +23,8 @@ from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.revisions import KEEP_SECONDS, keep_revisions
-from celeriac_operator.bus.streams import Streams
+from celeriac_operator.bus.room import dead_room, delayed_room
+from celeriac_operator.bus.streams import Streams, StreamSettings
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.cron.facts import CronKey
@@ -124,11 +125,25 @@ class App:
             facts = self.cache.queues.get(Key(queue.namespace, queue.queue))
             return facts.spec if facts is not None and self.duties.ours(queue.namespace) else None
 
+        bounds = self.settings.nats_bounds
         self.streams = streams = Streams(
-            self.bus, declared, self._keeps_streams_of, self.queue.add, replicas=self.settings.nats_replicas
+            self.bus,
+            declared,
+            self._keeps_streams_of,
+            self.queue.add,
+            fence.permit,
+            StreamSettings(self.settings.nats_replicas, bounds),
         )
         tools = Tools(
-            self.kube, self.cache, self._changed, self.queues.waiting, DeadLetters(self.bus), fence.permit, clock
+            self.kube,
+            self.cache,
+            self._changed,
+            self.queues.waiting,
+            DeadLetters(self.bus, dead_room(self.bus, bounds), self.settings.record_retention),
+            fence.permit,
+            clock,
+            delayed_room(self.bus, bounds),
+            streams.trouble,
         )
         door = Door(self.bus, streams, tools, spec)
         self.queues.stream, self.queues.news = streams.state, door.tell

@@ -77,6 +77,12 @@ INTAKE = Counter(
     registry=REGISTRY,
 )
 DEAD_LETTERS = Counter("celeriac_dead_letters", "Messages that became dead letters.", ["reason"], registry=REGISTRY)
+NO_ROOM = Counter(
+    "celeriac_messages_no_room",
+    "Times that a message had to stay in its queue: DeadLettersFull or DelayedFull.",
+    ["reason"],
+    registry=REGISTRY,
+)
 BACKLOG = Gauge(
     "celeriac_queue_backlog",
     "Messages in a queue's stream. Beyond 500 queues the rest is one of no name.",

@@ -67,6 +67,8 @@ class Reconciler:
         """Tasks that came by message, as they were last seen."""
         self._unsure: set[Key] = set()
         """Tasks of which a write was not answered: what is known of them may be old."""
+        self._refused: set[Key] = set()
+        """Tasks whose record is followed though it may be what the operator fails over; the next time it is not."""
         self._uids: dict[Key, str] = {}
         """Whose refusals and errors these are: a Task that was deleted and created again is another."""
 
@@ -119,12 +121,20 @@ class Reconciler:
             await self._decide(task)
 
     async def _give_up(self, task: TaskFacts, error: str) -> None:
-        """A Task that makes the operator fail ends; whoever waits for its record is told, too."""
+        """A Task that makes the operator fail ends; whoever waits for its record is told, too.
+
+        Where it had ended before, that is how it ends, unless it is what makes the operator fail: others may write
+        records, too, and one that the API server refuses as a status would be tried for ever.
+        """
         status = poisoned(task.status, error, self._clock())
         record = record_of(task, status, self._book.retention)
         wanted = record is not None and task.submission is not None and self._book.bus != "Off"
-        if record is None or not wanted or await self._book.finish(task, record):
-            await self._applier.write_status(task, status)  # else it had ended before, and that is how it ends
+        stands = record is not None and wanted and not await self._book.finish(task, record)
+        if not stands or task.key in self._refused:
+            await self._applier.write_status(task, status)
+            self._refused.discard(task.key)
+        else:
+            self._refused.add(task.key)
 
     async def _record_deleted(self, key: Key) -> None:
         """A Task that came by message and was deleted unfinished: whoever waits for it waits for its record.
@@ -139,6 +149,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         for remembered in (self._refusals, self._poison, self._uids):
             remembered.pop(key, None)
+        self._refused.discard(key)
         self._queue.forget(key)
         self._book.forget(key)
         self._queues.tell(key, None)
@@ -176,8 +187,8 @@ class Reconciler:
 
     async def _say_that_it_waits(self, world: World, now: datetime) -> None:
         """NATS answers and takes no record, as where its disk is full: as long as that lasts, the status says so."""
-        plan = decide(replace(world, records=replace(world.records, bus="Down")), now)
-        if world.task.submission is not None and plan.status is not None and not plan.create:
+        plan = decide(replace(world, records=replace(world.records, bus="Full")), now)
+        if plan.status is not None and not plan.create:
             self._unsure.add(world.task.key)
             await self._applier.write_status(world.task, plan.status)
             self._unsure.discard(world.task.key)

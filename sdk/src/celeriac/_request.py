@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from celeriac import errors
 from celeriac._call_options import SharedOptions
-from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, REQUEST_DIGEST, name_of_key, new_name
+from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, name_of_key, new_name
 from celeriac.api.v1alpha1 import (
     API_VERSION,
     MAX_PARAMS_BYTES,
@@ -30,7 +30,7 @@ from celeriac.api.v1alpha1 import (
 from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.message import digest_of
-from celeriac.wire.names import PAYLOADS_BUCKET, params_object
+from celeriac.wire.names import PAYLOADS_BUCKET, REQUEST_DIGEST, params_object
 
 MAX_LARGE_PARAMS_BYTES = 16 * 1024 * 1024
 """Params that are stored and referred to are at most so large: the process of the task reads them into memory."""

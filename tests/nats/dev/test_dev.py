@@ -65,6 +65,16 @@ def test_params_that_the_schema_refuses_fail_at_once(running: Lab) -> None:
         client.submit(definition="add", params={"a": "two", "b": 3}).get(PATIENCE)
 
 
+def test_a_definition_that_never_comes_is_said_and_ends_the_wait(running: Lab) -> None:
+    with running.client() as client:
+        handle = client.submit(definition="never", queue_seconds=3)
+        first = next(task for task in client.watch(handle.name) if task.status.reason is not None)
+        with pytest.raises(errors.TaskExpired, match="3"):
+            handle.get(PATIENCE)
+
+    assert ("Pending", "DefinitionNotFound") == (first.phase, first.status.reason)
+
+
 def test_a_queue_that_a_route_names_is_there(running: Lab) -> None:
     with running.client() as client:
         handle = client.submit(definition="routed", queue="side", name="by-a-route")

@@ -146,6 +146,15 @@ async def test_submitting_a_finished_task_again_runs_nothing(either: AsyncClient
     assert await second.get(5) == 1
 
 
+async def test_a_finished_task_submitted_again_with_other_labels_is_the_same(either: AsyncClient, world: World) -> None:
+    """Labels say nothing about what runs."""
+    await either.submit(definition="d", name="n", labels={"a": "1"})
+    await world.submitted(1)
+    await world.finish("n", "Succeeded", value=1)
+
+    assert await (await either.submit(definition="d", name="n", labels={"a": "2"})).get(5) == 1
+
+
 async def test_a_finished_task_of_that_name_with_other_content_is_found(either: AsyncClient, world: World) -> None:
     await either.submit(definition="d", name="n")
     await world.submitted(1)

@@ -10,9 +10,9 @@ import pytest
 from celeriac import errors
 from celeriac._door import Identity
 from celeriac._letter import letter_of
-from celeriac._names import REQUEST_DIGEST
 from celeriac._request import TaskRequest
 from celeriac.wire.message import MSG_ID, decode, message_id
+from celeriac.wire.names import REQUEST_DIGEST
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

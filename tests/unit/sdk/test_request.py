@@ -8,8 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from celeriac import Deadlines, InvalidParams, InvalidTask, Resources, Retry, TaskOptions, TaskRequest
-from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST
+from celeriac._names import IDEMPOTENCY_KEY
 from celeriac._request import build_task, request_of
+from celeriac.wire.names import REQUEST_DIGEST
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

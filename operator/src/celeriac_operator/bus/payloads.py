@@ -79,7 +79,8 @@ class Payloads:
         """The streams of all queues, by namespace."""
         found: dict[str, dict[str, Waiting]] = {}
         for queue, listed in (await list_queue_streams(self._bus.client)).items():
-            found.setdefault(queue.namespace, {})[listed.config.name or ""] = Waiting(listed.first, listed.last)
+            stream = f"{queue.queue}.{listed.created.isoformat()}"  # one that was made anew counts from 1 again
+            found.setdefault(queue.namespace, {})[stream] = Waiting(listed.first, listed.last)
         return found
 
     async def _named_by_messages(self, namespaces: set[str]) -> set[str]:

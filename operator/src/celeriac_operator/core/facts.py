@@ -53,6 +53,8 @@ class TaskFacts:
     """Digest of the message that it came as; None: it was created as a resource, and NATS keeps no record of it."""
     submitted: datetime | None = None
     """When the stream took the message that it came as; None: it was created as a resource."""
+    request_digest: str | None = None
+    """Digest of what a client was asked for, which its record keeps."""
     definition_digest: str | None = None
     """Of the TaskDefinition's content that its message was made for; None: it takes the definition as it is."""
 

@@ -1,4 +1,4 @@
-"""What a plan has to record in NATS before it writes its status, and what happens while NATS does not answer. Pure.
+"""What a plan has to record in NATS before it writes its status, and what happens while that cannot be. Pure.
 
 A Task that came by message needs its records: it waits, and the status says so. Nothing is lost meanwhile: how its last
 attempt ended is written down as the condition Succeeded, and only Finished waits. Any other Task goes on without.
@@ -29,7 +29,7 @@ def with_records(view: View, plan: Plan) -> Plan:
     wanted = (*_of_attempt(view, plan), *_of_task(view, plan)) if bus != "Off" else ()
     if not wanted or bus == "Up":
         return replace(plan, record=tuple(wanted))
-    return plan if view.task.submission is None else _until_it_answers(view, plan)
+    return plan if bus == "Down" and view.task.submission is None else _until_it_answers(view, plan)
 
 
 def _of_attempt(view: View, plan: Plan) -> Iterable[Record]:
@@ -78,7 +78,9 @@ def _until_it_answers(view: View, plan: Plan) -> Plan:
 
 
 def _waits(view: View, what: str) -> Saying:
-    message = f"{what}; its outcome is settled once NATS answers"
+    full = view.world.records.bus == "Full"
+    until = "NATS has room for its record: it takes none now" if full else "NATS answers"
+    message = f"{what}; its outcome is settled once {until}"
     phase = Phase.QUEUED if view.attempt is None else Phase.RUNNING if view.attempt.start_time else Phase.STARTING
     return Saying(phase, names.BUS_UNAVAILABLE, message)
 

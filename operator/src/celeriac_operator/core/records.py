@@ -8,8 +8,9 @@ from typing import Literal
 
 from celeriac.wire.records import AttemptRecord, TaskRecord
 
-BusState = Literal["Off", "Down", "Up"]
-"""Off: the operator runs without NATS. Down: it does not answer now, and what is known of it may be old."""
+BusState = Literal["Off", "Down", "Full", "Up"]
+"""Off: the operator runs without NATS. Down: it does not answer now, and what is known of it may be old. Full: it
+answers, and takes no record."""
 
 RETENTION = timedelta(days=7)
 

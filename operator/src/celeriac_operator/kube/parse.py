@@ -20,6 +20,7 @@ from celeriac.api.v1alpha1 import (
     TaskStatus,
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
+from celeriac.wire.identity import request_of
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
@@ -82,6 +83,7 @@ def task_of(raw: Raw) -> TaskFacts:
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
+        request_digest=request_of(annotations),
         definition_digest=annotations.get(names.DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )

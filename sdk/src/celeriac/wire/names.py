@@ -25,6 +25,8 @@ SUBMISSION = "celeriac.dev/submission"
 """Annotation of a Task that came as a message: the message's digest."""
 SUBMIT_TIME = "celeriac.dev/submit-time"
 """Annotation of a Task that came as a message: when the stream took it, RFC 3339; the clocks start there."""
+REQUEST_DIGEST = "celeriac.dev/request-digest"
+"""Annotation: the digest of what a client was asked for, so that a repeated request is known as such."""
 
 DEAD_REASON = "Celeriac-Reason"
 """Header of a dead letter: why, one CamelCase word."""

@@ -38,6 +38,9 @@ class TaskRecord(ApiModel):
     """Reason of the Finished condition, ``Cancelled``, or the dead letter's reason."""
     message: Annotated[str, Field(max_length=8192)] = ""
     """The sentence about it; of a cancel request, the reason that was given."""
+    cancel: Annotated[str | None, Field(max_length=8192)] = None
+    """The reason of a request to cancel that a dead letter's record has replaced: the letter's submitter has to learn
+    of its end, and a Task of the name that another message becomes is to be cancelled all the same."""
     result: Result | None = None
     """What the task returned."""
     attempt_count: int = 0

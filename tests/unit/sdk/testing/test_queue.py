@@ -269,6 +269,23 @@ def test_tasks_without_end_are_noticed(queue: TestQueue, monkeypatch: pytest.Mon
         queue.run()
 
 
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        pytest.param("n", ["n-r1", "n-r2", "n-r3"], id="each has the next number"),
+        pytest.param("n" * 63, [f"{'n' * 60}-r{number}" for number in (1, 2, 3)], id="a long name is cut"),
+    ],
+)
+def test_retries_are_named_as_on_a_cluster(queue: TestQueue, name: str, names: list[str]) -> None:
+    first = note.options(name=name).delay("a")
+    queue.run()
+    second = first.retry()
+    queue.run()
+    third = second.retry()
+
+    assert names == [second.name, third.name, first.retry().name]
+
+
 def test_retry_is_a_new_task(queue: TestQueue) -> None:
     handle = note.delay("a")
     with pytest.raises(TaskNotFinished):

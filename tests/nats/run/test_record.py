@@ -149,7 +149,8 @@ CANCELLED = record(failure=Failure.CANCELLED, message="no longer needed")
         pytest.param("fails", '{"kind": "value"}', 1, "AppError", None, id="it raised"),
         pytest.param("fails", '{"kind": "key"}', 100, "AppError", None, id="it raised what ends it"),
         pytest.param("add", "{}", 101, "AppError", None, id="its params do not fit"),
-        pytest.param("mistaken", "{}", 101, "ResultInvalid", None, id="its result does not fit"),
+        pytest.param("mistaken", "{}", 103, "ResultInvalid", None, id="its result does not fit"),
+        pytest.param("too_late", "{}", 104, "RunDeadlineExceeded", None, id="its soft deadline ended it"),
     ],
 )
 def test_the_outcome_is_recorded(

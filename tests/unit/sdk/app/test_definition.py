@@ -70,7 +70,7 @@ def test_a_definition() -> None:
                 "retry": {
                     "maxAttempts": 3,
                     "backoff": {"initialSeconds": 1},
-                    "rules": [{"onExitCodes": {"operator": "In", "values": [100, 101]}, "action": "Fail"}],
+                    "rules": [{"onExitCodes": {"operator": "In", "values": [100, 101, 105]}, "action": "Fail"}],
                 },
             },
             "version": "1.4",

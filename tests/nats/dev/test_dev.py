@@ -60,6 +60,18 @@ def test_a_cancelled_task_ends_with_its_process(running: Lab) -> None:
     _gone(pid)
 
 
+def test_the_reason_of_a_cancel_reaches_the_function(running: Lab) -> None:
+    if "CELERIAC_NATS_URL" not in running.env:
+        pytest.skip("it goes by NATS")
+    path = running.directory / "waits-for-reason"
+    with running.client() as client:
+        handle = client.submit(definition="waits", params={"path": str(path), "then": "return"})
+        _pid(path)
+        handle.cancel("no longer needed")
+
+        assert "Cancelled: no longer needed" == handle.get(PATIENCE)
+
+
 def test_params_that_the_schema_refuses_fail_at_once(running: Lab) -> None:
     with running.client() as client, pytest.raises((errors.TaskFailed, errors.InvalidParams), match="a"):
         client.submit(definition="add", params={"a": "two", "b": 3}).get(PATIENCE)

@@ -23,6 +23,7 @@ from celeriac_operator.core.plan import (
     Record,
     RecordAttempt,
     RecordTask,
+    TellRunner,
 )
 from celeriac_operator.core.quota import never_fits
 from celeriac_operator.kube import api
@@ -58,6 +59,7 @@ class Records(Protocol):
 
     async def decide(self, task: TaskFacts, record: AttemptRecord) -> bool: ...
     async def finish(self, task: TaskFacts, record: TaskRecord) -> bool: ...
+    async def tell(self, task: TaskFacts, told: TellRunner) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,9 @@ class Applier:
     async def _delete(self, delete: Delete, task: TaskFacts) -> None:
         namespace = task.key.namespace
         match delete:
-            case DeletePod(name, uid):
+            case DeletePod(name, uid, first):
+                if first is not None:
+                    await self.book.tell(task, first)
                 await self.kube.delete(api.PODS, namespace, name, uid)
             case DeleteJob(name, uid):
                 # In the foreground: the Job is there until its pods are gone, so no attempt overlaps the next.

@@ -167,24 +167,35 @@ def test_what_cannot_be_found_is_said(location: str, said: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"),
+    ("sent", "code", "options"),
     [
-        pytest.param(signal.SIGINT, 130, id="by Ctrl-C"),
-        pytest.param(signal.SIGTERM, 143, id="by SIGTERM"),
+        pytest.param(signal.SIGINT, 130, ["--no-nats"], id="by Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, ["--no-nats"], id="by SIGTERM"),
+        pytest.param(signal.SIGHUP, -1, ["--no-nats"], id="by a terminal that is closed"),
+        pytest.param(signal.SIGKILL, -9, [], id="by SIGKILL"),
     ],
 )
-def test_nothing_is_left_when_it_is_interrupted(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    with lab(tmp_path, "--no-nats") as found:
+def test_nothing_is_left_when_it_is_ended(sent: signal.Signals, code: int, options: list[str], tmp_path: Path) -> None:
+    with lab(tmp_path, *options) as found:
         kubeconfig = Path(found.env["CELERIAC_KUBECONFIG"])
         path = tmp_path / "pid"
         with found.client() as client:
             client.submit(definition="waits", params={"path": str(path)})
             pid = _pid(path)
+        programs = _children(found.process.pid)
         found.process.send_signal(sent)
 
         assert code == found.process.wait(timeout=60)
-    _gone(pid)
+    assert len(programs) >= 3
+    for each in {pid, *programs}:
+        _gone(each)
     assert not kubeconfig.parent.exists()
+
+
+def _children(parent: int) -> set[int]:
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = (map(int, line.split()) for line in listed.splitlines())
+    return {pid for pid, its_parent in pairs if its_parent == parent}
 
 
 @retry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -152,6 +153,19 @@ def test_a_program_finds_it_and_its_exit_code_is_the_commands(tmp_path: Path) ->
     assert 5 == done.returncode, done.stderr
     assert "lab:app is ready: 8 tasks, queues default" in done.stderr
     assert "(add) Succeeded" in done.stderr
+
+
+def test_what_the_documentation_shows_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/dev.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^celeriac dev shop:app -- .*$", page, re.MULTILINE)
+    (tmp_path / "shop.py").write_text(code)
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env={**os.environ, "PATH": f"{COMMAND.parent}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+    assert (0, "3.5\n") == (done.returncode, done.stdout), done.stderr
 
 
 @pytest.mark.parametrize(

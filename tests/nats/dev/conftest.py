@@ -47,6 +47,14 @@ def too_slow() -> None:
     except SoftDeadlineExceeded:  # which comes first where the process started fast
         time.sleep(600)
 
+@app.task(soft_run_seconds=0.1)
+def hurried() -> None:
+    time.sleep(600)
+
+@app.task
+def mistaken() -> int:
+    return "no number"
+
 @app.task(grace_seconds=5)
 def waits(path: str, then: str = "raise") -> str:
     try:

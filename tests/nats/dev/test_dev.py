@@ -48,6 +48,20 @@ def test_a_deadline_ends_the_process(running: Lab) -> None:
         client.submit(definition="too-slow").get(PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("definition", "failure"),
+    [
+        pytest.param("hurried", "RunDeadlineExceeded", id="a soft deadline that nobody catches"),
+        pytest.param("mistaken", "ResultInvalid", id="a result that is not what the annotation says"),
+    ],
+)
+def test_the_class_of_a_failure_is_the_same_with_nats_and_without(definition: str, failure: str, running: Lab) -> None:
+    with running.client() as client, pytest.raises(errors.TaskFailed) as raised:
+        client.submit(definition=definition).get(PATIENCE)
+
+    assert failure == raised.value.failure
+
+
 def test_a_cancelled_task_ends_with_its_process(running: Lab) -> None:
     path = running.directory / "pid"
     path.unlink(missing_ok=True)
@@ -151,7 +165,7 @@ def test_a_program_finds_it_and_its_exit_code_is_the_commands(tmp_path: Path) ->
     done = _dev(tmp_path, "lab:app", "--", sys.executable, "use.py")
 
     assert 5 == done.returncode, done.stderr
-    assert "lab:app is ready: 8 tasks, queues default" in done.stderr
+    assert "lab:app is ready: 10 tasks, queues default" in done.stderr
     assert "(add) Succeeded" in done.stderr
 
 

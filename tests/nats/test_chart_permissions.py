@@ -130,15 +130,25 @@ def test_nobody_gets_in(credentials: dict[str, str], chart_server: NatsServer) -
 SUBMIT = {name: names.submit_subject(name, "q", "n") for name in ("media", "a-b")}
 RECORD = {name: f"$KV.{names.RESULTS_BUCKET}.{names.record_key(name, 'x')}" for name in ("media", "a-b")}
 OUTCOME = {name: f"$KV.{names.RESULTS_BUCKET}.{names.attempt_key(name, 'uid', 1)}" for name in ("media", "a-b")}
+STOP = f"$KV.{names.RESULTS_BUCKET}.{names.stop_key('media', 'uid', 1)}"
 READ = {
     name: f"$JS.API.DIRECT.GET.{RESULTS}.$KV.{names.RESULTS_BUCKET}.{names.record_key(name, 't')}"
     for name in ("media", "a-b")
 }
 PROGRESS = {name: names.event_subject(name, "t", "Progress") for name in ("media", "a-b")}
+STOPPED = "read why an attempt is stopped"
 ALLOWED = {
-    "client": {"submit here", "submit elsewhere", "cancel here", "cancel elsewhere", "read here", "read elsewhere"},
-    "client-media": {"submit here", "cancel here", "read here"},
-    "runner-media": {"outcome here", "progress here", "read here"},
+    "client": {
+        "submit here",
+        "submit elsewhere",
+        "cancel here",
+        "cancel elsewhere",
+        "read here",
+        "read elsewhere",
+        STOPPED,
+    },
+    "client-media": {"submit here", "cancel here", "read here", STOPPED},
+    "runner-media": {"outcome here", "progress here", "read here", STOPPED},
 }
 ACTIONS = {
     "submit here": SUBMIT["media"],
@@ -150,6 +160,8 @@ ACTIONS = {
     "progress here": PROGRESS["media"],
     "progress elsewhere": PROGRESS["a-b"],
     "say that a task succeeded": names.event_subject("media", "t", "Succeeded"),
+    "say why an attempt is stopped": STOP,
+    "read why an attempt is stopped": f"$JS.API.DIRECT.GET.{RESULTS}.{STOP}",
     "read here": READ["media"],
     "read elsewhere": READ["a-b"],
     "take a message that waits": f"$JS.API.CONSUMER.MSG.NEXT.{names.stream_of('media', 'q')}.intake-n",

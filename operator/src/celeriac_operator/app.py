@@ -22,7 +22,6 @@ from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.maker import Tools
-from celeriac_operator.bus.revisions import KEEP_SECONDS, keep_revisions
 from celeriac_operator.bus.room import dead_room, delayed_room
 from celeriac_operator.bus.streams import Streams, StreamSettings
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
@@ -207,7 +206,6 @@ class App:
         self.background.spawn(self.bus.run())
         if self.door is not None:
             self.background.spawn(self.door.run())
-            self.background.spawn(self.background.every(KEEP_SECONDS, "keeping revisions", self._keep_revisions))
         for duty in self.keeping.duties():
             self.background.spawn(duty)
         self._election = self.background.spawn(self.elector.run())
@@ -249,9 +247,6 @@ class App:
             return self.streams is not None and await self.streams.messages_wait(namespace)
         except (*NATS_TROUBLE, BusDown):
             return True  # nobody knows
-
-    async def _keep_revisions(self) -> None:
-        await keep_revisions(self.cache, self.kube, self.duties.ours)
 
     async def _look_at_the_clock(self) -> None:
         if jump := self.clock_jumps.look():

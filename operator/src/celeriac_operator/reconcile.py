@@ -220,6 +220,8 @@ class Reconciler:
         facts = self._cache.definitions.get(Key(namespace, name))
         if facts is None:
             return
+        if self._messages_may_name(namespace) and Key(namespace, facts.revision.name) not in self._cache.revisions:
+            await self._applier.keep(namespace, facts.revision)
         status = definition_status(facts, self._clock())
         if status == facts.status:
             return
@@ -230,6 +232,10 @@ class Reconciler:
                 raise
             return  # it has changed meanwhile, and its watch will tell
         self._cache.put("definitions", raw)
+
+    def _messages_may_name(self, namespace: str) -> bool:
+        """Whether messages may be made for definitions there: those run from what they were made for."""
+        return self._book.bus != "Off" and any(key.namespace == namespace for key in self._cache.queues.entries)
 
     def failed(self, key: WorkKey, error: Exception, count: int) -> None:
         """Take note of an error; a Task that keeps making the operator fail is marked, so that it ends."""

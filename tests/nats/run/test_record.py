@@ -28,8 +28,9 @@ from celeriac.wire.names import (
     attempt_key,
     params_object,
     result_object,
+    stop_key,
 )
-from celeriac.wire.records import AttemptRecord, Author
+from celeriac.wire.records import AttemptRecord, Author, StopNotice
 
 T = TypeVar("T")
 KEY = attempt_key("team", "uid-1", 2)
@@ -77,6 +78,15 @@ class Store:
 
         async def write(js: JetStreamContext) -> int:
             return await (await js.key_value(RESULTS_BUCKET)).create(KEY, canonical_json(record.to_wire()))
+
+        self.do(write)
+
+    def put_notice(self, notice: StopNotice) -> None:
+        """Why the attempt is being stopped, as the operator says it."""
+
+        async def write(js: JetStreamContext) -> int:
+            bucket = await js.key_value(RESULTS_BUCKET)
+            return await bucket.create(stop_key("team", "uid-1", 2), canonical_json(notice.to_wire()))
 
         self.do(write)
 
@@ -149,7 +159,8 @@ CANCELLED = record(failure=Failure.CANCELLED, message="no longer needed")
         pytest.param("fails", '{"kind": "value"}', 1, "AppError", None, id="it raised"),
         pytest.param("fails", '{"kind": "key"}', 100, "AppError", None, id="it raised what ends it"),
         pytest.param("add", "{}", 101, "AppError", None, id="its params do not fit"),
-        pytest.param("mistaken", "{}", 101, "ResultInvalid", None, id="its result does not fit"),
+        pytest.param("mistaken", "{}", 103, "ResultInvalid", None, id="its result does not fit"),
+        pytest.param("too_late", "{}", 104, "RunDeadlineExceeded", None, id="its soft deadline ended it"),
     ],
 )
 def test_the_outcome_is_recorded(
@@ -228,6 +239,17 @@ def test_a_record_that_was_collected_is_not_written_again(runner: Runner, store:
     ended = runner.run("add", '{"a": 1}')
     assert 102 == ended.code, ended.log
     assert store.record() is None
+
+
+@pytest.mark.parametrize("task", ["waits", "waits_async"])
+def test_the_reason_of_a_stop_reaches_the_function_and_forbids_nothing(runner: Runner, store: Store, task: str) -> None:
+    process = runner.begun(task, '{"then": "return"}')
+    store.put_notice(StopNotice(failure=Failure.CANCELLED, message="no longer needed"))
+    process.send_signal(signal.SIGTERM)
+    ended = runner.end(process)
+    assert (0, '"Cancelled: no longer needed"') == (ended.code, ended.message), ended.log
+    found = store.record()
+    assert found is not None and found.failure is None
 
 
 @pytest.mark.parametrize("task", ["waits", "waits_async"])

@@ -78,5 +78,5 @@ def test_a_name_that_was_made_up_needs_nothing_to_tell_it_from_others() -> None:
 
 
 def test_what_is_too_large_names_its_size() -> None:
-    with pytest.raises(errors.InvalidTask, match=r"300,\d+ bytes as a message; at most 262,144"):
-        letter(annotations={"a": "x" * 300_000})
+    with pytest.raises(errors.InvalidTask, match=r"262,\d+ bytes as a message; at most 262,144"):
+        letter(annotations={"a": "x" * 262_100})

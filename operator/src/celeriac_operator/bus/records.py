@@ -5,8 +5,9 @@ Memory is bounded by the Tasks that are worked on: the bucket may hold millions 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -14,11 +15,12 @@ from typing import Protocol, TypeVar
 import structlog
 
 from celeriac.api.v1alpha1.model import ApiModel
-from celeriac.wire.names import attempt_key, record_key
+from celeriac.wire.names import attempt_key, record_key, stop_key
 from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.bus.bucket import Entry
 from celeriac_operator.bus.connection import BusDown
 from celeriac_operator.core.facts import Key, TaskFacts
+from celeriac_operator.core.plan import TellRunner
 from celeriac_operator.core.records import RETENTION, BusState, Records
 from celeriac_operator.core.task_record import stands
 
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 MAX_RECORD_BYTES = 512 * 1024
 """What is larger is no record."""
 TRIES = 5
+TELL_SECONDS = 1.0
+"""How long a stop may wait for its reason to be told."""
 
 M = TypeVar("M", bound=ApiModel)
 
@@ -209,6 +213,17 @@ class RecordBook:
                 if entry is not None and await self._store.update(name, value, entry.revision):
                     return True
         raise BusDown(f"the record {name} changes all the time")
+
+    async def tell(self, task: TaskFacts, told: TellRunner) -> None:
+        """Leave a word for an attempt's runner; where that takes too long it is stopped without.
+
+        Raises:
+            NotLeading: another replica works on the namespace.
+        """
+        name = stop_key(task.key.namespace, task.uid, told.attempt)
+        with self._permit(task.key.namespace), suppress(BusDown, TimeoutError):
+            async with asyncio.timeout(TELL_SECONDS):
+                await self._store.create(name, told.notice.to_json())
 
     def _stands(self, task: TaskFacts, found: TaskRecord, entry: Entry) -> bool:
         if task.finished:

@@ -14,7 +14,7 @@ from celeriac_operator.core.ending import attempt_failed, attempt_lingers, attem
 from celeriac_operator.core.facts import World
 from celeriac_operator.core.lifecycle import already_finished, being_deleted
 from celeriac_operator.core.plan import CreateRevision, Plan
-from celeriac_operator.core.recording import held_back, with_records
+from celeriac_operator.core.recording import held_back, with_notice, with_records
 from celeriac_operator.core.slot import standing, wait_for_slot
 from celeriac_operator.core.starting import start_attempt
 from celeriac_operator.core.stopping import attempt_to_stop
@@ -71,7 +71,7 @@ def decide(world: World, now: datetime) -> Plan:
     for rule in RULES:
         plan = rule(view)
         if plan is not None:
-            plan = with_records(view, plan)
+            plan = with_notice(view, with_records(view, plan))
             plan = replace(plan, standing=standing(view, plan, waits_for_slot=rule is wait_for_slot))
             return _with_revision(view, plan)
     return Plan()

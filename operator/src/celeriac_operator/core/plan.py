@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from celeriac.api.v1alpha1 import TaskStatus
-from celeriac.wire.records import AttemptRecord, TaskRecord
+from celeriac.wire.records import AttemptRecord, StopNotice, TaskRecord
 from celeriac_operator.core.admission.standing import Standing
 from celeriac_operator.core.facts import Accepted, Revision
 
@@ -31,11 +31,20 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class TellRunner:
+    """Let the function of an attempt know why it is stopped, if NATS answers at once."""
+
+    attempt: int
+    notice: StopNotice
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Stop a pod: SIGTERM, its grace period, SIGKILL."""
 
     name: str
     uid: str
+    first: TellRunner | None = None
 
 
 @dataclass(frozen=True, slots=True)

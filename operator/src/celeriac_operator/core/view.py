@@ -16,7 +16,7 @@ from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
 from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
-from celeriac_operator.core.runner import runs_runner
+from celeriac_operator.core.runner import runs_runner, told_by_exit_code
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ class View:
         job = self.world.job
         replaced = job is not None and any(pod.job_uid == job.uid for pod in self.world.strays)
         found = outcome(self.recorded, job, self.world.pod, replaced=replaced)
-        return decided(self.record, found) if self.record is not None else found
+        if self.record is not None:
+            return decided(self.record, found)
+        return told_by_exit_code(found) if self.has_runner else found
 
     @cached_property
     def record(self) -> AttemptRecord | None:

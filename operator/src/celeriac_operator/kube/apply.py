@@ -10,7 +10,7 @@ from typing import Protocol, assert_never
 from celeriac.api.v1alpha1 import Failure, Resources, TaskStatus
 from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.core import names
-from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
+from celeriac_operator.core.facts import Key, Refusal, Revision, TaskFacts, World
 from celeriac_operator.core.plan import (
     Create,
     CreateJob,
@@ -23,6 +23,7 @@ from celeriac_operator.core.plan import (
     Record,
     RecordAttempt,
     RecordTask,
+    TellRunner,
 )
 from celeriac_operator.core.quota import never_fits
 from celeriac_operator.kube import api
@@ -58,6 +59,7 @@ class Records(Protocol):
 
     async def decide(self, task: TaskFacts, record: AttemptRecord) -> bool: ...
     async def finish(self, task: TaskFacts, record: TaskRecord) -> bool: ...
+    async def tell(self, task: TaskFacts, told: TellRunner) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +115,24 @@ class Applier:
     async def _create(self, create: Create, task: TaskFacts, now: datetime) -> Refusal | None:
         match create:
             case CreateRevision(revision):
-                manifest = build_revision(task.key.namespace, revision)
                 try:
-                    await self.kube.create(api.REVISIONS, task.key.namespace, manifest)
+                    await self.keep(task.key.namespace, revision)
                 except ApiError as error:
-                    if error.status != 409:
-                        return _refusal(error, now)
-                self.cache.revisions[Key(task.key.namespace, revision.name)] = replace(revision, stored=True)
+                    return _refusal(error, now)
                 return None
             case CreateJob():
                 return await self._create_job(create, task, now)
             case _ as never:
                 assert_never(never)
+
+    async def keep(self, namespace: str, revision: Revision) -> None:
+        """Store a TaskDefinition's content, once. Raises ApiError."""
+        try:
+            await self.kube.create(api.REVISIONS, namespace, build_revision(namespace, revision))
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        self.cache.revisions[Key(namespace, revision.name)] = replace(revision, stored=True)
 
     async def _create_job(self, create: CreateJob, task: TaskFacts, now: datetime) -> Refusal | None:
         manifest = build_job(task, create, self.resources, now, self.access)
@@ -190,7 +198,9 @@ class Applier:
     async def _delete(self, delete: Delete, task: TaskFacts) -> None:
         namespace = task.key.namespace
         match delete:
-            case DeletePod(name, uid):
+            case DeletePod(name, uid, first):
+                if first is not None:
+                    await self.book.tell(task, first)
                 await self.kube.delete(api.PODS, namespace, name, uid)
             case DeleteJob(name, uid):
                 # In the foreground: the Job is there until its pods are gone, so no attempt overlaps the next.

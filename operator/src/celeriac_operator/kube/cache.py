@@ -182,7 +182,10 @@ class Cache:
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
         """Take in an object; the keys to look at again."""
-        return self._affected(kind, key_of(raw), self.kind(kind).put(raw))
+        key = key_of(raw)
+        known = key in self.kind(kind).entries
+        affected = self._affected(kind, key, self.kind(kind).put(raw))
+        return affected if known or kind != "queues" else affected | self._definitions_in(key.namespace)
 
     def drop(self, kind: str, key: Key) -> set[WorkKey]:
         """Forget an object, a Task with its Jobs; the keys to look at again."""
@@ -233,6 +236,10 @@ class Cache:
         if kind == "definitions":
             return {DefinitionKey(*key), *self._waiting_for(key)}
         return {entry.task} if entry.task is not None and not self._expected(entry, gone) else set()
+
+    def _definitions_in(self, namespace: str) -> set[WorkKey]:
+        """TaskDefinitions that messages may be made for, now that there is a queue for them."""
+        return {DefinitionKey(*key) for key in self.definitions.entries if key.namespace == namespace}
 
     def _expected(self, entry: Entry[Any], gone: bool) -> bool:
         """A pod that ends after its Task has, or that begins as it should: news that no decision needs."""

@@ -147,8 +147,11 @@ def _print_explanation(explanation: Explanation) -> None:
     reason = f" ({explanation.reason})" if explanation.reason else ""
     out().print(
         Text.assemble(
-            f"{explanation.namespace}/{explanation.task} is ",
-            (f"{explanation.phase}{reason}", next((s for p, s in STYLES.items() if p == explanation.phase), "")),
+            escape(f"{explanation.namespace}/{explanation.task} is "),
+            (
+                escape(f"{explanation.phase}{reason}"),
+                next((s for p, s in STYLES.items() if p == explanation.phase), ""),
+            ),
             f": {escape(explanation.summary)}",
         )
     )

@@ -35,7 +35,7 @@ USAGE = "usage: python -m celeriac.run MODULE:APP TASK, or CELERIAC_FUNCTION=MOD
 PARAMS_SECONDS = 30.0
 """How long large params may take, which are nowhere else."""
 REASON_SECONDS = 1.0
-"""How long the function goes on while it is asked why SIGTERM came."""
+"""How long an answer may take to why SIGTERM came; the function waits meanwhile."""
 LINGER_SECONDS = 10.0
 """How long what the function left behind (threads, exit handlers) may hold up the end of the process."""
 SOFT_MARGIN_SECONDS = 5.0

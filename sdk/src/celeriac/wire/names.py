@@ -120,6 +120,11 @@ def attempt_key(namespace: str, task_uid: str, attempt: int) -> str:
     return f"{namespace}.{task_uid}.{attempt}"
 
 
+def stop_key(namespace: str, task_uid: str, attempt: int) -> str:
+    """Key of the notice why an attempt is being stopped; a runner may read it, and not write it."""
+    return f"{attempt_key(namespace, task_uid, attempt)}.stop"
+
+
 def params_object(namespace: str, digest: str) -> str:
     """Name of large params in the payloads bucket; ``digest`` is ``sha256:<hex>`` of their canonical JSON."""
     return f"{namespace}.params.{digest.removeprefix('sha256:')}"

@@ -91,3 +91,15 @@ class AttemptRecord(ApiModel):
     """When the runner began."""
     finish_time: AwareDatetime
     """When it ended."""
+
+
+class StopNotice(ApiModel):
+    """Why an attempt is being stopped, under ``<namespace>.<task uid>.<attempt>.stop``, for its function to know.
+
+    It decides nothing: a function that returns after all has succeeded.
+    """
+
+    failure: Failure
+    """What the attempt will have failed with, unless it succeeds."""
+    message: Annotated[str, Field(max_length=4096)] = ""
+    """Of a cancel, the reason that was given; else a sentence."""

@@ -16,10 +16,12 @@ from celeriac import (
     App,
     Backoff,
     Context,
+    Failure,
     LogsUnavailable,
     QueueFull,
     ResultInvalid,
     Retry,
+    RetryRule,
     SoftDeadlineExceeded,
     TaskCancelled,
     TaskExpired,
@@ -30,6 +32,8 @@ from celeriac import (
 from celeriac.testing import TestQueue
 
 app = App("shop")
+NO_MORE_TIME = RetryRule(on_failures=(Failure.RUN_DEADLINE_EXCEEDED,), action="Fail")
+AGAIN = RetryRule(on_failures=(Failure.RESULT_INVALID,), action="Retry")
 ran: list[tuple[str, datetime]] = []
 
 
@@ -161,6 +165,18 @@ def test_retries_with_backoff(queue: TestQueue) -> None:
         pytest.param(lambda: flaky.delay(9, error="soft"), 4, TaskFailed, id="the soft deadline, nobody caught it"),
         pytest.param(
             lambda: flaky.options(retry=Retry(max_attempts=2)).delay(9), 2, TaskFailed, id="the call's policy"
+        ),
+        pytest.param(
+            lambda: flaky.options(retry=Retry(rules=(NO_MORE_TIME,))).delay(9, error="soft"),
+            1,
+            TaskFailed,
+            id="a rule about the soft deadline's class",
+        ),
+        pytest.param(
+            lambda: mistaken.options(retry=Retry(max_attempts=2, rules=(AGAIN,))).delay(),
+            2,
+            ResultInvalid,
+            id="a rule about a class that is not tried again otherwise",
         ),
         pytest.param(mistaken.delay, 1, ResultInvalid, id="an invalid result"),
     ],

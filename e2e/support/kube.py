@@ -63,6 +63,11 @@ LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases")
 REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 ROLES = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+CLUSTER_ROLES = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Kind(
+    "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
+NETWORK_POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 POLICIES = Kind(
     "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False
 )
@@ -76,7 +81,7 @@ KINDS = {
     for each in (
         *(TASKS, DEFINITIONS, QUEUES, CRONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES),
         *(NAMESPACES, NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS),
-        *(POLICIES, POLICY_BINDINGS),
+        *(POLICIES, POLICY_BINDINGS, NETWORK_POLICIES),
     )
 }
 

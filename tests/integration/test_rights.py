@@ -8,7 +8,21 @@ from pathlib import Path
 
 import pytest
 from e2e.support import rights
-from e2e.support.kube import CRONS, DEFINITIONS, JOBS, PODS, QUEUES, REVISIONS, SECRETS, TASKS, Kind, Kube, Obj, Refused
+from e2e.support.kube import (
+    CRONS,
+    DEFINITIONS,
+    JOBS,
+    NETWORK_POLICIES,
+    PODS,
+    QUEUES,
+    REVISIONS,
+    SECRETS,
+    TASKS,
+    Kind,
+    Kube,
+    Obj,
+    Refused,
+)
 from e2e.support.manifests import definition, queue, task_of
 from e2e.support.namespaces import Namespace, fresh_namespace
 from e2e.support.operator import LocalOperator, local_operator
@@ -28,6 +42,14 @@ CRON: Obj = {
 }
 
 
+HAS_A_POD = Predicate("with a pod", lambda job: ((job or {}).get("status") or {}).get("active") == 1)
+
+
+def selector(wanted: Obj) -> str:
+    """A label selector as text."""
+    return ",".join(f"{key}={value}" for key, value in wanted["matchLabels"].items())
+
+
 @pytest.fixture(scope="module")
 def operated(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Namespace, LocalOperator]]:
     """A namespace whose operator has the chart's Roles there, and no right elsewhere."""
@@ -41,7 +63,7 @@ def operated(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 def test_no_cluster_role_is_needed(kube: Kube) -> None:
     kinds = {each["kind"] for each in rights.rendered(kube, "anywhere", "admissionPolicies.enabled=false")}
 
-    assert kinds == {"Role", "RoleBinding", "ServiceAccount"}
+    assert kinds == {"Role", "RoleBinding", "ServiceAccount", "NetworkPolicy"}
 
 
 def test_roles_are_enough_for_a_task_from_its_definition_to_its_end(operated: tuple[Namespace, LocalOperator]) -> None:
@@ -55,6 +77,9 @@ def test_roles_are_enough_for_a_task_from_its_definition_to_its_end(operated: tu
     )
     namespace.wait("waits", phase("Queued"))
     assert len(namespace.kube.list(REVISIONS, namespace.name)) == 1
+    (policy,) = namespace.kube.list(NETWORK_POLICIES, namespace.name)
+    assert namespace.kube.wait(JOBS, namespace.name, namespace.job_name("goes"), HAS_A_POD)
+    assert namespace.kube.any(PODS, namespace.name, labels=selector(policy["spec"]["podSelector"]))
     namespace.set("waits", ttlSecondsAfterFinished=0)
     for name in ("goes", "waits"):
         namespace.cancel(name)

@@ -67,6 +67,11 @@ def _image(image: str) -> Obj:
     return task("pictured", container_fields={"image": image}, suspend=True)
 
 
+def _large(size: int) -> Obj:
+    args = ["x" * min(32_000, size - start) for start in range(0, size, 32_000)]
+    return task("large", container_fields={"args": args}, suspend=True)
+
+
 def _cron(image: str) -> Obj:
     template = {"spec": {"container": {"image": image}}}
     spec = {"schedule": "@yearly", "suspend": True, "taskTemplate": template}
@@ -136,6 +141,9 @@ REFUSED = [
     ("editor", "an image whose name begins like ours", _image("localhost/busybox-evil:1"), "is none"),
     ("editor", "an image below one of ours", _image("localhost/busybox/evil"), "is none"),
     ("editor", "an image with ours as its tag", _image("evil:localhost/busybox"), "is none"),
+    ("editor", "params that are far too large", task("x", params={"x": "x" * 140_000}), "spec.params: is too large"),
+    ("editor", "a container that is too large", _large(50_000), "spec.container: is too large"),
+    ("editor", "a container as large as the API server takes", _large(1_300_000), "spec.container"),
     ("editor", "a task that says it came by message", _marked(submission="sha256:0"), "celeriac.dev/submission"),
     ("editor", "a task that says when it came", _marked(submit_time="2020-01-01T00:00:00Z"), "submit-time"),
     ("editor", "a task of a former definition", _marked(definition_digest="sha256:0"), "definition-digest"),
@@ -155,6 +163,7 @@ ALLOWED = [
     ("editor", "an image below a folder that is allowed", _image("registry.example/media/deep/er@sha256:0")),
     ("editor", "an image that is allowed, with a tag", _image("localhost/busybox:1.36")),
     ("editor", "the same with tag and digest", _image("localhost/busybox:1.36@sha256:0")),
+    ("editor", "a container with a long script", _large(40_000)),
     ("editor", "a cron task of such an image", _cron("localhost/busybox")),
     ("editor", "a task of a definition, which has the image", task_of("resize", "named")),
     ("editor", "annotations that the operator does not believe", _marked(request_digest="sha256:0", note="x")),

@@ -404,6 +404,11 @@ def test_the_chart_of_the_values_file_and_notes_name_no_tag_of_their_own() -> No
         ),
         pytest.param(EXTERNAL, "NATS: tls://a.example:4222", id="that NATS is elsewhere"),
         pytest.param(OFF, "No NATS", id="that there is none"),
+        pytest.param(
+            (*OFF, "--set=watch.namespaces={media,a-b}"),
+            "kubectl label namespace media a-b pod-security.kubernetes.io/enforce=restricted",
+            id="how namespaces enforce what pods of tasks meet",
+        ),
     ],
 )
 def test_the_notes_say(values: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ async def _ask_for(task: TaskFacts, job: JobFacts | None, cache: Cache, kube: Ku
     if fresh is not None and not fresh.finished and not fresh.taken_up and _bound(task) is None:
         # There can be no pod yet. To search for it in a backlog of thousands costs the API server thousands each time.
         return fresh
-    async for raw in kube.list(api.PODS, task.key.namespace, labels=f"{names.TASK_LABEL}={task.key.name}"):
+    labels = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.TASK_LABEL}={task.key.name}"
+    async for raw in kube.list(api.PODS, task.key.namespace, labels=labels):
         cache.put("pods", raw)
     return fresh
 

@@ -1,7 +1,7 @@
-"""A watch without kopf's pipeline, for the kind whose events are most of what comes.
+"""A watch without kopf's pipeline, for the two kinds whose events are nearly all that comes: pods and Tasks.
 
-kopf makes loggers, views and several tasks of the event loop for each event, for features that are not used here. That
-was a quarter of the operator's CPU time in a burst, and half of it was for pods.
+kopf makes loggers, views and several tasks of the event loop for each event, for features that are not used here: a
+quarter of the operator's CPU time in a burst.
 """
 
 from __future__ import annotations

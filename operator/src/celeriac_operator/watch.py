@@ -38,7 +38,7 @@ WATCHED: dict[str, tuple[Resource, str]] = {
 Jobs are not: the operator made them and knows them, their pods tell what happens, and where a pod is gone the Job is
 asked (``kube/observe.py``). That is a third of all events, and none that a decision waited for.
 """
-FOLLOWED = ("pods",)
+FOLLOWED = ("pods", "tasks")
 """What kopf does not watch; see ``follow.py``."""
 LISTED = {**WATCHED, "jobs": (api.JOBS, MANAGED)}
 """What is listed: what is watched, at the start; Jobs, when a shard is taken up."""

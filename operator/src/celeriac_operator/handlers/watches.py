@@ -1,4 +1,4 @@
-"""kopf's watches, of what people write: each event goes to the cache, and from there into the work queue.
+"""kopf's watches, of what is set up and seldom changes: each event goes to the cache and into the work queue.
 
 Nothing is decided here.
 """
@@ -14,11 +14,7 @@ from celeriac_operator.watch import Watch
 
 
 def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
-    """Have kopf tell of every event of the four kinds."""
-
-    @kopf.on.event(GROUP, VERSION, "tasks", registry=registry)
-    async def task_seen(event: Any, **_: Any) -> None:
-        watch.saw("tasks", event["type"], event["object"])
+    """Have kopf tell of every event of these kinds."""
 
     @kopf.on.event(GROUP, VERSION, "taskdefinitions", registry=registry)
     async def definition_seen(event: Any, **_: Any) -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
+from nats.js.api import KeyValueConfig, StreamConfig
+from nats.js.errors import ServerError
 from tests.support.clock import Clock
 from tests.support.cluster import Cluster
 from tests.support.door import QUEUE, Client, Operator, declare, message, tasks_of, until
@@ -17,7 +18,7 @@ from tests.support.nats_server import NatsServer
 
 from celeriac._nats_options import NatsOptions
 from celeriac.wire.message import MSG_ID
-from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM
+from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM, RESULTS_BUCKET
 from celeriac_operator.background import end
 from celeriac_operator.bus import maker, room
 from celeriac_operator.bus.connection import Bus
@@ -110,6 +111,18 @@ async def test_streams_that_are_there_get_the_bound_of_the_settings(server: Nats
     async with letters(server) as (_, js):
         await share(js, Bounds(dead_bytes=9_000), 1)
         assert 9_000 == (await js.stream_info(DEAD_STREAM)).config.max_bytes
+
+
+async def test_a_bucket_that_took_roll_ups_takes_none_any_more(server: NatsServer) -> None:
+    """By one, whoever may write one key would empty it."""
+    async with letters(server) as (_, js):
+        await js.delete_stream(f"KV_{RESULTS_BUCKET}")
+        bucket = await js.create_key_value(KeyValueConfig(bucket=RESULTS_BUCKET, history=1))
+        await bucket.put("media.t", b"{}")
+        await share(js, SMALL, 1)
+        with pytest.raises(ServerError, match="rollup not permitted"):
+            await js.publish(f"$KV.{RESULTS_BUCKET}.media.x", b"{}", headers={"Nats-Rollup": "all"})
+        assert b"{}" == (await bucket.get("media.t")).value
 
 
 async def test_a_bound_that_the_server_has_no_storage_for_stops_nothing(server: NatsServer) -> None:

@@ -136,7 +136,6 @@ subscribe: {
 
 {{- define "celeriac.natsSharedPermissions" -}}
 "$JS.API.INFO"
-"$JS.API.STREAM.NAMES"
 "$JS.API.STREAM.INFO.*"
 "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
 "$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.C.{{ .namespace }}.>"

@@ -24,6 +24,7 @@ from celeriac_operator.core.names import DEAD_LETTERS_FULL, DELAYED_FULL
 MIB = 1024 * 1024
 RECOUNT_SECONDS = 30.0
 """A namespace that has its share is counted anew so often: people drop letters, and messages get their time."""
+LONGEST_SECONDS = 600.0
 _BATCH = 1000
 _AROUND = 64
 """What the server keeps of a message beside its subject, headers and bytes, roughly."""
@@ -133,7 +134,7 @@ class Room:
     async def _reserve(self, namespace: str, size: int) -> _Known:
         async with self._counting:
             known = self._known.get(namespace)
-            if known is None or (known.size + size > self._share and self._may_have_gone(known)):
+            if known is None or self._is_old(known, full=known.size + size > self._share):
                 known = self._known[namespace] = await self._count(namespace)
             if known.size + size > self._share:
                 raise self.full(namespace, f"namespace {namespace} has its share, {_mib(self._share)}")
@@ -141,8 +142,10 @@ class Room:
             return known
 
     @staticmethod
-    def _may_have_gone(known: _Known) -> bool:
-        return not known.exact or time.monotonic() - known.counted > RECOUNT_SECONDS
+    def _is_old(known: _Known, *, full: bool) -> bool:
+        """Some may have gone; or have come, while another replica worked on the namespace."""
+        age = time.monotonic() - known.counted
+        return age > LONGEST_SECONDS or (full and (age > RECOUNT_SECONDS or not known.exact))
 
     async def _count(self, namespace: str) -> _Known:
         """Nobody has more than there is; only where that is more than a share each message is looked at."""

@@ -34,6 +34,7 @@ FAR = (datetime.now(UTC) + timedelta(days=400)).isoformat()
 def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maker, "FULL_SECONDS", 0.1)
     monkeypatch.setattr(room, "RECOUNT_SECONDS", 0.0)
+    monkeypatch.setattr(room, "_TIMES", 0)
 
 
 @pytest.fixture
@@ -85,6 +86,21 @@ async def test_who_takes_over_counts_what_is_there_by_its_bytes(server: NatsServ
     async with letters(server) as (space, _):
         found = [await fill(space, "greedy", life=2), await fill(space, "modest", size=100, most=5, life=2)]
     assert (True, 5) == (found[0] <= 1, found[1])
+
+
+async def test_what_is_the_same_is_not_looked_at_again(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that finds no room would have all of the namespace read."""
+    async with letters(server) as (space, _):
+        await fill(space, "greedy")
+        counted, add_up = list[str](), space._add_up
+
+        async def counts(namespace: str) -> int:
+            counted.append(namespace)
+            return await add_up(namespace)
+
+        monkeypatch.setattr(space, "_add_up", counts)
+        assert [0, 0, 0] == [await fill(space, "greedy", life=life) for life in (2, 3, 4)]
+    assert len(counted) <= 1
 
 
 async def test_what_was_dropped_makes_room(server: NatsServer) -> None:

@@ -22,6 +22,7 @@ from celeriac.cli._app import app
 from celeriac.wire.message import decode, encode
 from celeriac.wire.names import RESULTS_BUCKET, SUBMISSION, SUBMIT_TIME_HEADER, delayed_subject, record_key
 from celeriac.wire.records import TaskRecord
+from celeriac_operator.bus.room import Bounds
 
 Command = Callable[..., Result]
 
@@ -244,6 +245,26 @@ async def test_purge_leaves_what_became_a_task_before_and_takes_a_delayed_messag
         assert timedelta(days=30) == found.expire_time - found.finish_time
         with pytest.raises(NotFoundError):
             await records.get(record_key("media", "taken"))
+
+
+async def test_purge_that_finds_no_room_leaves_the_rest_and_says_so(
+    server: NatsServer, cluster: Cluster, celeriac: Command
+) -> None:
+    declare(cluster, stopPolicy="Hold")
+    client = Client(server)
+    operator = Operator(server, cluster, bounds=Bounds(dead_bytes=1_500))
+    async with operator.running():
+
+        async def there() -> bool:
+            return await client.left() >= 0
+
+        await until(there)
+        await client.publish(*(message(f"t-{n}") for n in range(10)))
+        cluster.remove("taskqueues", "default")
+        operator.hear_of_queues()
+        purged = await in_thread(celeriac, "queues", "delete", "default", "--purge")
+        assert (True, True) == (purged.exit_code != 0, "celeriac dead list -A" in purged.stderr)
+        assert 10 == await client.left() + len(await client.letters())
 
 
 async def test_replay_brings_back_a_request_to_cancel(server: NatsServer, cluster: Cluster, celeriac: Command) -> None:

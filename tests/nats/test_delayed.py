@@ -136,8 +136,8 @@ class Shelf:
             raise NotFoundError
         return RawStreamMsg(subject=subject, seq=found, data=self.stored[found], time=NOW)
 
-    async def stream_info(self, _: str) -> Any:
-        return type("Info", (), {"state": type("State", (), {"bytes": 0})})
+    async def stream_info(self, *_: str, **__: str) -> Any:
+        return type("Info", (), {"state": type("State", (), {"bytes": 0, "subjects": None})})
 
     async def delete_msg(self, stream: str, sequence: int) -> None:
         assert stream == DELAYED_STREAM

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
+from nats.js.api import KeyValueConfig, StreamConfig
+from nats.js.errors import ServerError
 from tests.support.clock import Clock
 from tests.support.cluster import Cluster
 from tests.support.door import QUEUE, Client, Operator, declare, message, tasks_of, until
@@ -17,7 +18,7 @@ from tests.support.nats_server import NatsServer
 
 from celeriac._nats_options import NatsOptions
 from celeriac.wire.message import MSG_ID
-from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM
+from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM, RESULTS_BUCKET
 from celeriac_operator.background import end
 from celeriac_operator.bus import maker, room
 from celeriac_operator.bus.connection import Bus
@@ -33,6 +34,7 @@ FAR = (datetime.now(UTC) + timedelta(days=400)).isoformat()
 def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maker, "FULL_SECONDS", 0.1)
     monkeypatch.setattr(room, "RECOUNT_SECONDS", 0.0)
+    monkeypatch.setattr(room, "_TIMES", 0)
 
 
 @pytest.fixture
@@ -86,6 +88,21 @@ async def test_who_takes_over_counts_what_is_there_by_its_bytes(server: NatsServ
     assert (True, 5) == (found[0] <= 1, found[1])
 
 
+async def test_what_is_the_same_is_not_looked_at_again(server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that finds no room would have all of the namespace read."""
+    async with letters(server) as (space, _):
+        await fill(space, "greedy")
+        counted, add_up = list[str](), space._add_up
+
+        async def counts(namespace: str) -> int:
+            counted.append(namespace)
+            return await add_up(namespace)
+
+        monkeypatch.setattr(space, "_add_up", counts)
+        assert [0, 0, 0] == [await fill(space, "greedy", life=life) for life in (2, 3, 4)]
+    assert len(counted) <= 1
+
+
 async def test_what_was_dropped_makes_room(server: NatsServer) -> None:
     async with letters(server) as (space, js):
         await fill(space, "greedy")
@@ -110,6 +127,18 @@ async def test_streams_that_are_there_get_the_bound_of_the_settings(server: Nats
     async with letters(server) as (_, js):
         await share(js, Bounds(dead_bytes=9_000), 1)
         assert 9_000 == (await js.stream_info(DEAD_STREAM)).config.max_bytes
+
+
+async def test_a_bucket_that_took_roll_ups_takes_none_any_more(server: NatsServer) -> None:
+    """By one, whoever may write one key would empty it."""
+    async with letters(server) as (_, js):
+        await js.delete_stream(f"KV_{RESULTS_BUCKET}")
+        bucket = await js.create_key_value(KeyValueConfig(bucket=RESULTS_BUCKET, history=1))
+        await bucket.put("media.t", b"{}")
+        await share(js, SMALL, 1)
+        with pytest.raises(ServerError, match="rollup not permitted"):
+            await js.publish(f"$KV.{RESULTS_BUCKET}.media.x", b"{}", headers={"Nats-Rollup": "all"})
+        assert b"{}" == (await bucket.get("media.t")).value
 
 
 async def test_a_bound_that_the_server_has_no_storage_for_stops_nothing(server: NatsServer) -> None:

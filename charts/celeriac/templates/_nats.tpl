@@ -103,16 +103,14 @@ your own the operator has a default. */ -}}
 {{- end -}}
 
 {{- /* What a client may do in a namespace, or in all of them (*): submit, ask to cancel, read records and events, and put
-and read large params and results. The streams and buckets are the operator's to make, change and delete. */ -}}
+and read large params and results. The streams and buckets are the operator's to make, change and delete. Nobody else may
+make a consumer: it delivers wherever it is told to, whatever its maker may publish to. So all is read by its subject. */ -}}
 {{- define "celeriac.natsClientPermissions" -}}
 publish: {
   allow: [
     "celeriac.submit.{{ .namespace }}.>"
     "$KV.celeriac-results.{{ .namespace }}.*"
-    "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
-    "$JS.API.CONSUMER.CREATE.KV_celeriac-results.*.$KV.celeriac-results.{{ .namespace }}.>"
     "$JS.API.DIRECT.GET.CELERIAC_EVENTS.celeriac.events.{{ .namespace }}.>"
-    "$JS.API.CONSUMER.CREATE.CELERIAC_EVENTS.*.celeriac.events.{{ .namespace }}.>"
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
@@ -128,7 +126,6 @@ publish: {
   allow: [
     "$KV.celeriac-results.{{ .namespace }}.*.*"
     "celeriac.events.{{ .namespace }}.*.Progress"
-    "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
@@ -137,22 +134,14 @@ subscribe: {
 }
 {{- end -}}
 
-{{- /* Objects have hashed names, so the object store cannot be limited to a namespace. */ -}}
 {{- define "celeriac.natsSharedPermissions" -}}
 "$JS.API.INFO"
-"$JS.API.STREAM.NAMES"
 "$JS.API.STREAM.INFO.*"
-"$JS.API.CONSUMER.INFO.*.*"
-"$JS.API.CONSUMER.DELETE.KV_celeriac-results.*"
-"$JS.API.CONSUMER.DELETE.CELERIAC_EVENTS.*"
-"$JS.API.CONSUMER.DELETE.OBJ_celeriac-payloads.*"
-"$O.celeriac-payloads.>"
-"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.>"
-"$JS.API.STREAM.MSG.GET.OBJ_celeriac-payloads"
-"$JS.API.STREAM.PURGE.OBJ_celeriac-payloads"
-"$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads"
-"$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads.>"
-"$JS.FC.>"
+"$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
+"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.C.{{ .namespace }}.>"
+"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.M.{{ .namespace }}.>"
+"$O.celeriac-payloads.C.{{ .namespace }}.>"
+"$O.celeriac-payloads.M.{{ .namespace }}.>"
 {{- end -}}
 
 {{- /* One user's Secret; its keys are the names of the variables that the SDK reads, so that envFrom is all one needs. */ -}}

@@ -17,6 +17,7 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 from celeriac import errors
 from celeriac._burial import KEPT, dead_record, find_record, put_dead_record, take_back_dead_record
 from celeriac._nats_options import NatsOptions, connect_arguments
+from celeriac._nats_refusals import is_full
 from celeriac._pull import ConsumerGone, pull
 from celeriac.wire import identity, names
 from celeriac.wire.dead import QUEUE_DELETED, DeadLetter, dead_headers, dead_letter
@@ -238,7 +239,15 @@ class Rest:
                 await put_dead_record(js, self.namespace, name, dead)
         headers = dead_headers(QUEUE_DELETED, why, origin=found.origin, band=band, submitted=found.submitted, name=name)
         subject = names.dead_subject(self.namespace, self.queue)
-        await js.publish(subject, data, stream=names.DEAD_STREAM, headers=headers)
+        try:
+            await js.publish(subject, data, stream=names.DEAD_STREAM, headers=headers)
+        except APIError as error:
+            if not is_full(error.code or 0, error.err_code or 0, error.description or ""):
+                raise
+            raise errors.QueueFull(
+                f"The dead letters are full ({error.description}), and what is left of queue {self.queue} stays. See "
+                "'celeriac dead list -A', drop or replay what is there, and repeat the command."
+            ) from None
         return True
 
 

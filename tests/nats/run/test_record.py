@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import nats
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
 from nats.js.errors import KeyNotFoundError
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.runner import Runner
 
+from celeriac import _objects
 from celeriac.api.v1alpha1 import Failure
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.events import TaskEvent
@@ -31,6 +31,8 @@ from celeriac.wire.names import (
     stop_key,
 )
 from celeriac.wire.records import AttemptRecord, Author, StopNotice
+from celeriac_operator.bus.room import Bounds
+from celeriac_operator.bus.shared import share
 
 T = TypeVar("T")
 KEY = attempt_key("team", "uid-1", 2)
@@ -94,7 +96,7 @@ class Store:
         """A payload's bytes."""
 
         async def read(js: JetStreamContext) -> bytes | None:
-            return (await (await js.object_store(PAYLOADS_BUCKET)).get(name)).data
+            return await _objects.get(js, name)
 
         return self.do(read)
 
@@ -102,7 +104,7 @@ class Store:
         """A payload."""
 
         async def write(js: JetStreamContext) -> object:
-            return await (await js.object_store(PAYLOADS_BUCKET)).put(name, data)
+            return await _objects.put(js, name, data)
 
         self.do(write)
 
@@ -118,9 +120,7 @@ class Store:
 
 
 async def _make(js: JetStreamContext) -> None:
-    await js.create_key_value(bucket=RESULTS_BUCKET, history=1)
-    await js.create_object_store(PAYLOADS_BUCKET)
-    await js.add_stream(StreamConfig(name=EVENTS_STREAM, subjects=["celeriac.events.>"]))
+    await share(js, Bounds(), 1)
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, PubAck
@@ -24,6 +25,9 @@ from celeriac_operator.core.names import DEAD_LETTERS_FULL, DELAYED_FULL
 MIB = 1024 * 1024
 RECOUNT_SECONDS = 30.0
 """A namespace that has its share is counted anew so often: people drop letters, and messages get their time."""
+LONGEST_SECONDS = 600.0
+_TIMES = 20
+"""Counting may take a twentieth of the time."""
 _BATCH = 1000
 _AROUND = 64
 """What the server keeps of a message beside its subject, headers and bytes, roughly."""
@@ -52,10 +56,18 @@ class _Known:
     """What is known of a namespace's bytes."""
 
     size: int
+    messages: int
     exact: bool
     """False: it is what all namespaces have together, so that this one has no more."""
     counted: float
     """When, by the monotonic clock."""
+    took: float = 0.0
+    """So many seconds: some 150 a million small messages."""
+
+    def is_old(self, *, full: bool) -> bool:
+        """Some may have gone; or have come, while another replica worked on the namespace."""
+        age = time.monotonic() - self.counted
+        return age > LONGEST_SECONDS or (full and (not self.exact or age > max(RECOUNT_SECONDS, _TIMES * self.took)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,7 @@ class Room:
         self._bus, self._stream, self._words = bus, stream, words
         self._most, self._share = most, most * percent // 100
         self._known: dict[str, _Known] = {}
-        self._counting = asyncio.Lock()
+        self._counting: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, namespace: str, subject: str, data: bytes, headers: Mapping[str, str]) -> PubAck:
         """Publish a message of a namespace, and wait until the stream has it.
@@ -122,6 +134,8 @@ class Room:
             raise
         if ack.duplicate:
             known.size -= size
+        else:
+            known.messages += 1
         return ack
 
     def full(self, namespace: str, why: str) -> NoRoom:
@@ -131,26 +145,26 @@ class Room:
         return NoRoom(words.reason, f"{words.stays}, as there is no room for {words.what}: {why}; {do}")
 
     async def _reserve(self, namespace: str, size: int) -> _Known:
-        async with self._counting:
+        async with self._counting[namespace]:
             known = self._known.get(namespace)
-            if known is None or (known.size + size > self._share and self._may_have_gone(known)):
-                known = self._known[namespace] = await self._count(namespace)
+            if known is None or known.is_old(full=known.size + size > self._share):
+                known = self._known[namespace] = await self._count(namespace, known)
             if known.size + size > self._share:
                 raise self.full(namespace, f"namespace {namespace} has its share, {_mib(self._share)}")
             known.size += size
             return known
 
-    @staticmethod
-    def _may_have_gone(known: _Known) -> bool:
-        return not known.exact or time.monotonic() - known.counted > RECOUNT_SECONDS
-
-    async def _count(self, namespace: str) -> _Known:
-        """Nobody has more than there is; only where that is more than a share each message is looked at."""
+    async def _count(self, namespace: str, known: _Known | None) -> _Known:
+        """Each message is looked at only where a share may be exceeded, and others are there than at the last time."""
         now = time.monotonic()
-        info = await self._bus.js.stream_info(self._stream)
+        info = await self._bus.js.stream_info(self._stream, subjects_filter=f"{self._words.prefix}.{namespace}.>")
+        messages = sum((info.state.subjects or {}).values())
         if info.state.bytes <= self._share // 2:
-            return _Known(info.state.bytes, exact=False, counted=now)
-        return _Known(await self._add_up(namespace), exact=True, counted=now)
+            return _Known(info.state.bytes, messages, exact=False, counted=now)
+        if known is not None and known.exact and known.messages == messages:
+            return replace(known, counted=now)
+        size = await self._add_up(namespace)
+        return _Known(size, messages, exact=True, counted=now, took=time.monotonic() - now)
 
     async def _add_up(self, namespace: str) -> int:
         """The sizes of all its messages: their headers are read, not what they say."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, ObjectStoreConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, BadRequestError, NotFoundError
 
 from celeriac.wire import names as wire
@@ -18,16 +19,32 @@ DAY = 24 * 3600.0
 EVENT_SECONDS = 7 * DAY
 
 
+KEPT_IN_LINE = ("max_bytes", "allow_rollup_hdrs", "max_msgs_per_subject")
+"""What of an existing stream is brought in line; the rest is the administrator's."""
+
+
 async def share(js: JetStreamContext, bounds: Bounds, replicas: int) -> None:
     """Make what is not there; each replica may."""
-    for config in shared_streams(bounds, replicas):
+    for config in (*shared_streams(bounds, replicas), *buckets(replicas)):
         await _ensure(js, config)
-    if await _found(js, f"KV_{wire.RESULTS_BUCKET}") is None:
-        bucket = KeyValueConfig(bucket=wire.RESULTS_BUCKET, history=1, replicas=replicas, direct=True)
-        await js.create_key_value(bucket)
-    if await _found(js, f"OBJ_{wire.PAYLOADS_BUCKET}") is None:
-        store = ObjectStoreConfig(bucket=wire.PAYLOADS_BUCKET, replicas=replicas)
-        await js.create_object_store(wire.PAYLOADS_BUCKET, config=store)
+
+
+def buckets(replicas: int) -> tuple[StreamConfig, ...]:
+    """Records and large values. A roll-up, one header of whoever may write one subject, would empty all of them."""
+    bucket: dict[str, Any] = {
+        "storage": StorageType.FILE,
+        "discard": DiscardPolicy.NEW,
+        "max_msgs_per_subject": 1,
+        "allow_rollup_hdrs": False,
+        "allow_direct": True,
+        "num_replicas": replicas,
+    }
+    records, payloads = wire.RESULTS_BUCKET, wire.PAYLOADS_BUCKET
+    parts = [f"$O.{payloads}.C.>", f"$O.{payloads}.M.>"]
+    return (
+        StreamConfig(name=f"KV_{records}", subjects=[f"$KV.{records}.>"], deny_delete=True, **bucket),
+        StreamConfig(name=wire.PAYLOADS_STREAM, subjects=parts, **bucket),
+    )
 
 
 def shared_streams(bounds: Bounds, replicas: int) -> tuple[StreamConfig, ...]:
@@ -50,7 +67,6 @@ def shared_streams(bounds: Bounds, replicas: int) -> tuple[StreamConfig, ...]:
 
 
 async def _ensure(js: JetStreamContext, config: StreamConfig) -> None:
-    """One that is there gets the bound that the settings say; the rest of it is the administrator's."""
     found = await _found(js, config.name or "")
     if found is None:
         try:
@@ -58,16 +74,18 @@ async def _ensure(js: JetStreamContext, config: StreamConfig) -> None:
         except BadRequestError:
             if await _found(js, config.name or "") is None:  # another replica may have made it just now
                 raise
-    elif config.max_bytes is not None and found.max_bytes != config.max_bytes:
-        await _bound(js, found, config.max_bytes)
+        return
+    wanted = {field: getattr(config, field) for field in KEPT_IN_LINE if getattr(config, field) is not None}
+    if change := {field: value for field, value in wanted.items() if (getattr(found, field) or 0) != value}:
+        await _change(js, found, change)
 
 
-async def _bound(js: JetStreamContext, found: StreamConfig, most: int) -> None:
-    """Where there is no storage left for the bound, it stays as it was, and everything goes on."""
+async def _change(js: JetStreamContext, found: StreamConfig, change: Mapping[str, Any]) -> None:
+    """Where there is no storage left for a bound, say, it stays as it was, and everything goes on."""
     try:
-        await js.update_stream(found.evolve(max_bytes=most))
+        await js.update_stream(found.evolve(**change))
     except APIError as error:
-        log.warning("the bound of a stream cannot be changed", stream=found.name, bytes=most, error=str(error))
+        log.warning("a stream cannot be changed", stream=found.name, fields=sorted(change), error=str(error))
 
 
 async def _found(js: JetStreamContext, stream: str) -> StreamConfig | None:

@@ -26,6 +26,7 @@ Raw = dict[str, Any]
 Told = Callable[[str], None]
 
 _TASKS = next(kind for kind in KINDS if kind.kind == "Task")
+_BOUND = str(64 * 1024 * 1024)
 _DEFINITIONS = next(kind for kind in KINDS if kind.kind == "TaskDefinition")
 _QUEUES = next(kind for kind in KINDS if kind.kind == "TaskQueue")
 
@@ -140,6 +141,9 @@ def _operator(wishes: Wishes, env: Mapping[str, str], settings: Mapping[str, str
         "CELERIAC_LOG_LEVEL": wishes.log_level,
         "CELERIAC_LOG_FORMAT": "console",
         "CELERIAC_QUEUE_DEFAULTS": json.dumps({"maxConcurrency": wishes.slots}),
+        "CELERIAC_NATS_DEAD_BYTES": _BOUND,  # reserved of the laptop's disk, and nobody to share it with
+        "CELERIAC_NATS_DELAYED_BYTES": _BOUND,
+        "CELERIAC_NATS_NAMESPACE_PERCENT": "100",
     }
     runner = {"CELERIAC_RUNNER_NATS_URL": settings["CELERIAC_NATS_URL"]} if wishes.with_nats else {}
     theirs = ("CELERIAC_", "KUBERNETES_SERVICE_")  # of another operator or cluster

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from celeriac._loop import LoopThread
 from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac.run.bus_down import BusDown
-from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET
+from celeriac.wire.names import RESULTS_BUCKET
 
 T = TypeVar("T")
 
@@ -131,16 +131,15 @@ async def _read(js: Any, key: str) -> bytes | None:
 
 
 async def _put(js: Any, name: str, data: bytes) -> None:
-    store = await js.object_store(PAYLOADS_BUCKET)
-    await store.put(name, data)
+    from celeriac import _objects  # noqa: PLC0415 -- as above
+
+    await _objects.put(js, name, data)
 
 
 async def _get(js: Any, name: str) -> bytes:
-    from nats.js.errors import ObjectNotFoundError  # noqa: PLC0415 -- as above
+    from celeriac import _objects  # noqa: PLC0415 -- as above
 
-    store = await js.object_store(PAYLOADS_BUCKET)
     try:
-        found = await store.get(name)
-    except ObjectNotFoundError:
+        return await _objects.get(js, name)
+    except _objects.ObjectLost:
         raise LookupError(name) from None
-    return found.data or b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -20,6 +21,8 @@ RESULTS_BUCKET = "celeriac-results"
 """Key-value bucket of the records."""
 PAYLOADS_BUCKET = "celeriac-payloads"
 """Object store of params and results that are too large for a message or a status."""
+PAYLOADS_STREAM = f"OBJ_{PAYLOADS_BUCKET}"
+"""The stream of that store."""
 
 SUBMISSION = "celeriac.dev/submission"
 """Annotation of a Task that came as a message: the message's digest."""
@@ -110,6 +113,11 @@ def event_subject(namespace: str, task: str, what: str) -> str:
     return f"celeriac.events.{namespace}.{task}.{what}"
 
 
+def event_kind(phase: str, attempt: int | None) -> str:
+    """What the subject of a change of phase says of it, so that the last of each can be asked for."""
+    return phase if attempt is None else f"{phase}-{attempt}"
+
+
 def record_key(namespace: str, task: str) -> str:
     """Key of a task's record in the results bucket."""
     return f"{namespace}.{task}"
@@ -133,6 +141,17 @@ def params_object(namespace: str, digest: str) -> str:
 def result_object(namespace: str, task_uid: str, attempt: int) -> str:
     """Name of an attempt's large result in the payloads bucket."""
     return f"{namespace}.result.{task_uid}.{attempt}"
+
+
+def object_subject(name: str) -> str:
+    """Where an object of the payloads bucket is described; its name begins with its namespace."""
+    encoded = base64.urlsafe_b64encode(name.encode()).decode()
+    return f"$O.{PAYLOADS_BUCKET}.M.{name.partition('.')[0]}.{encoded}"
+
+
+def chunk_subject(namespace: str, nuid: str, number: int | str) -> str:
+    """Where a chunk of an object is; ``nuid`` is that of the put."""
+    return f"$O.{PAYLOADS_BUCKET}.C.{namespace}.{nuid}.{number}"
 
 
 def origin_of(stream: str, created: datetime, sequence: int) -> str:

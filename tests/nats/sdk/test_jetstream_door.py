@@ -110,7 +110,7 @@ async def test_a_name_that_cannot_be_is_not_found(client: AsyncClient, name: str
 
 
 async def test_a_message_that_is_too_large_is_refused_and_the_connection_lives(client: AsyncClient) -> None:
-    huge = {f"k{number}": "x" * 240_000 for number in range(2)}
+    huge = {f"k{number}": "x" * 131_040 for number in range(2)}
 
     with pytest.raises(errors.InvalidTask, match="as a message"):
         await client.submit(definition="d", annotations=huge)

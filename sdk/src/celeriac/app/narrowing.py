@@ -159,7 +159,7 @@ def _object(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterato
                 [removed] if rest is False else _compare(pair.with_parts(before[name], rest), _join(path, name), seen)
             )
     if old.get("additionalProperties", False) is not False:  # said, as of **kwargs: nobody sends what is ignored
-        for name in now.keys() - before.keys():
+        for name in sorted(now.keys() - before.keys()):
             yield from _compare(pair.with_parts(old["additionalProperties"], now[name]), _join(path, name), seen)
     for name in new.get("required", ()):
         if name not in old.get("required", ()):

@@ -39,7 +39,13 @@ typecheck: init ## mypy, strict
 generate: init ## write the generated files: CRDs and the chart's copy
 	@$(PYTHON) scripts/generate.py
 
-verify: lint typecheck generate ## all checks that need no cluster; generated files must be up to date
+sbom: init ## bills of material (SPDX) of the images, from the lock, to dist/
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(PYTHON) scripts/sbom.py
+
+audit: init ## known vulnerabilities of what the lock has; asks a database on the network (uv >= 0.13)
+	@$(UV) audit --frozen --preview-features audit-command
+
+verify: lint typecheck generate sbom ## all checks that need no cluster; generated files must be up to date
 	@git diff --exit-code -- crds charts/celeriac/crds || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
 unit: init ## unit tests: no network, no cluster, seconds
@@ -84,4 +90,4 @@ bench-messages: init ## messages a second by submit_many against nats-py alone; 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-functions bench-messages bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-functions bench-messages bench-scale

@@ -36,17 +36,18 @@ lint: init ## style, layers, and no Python directly in operator/
 typecheck: init ## mypy, strict
 	@$(PYTHON) -m mypy
 
-generate: init ## write the generated files: CRDs and the chart's copy
+generate: init | $(UV) ## write the generated files: CRDs, the chart's copy, and what images are built with
 	@$(PYTHON) scripts/generate.py
+	$(UV) export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate -o image-requirements.txt
 
 sbom: init ## bills of material (SPDX) of the images, from the lock, to dist/
 	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(PYTHON) scripts/sbom.py
 
-audit: init ## known vulnerabilities of what the lock has; asks a database on the network (uv >= 0.13)
+audit: init | $(UV) ## known vulnerabilities of what the lock has; asks a database on the network (uv >= 0.13)
 	@$(UV) audit --frozen --preview-features audit-command
 
 verify: lint typecheck generate sbom ## all checks that need no cluster; generated files must be up to date
-	@git diff --exit-code -- crds charts/celeriac/crds || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
+	@git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
 unit: init ## unit tests: no network, no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit

@@ -135,9 +135,11 @@ class Kube:
         query = {"labelSelector": labels, "fieldSelector": fields}
         return list(self._call("GET", kind.path(namespace), query)["items"])
 
-    def create(self, manifest: Obj, namespace: str | None = None, *, dry_run: bool = False) -> Obj:
-        """Create an object; unknown fields are refused."""
-        query = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
+    def create(
+        self, manifest: Obj, namespace: str | None = None, *, dry_run: bool = False, validation: str = "Strict"
+    ) -> Obj:
+        """Create an object; unknown fields are refused, unless told otherwise."""
+        query = {"fieldValidation": validation, "fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
         return self._call("POST", kind_of(manifest).path(namespace), query, manifest)
 
     def apply(self, manifest: Obj, namespace: str | None = None) -> Obj:

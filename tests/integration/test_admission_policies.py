@@ -295,7 +295,8 @@ def test_a_pod_of_a_task_is_not_relabelled_into_another(with_job: tuple[Namespac
         with pytest.raises(Refused, match="only the Job controller"):
             change = {"metadata": {"labels": {"celeriac.dev/task": value}}}
             editor.patch(PODS, namespace.name, pod["metadata"]["name"], change)
-    editor.patch(PODS, namespace.name, pod["metadata"]["name"], {"metadata": {"annotations": {"a": "b"}}})
+    own = {"labels": {"a": "b"}, "annotations": {"a": "b"}}
+    editor.patch(PODS, namespace.name, pod["metadata"]["name"], {"metadata": own})
 
 
 def test_the_garbage_collector_may_let_go_of_what_it_does_not_delete(with_job: tuple[Namespace, Obj]) -> None:

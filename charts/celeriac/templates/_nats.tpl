@@ -109,19 +109,26 @@ subscribe: {
 }
 {{- end -}}
 
-{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, and put and read large
-params and results. */ -}}
+{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, put and read large
+params and results, and wait for tasks and claim them. */ -}}
 {{- define "celeriac.natsRunnerPermissions" -}}
 publish: {
   allow: [
     "$KV.celeriac-results.{{ .namespace }}.*.*"
+    "$KV.celeriac-results.{{ .namespace }}.claim.*.*"
+    "celeriac.ready.{{ .namespace }}.*"
     "celeriac.events.{{ .namespace }}.*.Progress"
     "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
 subscribe: {
-  allow: ["_INBOX_{{ .user }}.>", "$KV.celeriac-results.{{ .namespace }}.>"]
+  allow: [
+    "_INBOX_{{ .user }}.>"
+    "$KV.celeriac-results.{{ .namespace }}.>"
+    "celeriac.assign.{{ .namespace }}.*"
+    "celeriac.roll.{{ .namespace }}"
+  ]
 }
 {{- end -}}
 

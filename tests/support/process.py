@@ -93,8 +93,8 @@ class Process:
         self.warm = WarmPools(
             self.cache,
             kube,
+            queue,
             lambda: self.book.bus,
-            lambda key: self._changed({key}),
             Resources(),
             NO_ACCESS,
             clock=clock,

@@ -89,8 +89,8 @@ class App:
         self.warm = WarmPools(
             self.cache,
             kube,
+            self.queue,
             lambda: book.bus if settings.warm_pods else "Off",
-            lambda key: self._changed({key}),
             settings.default_resources,
             settings.runner_access,
             clock=clock,
@@ -260,6 +260,7 @@ class App:
         QUEUE_OLDEST.set(self.queue.oldest_seconds)
         count_phases(self.cache, self.duties.ours)
         self.queues.count(self.duties.ours)
+        self.warm.count(self.duties.ours)
 
     def problems(self) -> list[str]:
         """What is wrong with this process, so that a restart would help."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,15 +21,18 @@ from celeriac_operator.core.warm.decide import FAILING, PoolPlan, decide_pool
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
-from celeriac_operator.kube.cache import Cache
+from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.manifests.runner import RunnerAccess
 from celeriac_operator.manifests.warm_job import build_warm_job, content_label
-from celeriac_operator.metrics import WARM_ATTEMPTS
+from celeriac_operator.metrics import WARM_ATTEMPTS, WARM_PODS
+from celeriac_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
 
 SILENT_SECONDS = 120.0
 """A pod that runs and says nothing for so long is replaced; it says that it waits every 10 s."""
+REPLACE_AFTER_SECONDS = 0.1
+"""A pod that was taken is replaced at once, and a quick task is let through before."""
 REMEMBERED = 1000
 """So many of the last attempts count for rate and hit rate."""
 LONGEST_MESSAGE = 512
@@ -51,7 +54,6 @@ class WarmPools:
 
     Args:
         bus: whether NATS can be used.
-        add: puts a key into the work queue.
         resources: requests and limits of containers that give none.
         access: how the pods' runner reaches NATS.
         clock: now, as an aware datetime.
@@ -61,14 +63,14 @@ class WarmPools:
         self,
         cache: Cache,
         kube: KubeApi,
+        work: WorkQueue[WorkKey],
         bus: Callable[[], BusState],
-        add: Callable[[Key | DefinitionKey], None],
         resources: Resources,
         access: RunnerAccess,
         *,
         clock: Callable[[], datetime],
     ) -> None:
-        self._cache, self._kube, self._bus, self._add = cache, kube, bus, add
+        self._cache, self._kube, self._work, self._bus = cache, kube, work, bus
         self._resources, self._access, self._clock = resources, access, clock
         self._began = clock()
         self._heard: dict[str, datetime] = {}
@@ -90,7 +92,7 @@ class WarmPools:
         definition = self._cache.waiting_uids.get(pod_uid)
         if news and definition is not None:
             self._of(definition).trouble = Trouble()
-            self._add(definition)
+            self._work.add(definition)
 
     def unheard(self, pod_uid: str) -> None:
         """Nobody listened where a pod was told of its task."""
@@ -98,7 +100,7 @@ class WarmPools:
         self._deaf.add(pod_uid)
         task = self._cache.tasks_of_pods.get(pod_uid)
         if task is not None:
-            self._add(task)
+            self._work.add(task)
 
     def namespaces(self) -> set[str]:
         """Where pods may wait."""
@@ -170,7 +172,7 @@ class WarmPools:
         history.arrivals.append(self._clock())
         history.hits.append(hit)
         WARM_ATTEMPTS.labels("hit" if hit else "miss").inc()
-        self._add(key)
+        self._work.add_at(key, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
 
     def _of(self, key: DefinitionKey) -> _History:
         return self._history.setdefault(key, _History())
@@ -277,9 +279,20 @@ class WarmPools:
                 history = self._of(definition.key)
                 count = max(history.trouble.count + 1, FAILING)
                 history.trouble = Trouble(count, now, "PodsRefused", safe(error.message, LONGEST_MESSAGE))
-                self._add(definition.key)
+                self._work.add(definition.key)
                 return
             self._cache.put("jobs", raw)
+
+    def count(self, ours: Callable[[str], bool]) -> None:
+        """Refresh the gauge of pods by state."""
+        now, counts = self._clock(), Counter[str]()
+        for definition in self._cache.waiting:
+            for pod in self._cache.waiting_pods(definition) if ours(definition.namespace) else ():
+                found = self._ahead(pod, now)
+                if found.waits or (found.given and not pod.ended):
+                    counts["claimed" if found.given else "ready" if found.ready else "starting"] += 1
+        for state in ("starting", "ready", "claimed"):
+            WARM_PODS.labels(state).set(counts[state])
 
     def forget_gone(self) -> None:
         """Forget what is remembered of pods and TaskDefinitions that are no more."""

@@ -18,11 +18,12 @@ from nats.js.errors import KeyNotFoundError
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended, Runner
 
-from celeriac.run.standby import begin_line, parse_assignment
+from celeriac.run.standby import parse_assignment
 from celeriac.wire.names import (
     RESULTS_BUCKET,
     assign_subject,
     attempt_key,
+    begin_line,
     claim_key,
     ready_subject,
     roll_subject,

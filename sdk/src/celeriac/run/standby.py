@@ -19,17 +19,12 @@ from celeriac.run import container_log
 from celeriac.run.environment import Environment, read_environment
 from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json
-from celeriac.wire.names import assign_subject, claim_key, ready_subject, roll_subject
+from celeriac.wire.names import assign_subject, begin_line, claim_key, ready_subject, roll_subject
 
 ANNOUNCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 BACKSTOP_SECONDS = 60
 """The pod's own end comes so much later than the operator's deadline: it is for when no operator is there."""
-
-
-def begin_line(task_uid: str, attempt: int) -> str:
-    """The line of the log that an attempt begins with; what was before is not the task's."""
-    return f"celeriac: begin {task_uid} {attempt}"
 
 
 @dataclass(frozen=True)

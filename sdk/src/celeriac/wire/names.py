@@ -123,6 +123,11 @@ def claim_key(namespace: str, task_uid: str, attempt: int) -> str:
     return f"{namespace}.claim.{task_uid}.{attempt}"
 
 
+def begin_line(task_uid: str, attempt: int) -> str:
+    """The line that an attempt begins with in the log of a pod that waited; what was before is not the task's."""
+    return f"celeriac: begin {task_uid} {attempt}"
+
+
 def assign_subject(namespace: str, pod_uid: str) -> str:
     """Where a waiting pod is told of its task."""
     return f"celeriac.assign.{namespace}.{pod_uid}"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from celeriac.api.v1alpha1 import Attempt
 from celeriac_operator.core import names
+from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.outcome import Ended, NotStarted, Outcome, Running, Unclear
 from celeriac_operator.core.records import BusState, Claim
 
@@ -37,7 +38,7 @@ def of_assigned(attempt: Attempt, claim: Claim | None, found: Outcome, bus: BusS
     elif claim is None or claim.revoked:
         return NotStarted()
     else:
-        start = min(max(claim.time, attempt.create_time or claim.time), now)
+        start = whole_second(min(max(claim.time, attempt.create_time or claim.time), now))
     match found:
         case Ended():
             return replace(found, start=start)

@@ -91,6 +91,8 @@ REPLACED_EVENT = "Replaced"
 RUN_SKIPPED_EVENT = "RunSkipped"
 
 _LONGEST_JOB_NAME = 63
+_LONGEST_UNCUT = 57
+"""Of a Job whose pods' names begin with all of its own."""
 
 
 def job_name(task: str, uid: str, attempt: int) -> str:
@@ -102,7 +104,7 @@ def job_name(task: str, uid: str, attempt: int) -> str:
 def warm_job_name(definition: str, seed: str) -> str:
     """The Job of a pod that is started ahead; the seed is never used twice."""
     tail = f"-w-{hashlib.sha256(seed.encode()).hexdigest()[:10]}"
-    return definition[: _LONGEST_JOB_NAME - len(tail)].rstrip("-") + tail
+    return definition[: _LONGEST_UNCUT - len(tail)].rstrip("-") + tail
 
 
 def attempt_of(job: str) -> int:

@@ -17,7 +17,7 @@ from celeriac_operator.core.names import QUOTA_EXCEEDED
 from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
 from celeriac_operator.core.runner import runs_runner
-from celeriac_operator.core.warm.claim import claimed, is_assigned, of_assigned, taken_back
+from celeriac_operator.core.warm.claim import claimed, is_assigned, of_assigned, own_end, taken_back
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ class View:
             return None
         job = self.world.job
         replaced = job is not None and any(pod.job_uid == job.uid for pod in self.world.strays)
-        found = outcome(self.recorded, job, self.world.pod, replaced=replaced)
+        pod = self.world.pod
+        if self.assigned:
+            pod = own_end(pod, self.task.uid, self.recorded.number)
+        found = outcome(self.recorded, job, pod, replaced=replaced)
         if self.assigned:
             found = of_assigned(self.recorded, self.world.records.claim, found, self.world.records.bus, self.now)
         return decided(self.record, found) if self.record is not None else found

@@ -22,6 +22,7 @@ from tests.support.builders import (
 from tests.support.clock import at
 
 from celeriac.api.v1alpha1 import Attempt, Deadlines, Effective, Failure, TaskQueueSpec
+from celeriac.wire.names import begin_line
 from celeriac.wire.records import AttemptRecord, Author
 from celeriac_operator.core.admission.standing import Holds
 from celeriac_operator.core.decide import decide
@@ -202,6 +203,14 @@ def test_a_claimed_attempt_ends_by_its_container_with(of: World, phase: str, fai
     assert found.status is not None
     (attempt,) = found.status.attempts
     assert (found.status.phase, attempt.failure, attempt.start_time) == (phase, failure, at(1))
+
+
+def test_what_the_pod_said_while_it_waited_is_not_the_reason() -> None:
+    said = f"importing\n{begin_line(TASK_UID, 1)}\n{begin_line(TASK_UID, 1)}\nSegmentation fault"
+    found = plan(world(given(), claim=claimed(), pod=warm_pod(exited(139, said))), 10)
+
+    assert found.status is not None
+    assert found.status.attempts[0].message == "The process ended with exit code 139: Segmentation fault"
 
 
 def test_the_record_decides_as_for_any_pod() -> None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from celeriac.api.v1alpha1 import Attempt
+from celeriac.wire.names import begin_line
 from celeriac_operator.core import names
 from celeriac_operator.core.conditions import whole_second
+from celeriac_operator.core.facts import PodFacts, Terminated
 from celeriac_operator.core.outcome import Ended, NotStarted, Outcome, Running, Unclear
 from celeriac_operator.core.records import BusState, Claim
 
@@ -25,6 +27,14 @@ def taken_back(attempt: Attempt, claim: Claim | None) -> bool:
 def claimed(claim: Claim | None) -> bool:
     """Whether a pod runs the attempt, or did."""
     return claim is not None and not claim.revoked
+
+
+def own_end(pod: PodFacts | None, task_uid: str, attempt: int) -> PodFacts | None:
+    """The pod, its last words without what it said before it began with the attempt."""
+    if pod is None or not isinstance(pod.container, Terminated):
+        return pod
+    _, _, own = pod.container.message.rpartition(f"{begin_line(task_uid, attempt)}\n")
+    return replace(pod, container=replace(pod.container, message=own))
 
 
 def of_assigned(attempt: Attempt, claim: Claim | None, found: Outcome, bus: BusState, now: datetime) -> Outcome:

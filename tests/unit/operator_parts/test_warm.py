@@ -103,6 +103,20 @@ def test_a_pod_that_was_taken_is_replaced(stage: Stage) -> None:
     assert sum(stage.waits(pod) for pod in stage.pods()) == 2
 
 
+def test_the_job_of_a_pod_goes_with_the_task_that_it_ran(stage: Stage) -> None:
+    attempt = stage.give("resize-1")["attempts"][0]
+    stage.claim()
+    stage.end(stage.pod(attempt["podUID"]), 0, recorded=True, exits=True)
+    stage.settle()
+    there = stage.cluster.get("jobs", attempt["jobName"])
+    stage.cluster.remove("tasks", "resize-1")
+    stage.process.hear("tasks")
+    stage.process.work_off()
+
+    assert there is not None
+    assert stage.cluster.get("jobs", attempt["jobName"]) is None
+
+
 def test_the_definition_says_how_its_pods_are_used(stage: Stage) -> None:
     stage.give("resize-1")
 

@@ -262,7 +262,7 @@ class Cache:
         if entry is None:
             return set()
         if kind == "tasks":
-            return {key, *_cron_that_waits(entry, gone)}
+            return {key, *_cron_that_waits(entry, gone), *(self._left_behind(entry) if gone else ())}
         if kind == "queues":
             return {QueueKey(*key)}
         if kind == "crons":
@@ -272,6 +272,12 @@ class Cache:
         if isinstance(entry.facts, PodFacts) and entry.facts.definition:
             return self._affected_by_waiting(key, entry.facts)
         return {entry.task} if entry.task is not None and not self._expected(entry, gone) else set()
+
+    def _left_behind(self, entry: Entry[Any]) -> Iterable[DefinitionKey]:
+        """The TaskDefinition that the last pod of a Task is of which is gone: nobody needs its log any more."""
+        uid = _pod_of(entry.facts) if isinstance(entry.facts, TaskFacts) else None
+        definition = self.waiting_uids.get(uid) if uid is not None else None
+        return (definition,) if definition is not None else ()
 
     def _affected_by_waiting(self, key: Key, pod: PodFacts) -> set[WorkKey]:
         """Its TaskDefinition, and the Task that it was given, until that has finished."""

@@ -90,7 +90,7 @@ class App:
             self.cache,
             kube,
             self.queue,
-            lambda: book.bus if settings.warm_pods else "Off",
+            lambda: book.bus,
             settings.default_resources,
             settings.runner_access,
             clock=clock,

@@ -63,9 +63,6 @@ class Settings(BaseSettings):
     stuck_seconds: Annotated[float, Field(gt=0)] = 120.0
     """/healthz fails when a key has waited or been worked on for so long."""
 
-    warm_pods: bool = False
-    """Whether pods of TaskDefinitions with isolation Warm are started ahead; else their tasks run as Pod."""
-
     nats_url: str = ""
     """Servers of NATS, separated by commas; empty: no messages, and results go with their Tasks."""
     nats_creds: str | None = None

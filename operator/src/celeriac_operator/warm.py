@@ -15,7 +15,6 @@ from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Started, TaskF
 from celeriac_operator.core.plan import CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import BusState
 from celeriac_operator.core.text import safe
-from celeriac_operator.core.view import View
 from celeriac_operator.core.warm.claim import is_assigned
 from celeriac_operator.core.warm.decide import FAILING, PoolPlan, decide_pool
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble
@@ -108,7 +107,7 @@ class WarmPools:
 
     # --- a Task's turn ---
 
-    def place(self, world: World, now: datetime) -> World:
+    def place(self, world: World) -> World:
         """The snapshot with the pod that waits for such a Task, if one does."""
         task = world.task
         last = task.status.attempts[-1] if task.status.attempts else None
@@ -119,7 +118,7 @@ class WarmPools:
         definition = DefinitionKey(task.key.namespace, task.spec.definition_name)
         if definition not in self._cache.waiting:
             return world
-        revision = View(world, now).revision
+        revision = world.pinned or world.live  # what it is accepted with, if it is
         if revision is None or revision.spec.isolation != "Warm":
             return world
         free = [pod for pod in self._cache.waiting_pods(definition) if self._is_free(pod, revision.digest)]

@@ -147,7 +147,7 @@ CLIENT = {"submit here", "cancel here", *HERE}
 ALLOWED = {
     "client": CLIENT | {each.replace("here", "elsewhere") for each in CLIENT},
     "client-media": CLIENT,
-    "runner-media": {"outcome here", "progress here", *HERE},
+    "runner-media": {"outcome here", "progress here", "claim here", "wait here", *HERE},
 }
 ACTIONS = {
     "submit here": SUBMIT["media"],
@@ -156,6 +156,12 @@ ACTIONS = {
     "cancel elsewhere": RECORD["a-b"],
     "outcome here": OUTCOME["media"],
     "outcome elsewhere": OUTCOME["a-b"],
+    "claim here": f"$KV.{names.RESULTS_BUCKET}.{names.claim_key('media', 'uid', 1)}",
+    "claim elsewhere": f"$KV.{names.RESULTS_BUCKET}.{names.claim_key('a-b', 'uid', 1)}",
+    "wait here": names.ready_subject("media", "uid"),
+    "wait elsewhere": names.ready_subject("a-b", "uid"),
+    "tell a pod of a task": names.assign_subject("media", "uid"),
+    "ask who waits": names.roll_subject("media"),
     "progress here": PROGRESS["media"],
     "progress elsewhere": PROGRESS["a-b"],
     "say that a task succeeded": names.event_subject("media", "t", "Succeeded"),
@@ -220,6 +226,16 @@ async def test_the_operator_may_do_what_it_does(filled: NatsServer) -> None:
 async def test_nobody_but_the_operator_hears(user: str, subject: str, filled: NatsServer) -> None:
     async with session(filled, user) as connection:
         assert not await connection.may_subscribe(subject)
+
+
+async def test_a_runner_hears_of_its_task_and_nobody_of_those_elsewhere(filled: NatsServer) -> None:
+    async with session(filled, "runner-media") as connection:
+        heard = [await connection.may_subscribe(names.assign_subject(where, "uid")) for where in ("media", "a-b")]
+        asked = [await connection.may_subscribe(names.roll_subject(where)) for where in ("media", "a-b")]
+    async with session(filled, "client-media") as connection:
+        assert not await connection.may_subscribe(names.assign_subject("media", "uid"))
+
+    assert (heard, asked) == ([True, False], [True, False])
 
 
 async def test_a_client_hears_the_records_of_its_own_namespace_as_they_are_written(filled: NatsServer) -> None:

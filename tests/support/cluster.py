@@ -49,6 +49,8 @@ class Cluster:
         self.quota_on_pods = self.quota_on_jobs = self.policy_on_pods = False
         self.too_large_for_quota: set[str] = set()
         """Tasks whose Jobs are more than a whole quota."""
+        self.assignments: list[tuple[str, Raw]] = []
+        """What pods were told, by their uids, and have not heard yet."""
         self.faults: list[Fault | None] = []
         self.bucket = FakeBucket(self)
         self.ended: dict[str, Raw] = {}
@@ -84,7 +86,7 @@ class Cluster:
         self._version += 1
         raw["metadata"]["resourceVersion"] = str(self._version)
         self._tell(plural, "DELETED", raw)
-        if plural == "tasks":
+        if plural in ("tasks", "taskdefinitions"):
             for job in self.owned("jobs", raw["metadata"]["uid"]):
                 self.remove("jobs", job["metadata"]["name"])
 
@@ -112,12 +114,13 @@ class Cluster:
             meta = {**raw["metadata"], "generation": raw["metadata"]["generation"] + 1}
             self.put(plural, {**raw, "spec": spec, "metadata": meta})
 
-    def delete_pod(self, name: str) -> None:
+    def delete_pod(self, name: str, grace_seconds: int | None = None) -> None:
         """SIGTERM and the grace period where a process runs; otherwise it goes with the next step of the kubelet."""
         raw = self.get("pods", name)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             return
-        grace = raw["spec"].get("terminationGracePeriodSeconds", 30) if not _over(raw) else 0
+        asked = raw["spec"].get("terminationGracePeriodSeconds", 30) if grace_seconds is None else grace_seconds
+        grace = asked if not _over(raw) else 0
         when = wire(self.clock.now + timedelta(seconds=grace))
         meta = {**raw["metadata"], "deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
         self.put("pods", {**raw, "metadata": meta})
@@ -302,7 +305,7 @@ class FakeKube:
                 raise ApiError(403, "Forbidden", "exceeded quota: count/jobs.batch")
             if (
                 plural == "jobs"
-                and manifest["metadata"]["labels"][names.TASK_LABEL] in self.cluster.too_large_for_quota
+                and manifest["metadata"]["labels"].get(names.TASK_LABEL) in self.cluster.too_large_for_quota
             ):
                 raise ApiError(403, "Forbidden", "exceeded quota: q, requested: cpu=4, used: cpu=0, limited: cpu=2")
             if plural == "jobs":
@@ -379,13 +382,20 @@ class FakeKube:
             assert _over(pod) or "deletionTimestamp" in pod["metadata"], "an attempt was given up that runs on"
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
     ) -> None:
         def do() -> Raw:
             raw = self.cluster.get(resource.plural, name)
             if raw is not None and raw["metadata"]["uid"] == uid:
                 if resource is api.PODS:
-                    self.cluster.delete_pod(name)
+                    self.cluster.delete_pod(name, grace_seconds)
                 elif propagation == "Foreground":
                     self.cluster.delete_in_foreground(name)
                 else:

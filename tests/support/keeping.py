@@ -11,6 +11,7 @@ from tests.support.nats_server import NatsServer
 
 from celeriac._nats_options import NatsOptions
 from celeriac.wire.names import RESULTS_BUCKET
+from celeriac_operator.background import end
 from celeriac_operator.bus.bucket import Bucket
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.records import RecordBook
@@ -50,7 +51,5 @@ async def keeper(server: NatsServer) -> AsyncIterator[Keeper]:
         await until(lambda: bucket.ready)
         yield Keeper(bus, bucket, book, changed)
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(running)
         await bus.close()

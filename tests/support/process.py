@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -16,9 +16,11 @@ from celeriac_operator.kube.api import KubeApi, unfenced
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.manifests.runner import NO_ACCESS
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import TROUBLE, Reconciler
 from celeriac_operator.reconcile_cron import CronReconciler
+from celeriac_operator.warm import WarmPools
 from celeriac_operator.watch import LISTED, WATCHED
 from celeriac_operator.workqueue import WorkQueue
 
@@ -56,6 +58,16 @@ class Queue:
             self.add(key)
 
 
+class Pods:
+    """What waiting pods are told: it is kept until a test lets it arrive, or loses it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
+        self._process.cluster.assignments.append((pod_uid, dict(assignment)))
+
+
 class Process:
     """One life of the operator after another: memory is lost in between, the cluster is not."""
 
@@ -74,13 +86,23 @@ class Process:
         self.kube = FakeKube(self.cluster)
         kube = cast(KubeApi, self.kube)
         self.book = RecordBook(self.cluster.bucket, self._records_changed, unfenced)
-        applier = Applier(kube, self.cache, Resources(), self._changed, self.book, lambda *_: None)
+        self.pods = Pods(self)
+        applier = Applier(kube, self.cache, Resources(), self._changed, self.book, lambda *_: None, pods=self.pods)
         queue = cast("WorkQueue[WorkKey]", self.queue)
         clock = self.cluster.clock
+        self.warm = WarmPools(
+            self.cache,
+            kube,
+            queue,
+            lambda: self.book.bus,
+            Resources(),
+            NO_ACCESS,
+            clock=clock,
+        )
         self.queues = Queues(self.cache, kube, queue, self.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, queue, CronApplier(kube, self.cache, self._changed), clock=clock)
         self.reconciler = Reconciler(
-            self.cache, kube, queue, applier, self.queues, self.defaults, crons, self.book, clock=clock
+            self.cache, kube, queue, applier, self.queues, self.defaults, crons, self.book, self.warm, clock=clock
         )
         self.heard_records, self.cluster.bucket.live = len(self.cluster.bucket.log), self.cluster.bucket.up
         self.heard = {}

@@ -119,18 +119,25 @@ subscribe: {
 }
 {{- end -}}
 
-{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, and put and read large
-params and results. */ -}}
+{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, put and read large
+params and results, and wait for tasks and claim them. */ -}}
 {{- define "celeriac.natsRunnerPermissions" -}}
 publish: {
   allow: [
     "$KV.celeriac-results.{{ .namespace }}.*.*"
+    "$KV.celeriac-results.{{ .namespace }}.claim.*.*"
+    "celeriac.ready.{{ .namespace }}.*"
     "celeriac.events.{{ .namespace }}.*.Progress"
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
 subscribe: {
-  allow: ["_INBOX_{{ .user }}.>", "$KV.celeriac-results.{{ .namespace }}.>"]
+  allow: [
+    "_INBOX_{{ .user }}.>"
+    "$KV.celeriac-results.{{ .namespace }}.>"
+    "celeriac.assign.{{ .namespace }}.*"
+    "celeriac.roll.{{ .namespace }}"
+  ]
 }
 {{- end -}}
 

@@ -16,6 +16,7 @@ from kopf._core.engines.peering import Identity
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import Background
+from celeriac_operator.bus.assignments import Assignments
 from celeriac_operator.bus.connection import TROUBLE as NATS_TROUBLE
 from celeriac_operator.bus.connection import Bus, BusDown
 from celeriac_operator.bus.deadletters import DeadLetters
@@ -47,6 +48,7 @@ from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import Reconciler
 from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.settings import Settings
+from celeriac_operator.warm import WarmPools
 from celeriac_operator.watch import Watch
 from celeriac_operator.workqueue import WorkQueue
 
@@ -84,6 +86,16 @@ class App:
         self.bus = Bus(settings.nats, settings.pod_name)
         self.keeping = Keeping(self.bus, self.cache, settings, fence.permit, self._changed, self._works_on, clock=clock)
         book = self.keeping.book
+        self.warm = WarmPools(
+            self.cache,
+            kube,
+            self.queue,
+            lambda: book.bus,
+            settings.default_resources,
+            settings.runner_access,
+            clock=clock,
+        )
+        pods = Assignments(self.bus, self.warm.namespaces, self.warm.heard, self.warm.unheard)
         applier = Applier(
             kube,
             self.cache,
@@ -92,11 +104,12 @@ class App:
             book,
             self.keeping.history.tell,
             settings.runner_access,
+            pods,
         )
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, self.queue, CronApplier(kube, self.cache, self._changed), clock=clock)
         self.reconciler = Reconciler(
-            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, book, clock=clock
+            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, book, self.warm, clock=clock
         )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.clock_jumps = ClockJumps(clock, time.monotonic)
@@ -237,6 +250,7 @@ class App:
     async def _keep_house(self) -> None:
         limit, history = self.settings.max_finished_tasks, self.queues.history
         self.queues.forget_idle()
+        self.warm.forget_gone()
         await delete_surplus(self.cache, self.kube, limit, history, self.duties.ours, self.keeping.recorded)
         self._unused_revisions = await delete_unused_revisions(
             self.cache, self.kube, self._unused_revisions, self.duties.ours, self._messages_wait
@@ -258,6 +272,7 @@ class App:
         QUEUE_OLDEST.set(self.queue.oldest_seconds)
         count_phases(self.cache, self.duties.ours)
         self.queues.count(self.duties.ours)
+        self.warm.count(self.duties.ours)
 
     def problems(self) -> list[str]:
         """What is wrong with this process, so that a restart would help."""

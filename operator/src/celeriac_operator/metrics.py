@@ -95,3 +95,12 @@ RECORDS_EXPIRED = Counter("celeriac_records_expired", "Records that were deleted
 PAYLOADS_COLLECTED = Counter(
     "celeriac_payloads_collected", "Large params and results that nothing named any more.", registry=REGISTRY
 )
+WARM_ATTEMPTS = Counter(
+    "celeriac_warm_attempts",
+    "Attempts of TaskDefinitions with isolation Warm: hit, miss (no pod waited), or taken_back from a pod.",
+    ["result"],
+    registry=REGISTRY,
+)
+WARM_PODS = Gauge(
+    "celeriac_warm_pods", "Pods that were started ahead: starting, ready or claimed.", ["state"], registry=REGISTRY
+)

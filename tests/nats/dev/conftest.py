@@ -74,6 +74,11 @@ def big(size: int) -> str:
 def length(text: str) -> int:
     return len(text)
 
+@app.task(isolation="Warm")
+def served(a: int) -> int:
+    print("serving", a)
+    return a
+
 @app.task
 def routed() -> str:
     return os.environ["CELERIAC_TASK"]

@@ -109,6 +109,30 @@ def test_a_queue_that_a_route_names_is_there(running: Lab) -> None:
         assert "by-a-route" == handle.get(PATIENCE)
 
 
+class _NotYet(Exception):  # noqa: N818  it says how things are
+    """No pod waited for the task: it had one of its own."""
+
+
+@retry(retry=retry_if_exception_type(_NotYet), stop=stop_after_delay(PATIENCE), wait=wait_fixed(0.5), reraise=True)
+def _served(lab: Lab) -> list[str]:
+    """The log of a task that a pod took which had waited."""
+    with lab.client() as client:
+        handle = client.submit(definition="served", params={"a": 7})
+        assert 7 == handle.get(PATIENCE)
+        (attempt,) = client.get(handle.name).status.attempts
+        if "-w-" not in attempt.job_name:
+            raise _NotYet(attempt.job_name)
+        return [str(line) for line in handle.logs()]
+
+
+def test_a_pod_that_waited_takes_a_task_and_its_log_is_the_tasks(running: Lab) -> None:
+    if "CELERIAC_NATS_URL" in running.env:
+        assert ["serving 7"] == _served(running)
+    else:
+        with pytest.raises(_NotYet):
+            _served.__wrapped__(running)  # type: ignore[attr-defined]
+
+
 def test_the_log_of_a_task_can_be_read(running: Lab) -> None:
     with running.client() as client:
         handle = client.submit(definition="add", params={"a": 20, "b": 3})
@@ -175,7 +199,7 @@ def test_a_program_finds_it_and_its_exit_code_is_the_commands(tmp_path: Path) ->
     done = _dev(tmp_path, "lab:app", "--", sys.executable, "use.py")
 
     assert 5 == done.returncode, done.stderr
-    assert "lab:app is ready: 10 tasks, queues default" in done.stderr
+    assert "lab:app is ready: 11 tasks, queues default" in done.stderr
     assert "(add) Succeeded" in done.stderr
 
 

@@ -31,6 +31,7 @@ from celeriac_operator.core.waiting import (
     suspended,
     too_late,
 )
+from celeriac_operator.core.warm.assigning import assign, not_claimed
 
 Rule = Callable[[View], Plan | None]
 
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     recorded_already,  # NATS has the outcome of this name: so it ends
     held_back,  # the outcome is settled, and its end waited for NATS: finish
     cancel_requested,  # a client asked by a record: set spec.cancel
+    not_claimed,  # a waiting pod was told of it: tell it again, or take it back
     attempt_succeeded,  # a success wins, over cancel and deadlines too: record the result
     attempt_lingers,  # its function has failed, its process goes on: no other attempt beside it
     attempt_failed,  # classify, then retry or finish
@@ -56,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     job_refused,  # a full quota is waited for; an impossible pod fails
     record_unknown,  # NATS does not answer: has this name run before?
     wait_for_slot,  # the queue is full, held or too fast
+    assign,  # a pod waits for such a task: it is that pod's
     start_attempt,  # nothing in the way: create the Job
 )
 

@@ -152,6 +152,12 @@ class PodFacts:
     """Reason of the DisruptionTarget condition."""
     unschedulable: str = ""
     """The scheduler's message, while no node fits."""
+    job_name: str = ""
+    """Of a pod that was started ahead: its Job."""
+    definition: str = ""
+    """Of the same: its TaskDefinition."""
+    content: str = ""
+    """Of the same: the first characters of the digest of the content that it was made from."""
 
     @property
     def ended(self) -> bool:
@@ -217,3 +223,7 @@ class World:
     """How many Tasks of the queue hold a slot."""
     records: Records = field(default_factory=Records)
     """What NATS has recorded."""
+    waiting_pod: PodFacts | None = None
+    """A pod that waits for just such a Task, and for no other."""
+    heard: bool = True
+    """Whether the pod that the attempt was assigned to is known to listen, or may be."""

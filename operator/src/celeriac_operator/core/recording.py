@@ -29,7 +29,7 @@ def with_records(view: View, plan: Plan) -> Plan:
     bus = view.world.records.bus
     wanted = (*_of_attempt(view, plan), *_of_task(view, plan)) if bus != "Off" else ()
     if not wanted or bus == "Up":
-        return replace(plan, record=tuple(wanted))
+        return replace(plan, record=(*plan.record, *wanted))
     return plan if bus == "Down" and view.task.submission is None else _until_it_answers(view, plan)
 
 

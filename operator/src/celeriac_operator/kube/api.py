@@ -249,10 +249,23 @@ class KubeApi:
         return await self._write("patch", resource, namespace, path, body, content_type="application/merge-patch+json")
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
     ) -> None:
-        """Delete just that object; it is fine if it is gone or another one has its name."""
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        """Delete just that object; it is fine if it is gone or another one has its name.
+
+        Args:
+            grace_seconds: instead of what the object says.
+        """
+        options: Raw = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         try:
             await self._write("delete", resource, namespace, resource.path(namespace, name), options)
         except ApiError as error:

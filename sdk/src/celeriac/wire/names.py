@@ -133,6 +133,31 @@ def stop_key(namespace: str, task_uid: str, attempt: int) -> str:
     return f"{attempt_key(namespace, task_uid, attempt)}.stop"
 
 
+def claim_key(namespace: str, task_uid: str, attempt: int) -> str:
+    """Key of the claim on an attempt in the results bucket: which waiting pod runs it, or that none will."""
+    return f"{namespace}.claim.{task_uid}.{attempt}"
+
+
+def begin_line(task_uid: str, attempt: int) -> str:
+    """The line that an attempt begins with in the log of a pod that waited; what was before is not the task's."""
+    return f"celeriac: begin {task_uid} {attempt}"
+
+
+def assign_subject(namespace: str, pod_uid: str) -> str:
+    """Where a waiting pod is told of its task."""
+    return f"celeriac.assign.{namespace}.{pod_uid}"
+
+
+def ready_subject(namespace: str, pod_uid: str) -> str:
+    """Where a waiting pod says that it is there."""
+    return f"celeriac.ready.{namespace}.{pod_uid}"
+
+
+def roll_subject(namespace: str) -> str:
+    """Where the operator asks a namespace's waiting pods to say so."""
+    return f"celeriac.roll.{namespace}"
+
+
 def params_object(namespace: str, digest: str) -> str:
     """Name of large params in the payloads bucket; ``digest`` is ``sha256:<hex>`` of their canonical JSON."""
     return f"{namespace}.params.{digest.removeprefix('sha256:')}"

@@ -103,3 +103,21 @@ class StopNotice(ApiModel):
     """What the attempt will have failed with, unless it succeeds."""
     message: Annotated[str, Field(max_length=4096)] = ""
     """Of a cancel, the reason that was given; else a sentence."""
+
+
+class ClaimRecord(ApiModel):
+    """Who may run an attempt that a waiting pod was told of, under ``<namespace>.claim.<task uid>.<attempt>``.
+
+    Each write is made against the revision that its author knows (0: there is none), so of two one is first.
+    """
+
+    author: Author
+    """The runner: that pod runs the attempt, and never another one. The operator: that pod never will."""
+    task_uid: Annotated[str, Field(max_length=64)]
+    """Uid of the Task."""
+    attempt: int
+    """1 for the first."""
+    pod_uid: Annotated[str, Field(max_length=64, alias="podUID")]
+    """The pod that it is about."""
+    time: AwareDatetime
+    """When it was written."""

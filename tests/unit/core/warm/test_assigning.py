@@ -27,7 +27,7 @@ from celeriac.wire.records import AttemptRecord, Author
 from celeriac_operator.core.admission.standing import Holds
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import PodFacts, World
-from celeriac_operator.core.plan import Assign, CreateJob, DeletePod, Plan, RevokeClaim
+from celeriac_operator.core.plan import Assign, CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import Claim, Records
 
 RUNNER = {"image": "media:1.4", "command": ["python", "-m", "celeriac.run"]}
@@ -182,7 +182,7 @@ def test_the_run_deadline_counts_from_the_claim_and_the_grace_is_the_tasks() -> 
     assert before.delete == ()
     assert after.status is not None
     assert after.status.attempts[0].failure == Failure.RUN_DEADLINE_EXCEEDED
-    assert after.delete == (DeletePod(f"{JOB}-pod-1", "pod-1", 5),)
+    assert [(f"{JOB}-pod-1", "pod-1", 5)] == [(each.name, each.uid, each.grace_seconds) for each in after.delete]
 
 
 ENDS: dict[str, tuple[World, str, str | None]] = {

@@ -6,8 +6,9 @@ from collections.abc import Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from tests.support.cluster import NAMESPACE, PLURALS, Cluster, FakeKube
+from tests.support.cluster import NAMESPACE, PLURALS, Cluster
 from tests.support.crash import OperatorDied
+from tests.support.fake_kube import FakeKube
 
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.bus.records import RecordBook

@@ -172,6 +172,7 @@ def test_a_priority_goes_first_among_what_waits(stage: Stage) -> None:
     _seen(stage.namespace, "default")
     low = [_with(audited(f"low-{number}", 1, 0), priority=-1) for number in range(3)]
     stage.mailbox.submit(*low, _with(audited("high", 0, 0), priority=9))
+    stage.mailbox.wait_empty()  # all of them are Tasks, and wait
     stage.namespace.apply(queue("default", stopPolicy="None", maxConcurrency=1))
     stage.wait_finished("high", *(each["metadata"]["name"] for each in low))
     tasks = stage.namespace.kube.list(TASKS, stage.namespace.name)

@@ -29,6 +29,7 @@ from celeriac.wire.message import MSG_ID, decode, encode
 from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
 from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.bus.lanes import Lanes
+from celeriac_operator.bus.streams import Streams
 from celeriac_operator.bus.room import Bounds
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.fence import NotLeading
@@ -597,6 +598,29 @@ async def test_a_stream_that_a_killed_server_does_not_find_again_is_made_anew_wi
     async with Operator(server, cluster).running():
         await drained(client)
     assert ["resize-1"] == tasks_of(cluster)
+
+
+async def test_who_finds_a_queues_stream_finds_the_records_too(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(cluster)
+    asked, go_on, share = asyncio.Event(), asyncio.Event(), Streams.share
+
+    async def slow(self: Streams) -> None:
+        asked.set()
+        await go_on.wait()
+        await share(self)
+
+    monkeypatch.setattr(Streams, "share", slow)
+    operator = Operator(server, cluster)
+    async with operator.running():
+        await asked.wait()
+        await operator.door._look_and_go_on()
+        assert -1 == await client.left()
+        go_on.set()
+        await ready(client)
+    async with client.jetstream() as js:
+        await js.key_value(RESULTS_BUCKET)
 
 
 async def test_who_does_not_lead_takes_in_nothing(server: NatsServer, cluster: Cluster, client: Client) -> None:

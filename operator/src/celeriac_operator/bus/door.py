@@ -50,11 +50,15 @@ class Door:
         self._intakes: dict[QueueKey, tuple[Intake, asyncio.Task[None]]] = {}
         self._news = asyncio.Event()
         self._was_connected = False
+        self._shared = False
+        """What all queues share is there: who finds a queue's stream finds the records, too."""
         bus.on_connect(self._connected)
 
     async def _connected(self) -> None:
         """On a new connection everything begins anew: what was asked for on the old one is not answered any more."""
+        self._shared = False
         await self._streams.share()
+        self._shared = True
         await self._stop(set(self._intakes))
         self._news.set()
 
@@ -92,7 +96,7 @@ class Door:
         if self._bus.connected != self._was_connected:
             self._was_connected = self._bus.connected
             self._streams.tell_all()
-        if self._bus.connected:
+        if self._bus.connected and self._shared:
             await self._streams.look()
         wanted = dict(self._streams.created) if self._bus.connected else {}
         ended = {queue for queue, (_, task) in self._intakes.items() if task.done()}

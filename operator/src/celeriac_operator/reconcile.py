@@ -168,10 +168,14 @@ class Reconciler:
             self._queue.add_at(task.key, follows.look_again)
 
     async def _read_again(self, key: Key) -> None:
-        """A status may have been written: to decide without it could start its attempt a second time."""
+        """A status may have been written: to decide without it could start its attempt a second time.
+
+        The same goes for a Task that is gone, whose Job has gone with it.
+        """
         raw = await self._kube.get(api.TASKS, *key)
-        if raw is not None:
-            self._cache.put("tasks", raw)
+        changed = self._cache.put("tasks", raw) if raw is not None else self._cache.drop("tasks", key)
+        for each in changed - {key}:
+            self._queue.add(each)
         self._unsure.discard(key)
 
     async def _say_that_it_waits(self, world: World, now: datetime) -> None:

@@ -336,6 +336,26 @@ def test_an_attempt_is_not_started_again_where_the_answer_to_its_status_was_lost
     assert (status(cluster)["phase"], cluster.created_jobs.total()) == ("Retrying", 1)
 
 
+def test_a_deleted_task_is_not_started_again_where_the_answer_to_its_status_was_lost(cluster: Cluster) -> None:
+    """Its Job and its pod went with it, and the watch of Tasks has not told."""
+    submit(cluster)
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 1)
+    process.hear("pods")
+    cluster.faults = [Fault.REPLY_LOST]
+    process.work()
+    cluster.remove("tasks", TASK)
+    for _ in range(2):
+        cluster.run_controllers()
+    process.hear("pods")
+    cluster.clock.advance(5)
+    process.work_off()
+    assert cluster.created_jobs.total() == 1
+
+
 def test_a_bucket_that_is_full_is_said_and_how_it_ended_is_not_lost(cluster: Cluster) -> None:
     submit_by_message(cluster)
     process = Process(cluster)

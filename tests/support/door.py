@@ -14,7 +14,8 @@ from typing import Any, cast
 import nats
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
-from tests.support.cluster import NAMESPACE, Cluster, FakeKube
+from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.fake_kube import FakeKube
 from tests.support.nats_server import NatsServer
 from tests.support.objects import Raw
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from tests.support.cluster import NAMESPACE, PLURALS, Cluster, FakeKube
+from tests.support.cluster import NAMESPACE, PLURALS, Cluster
 from tests.support.crash import OperatorDied
+from tests.support.fake_kube import FakeKube
 
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
 from celeriac_operator.bus.records import RecordBook
@@ -56,6 +57,24 @@ class Queue:
             self.add(key)
 
 
+def wired(  # noqa: PLR0917  as many as there are parts
+    cluster: Cluster,
+    kube: FakeKube,
+    queue: Queue | WorkQueue[WorkKey],
+    cache: Cache,
+    book: RecordBook,
+    changed: Callable[[set[WorkKey]], None],
+    defaults: Defaults,
+    queue_defaults: TaskQueueSpec,
+) -> tuple[Queues, Reconciler]:
+    """What decides and what does, as ``app.py`` puts it together."""
+    clock, api, work = cluster.clock, cast(KubeApi, kube), cast("WorkQueue[WorkKey]", queue)
+    applier = Applier(api, cache, Resources(), changed, book, lambda *_: None)
+    queues = Queues(cache, api, work, queue_defaults, clock=clock)
+    crons = CronReconciler(cache, api, work, CronApplier(api, cache, changed), clock=clock)
+    return queues, Reconciler(cache, api, work, applier, queues, defaults, crons, book, clock=clock)
+
+
 class Process:
     """One life of the operator after another: memory is lost in between, the cluster is not."""
 
@@ -72,15 +91,16 @@ class Process:
         self.starts += 1
         self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
         self.kube = FakeKube(self.cluster)
-        kube = cast(KubeApi, self.kube)
         self.book = RecordBook(self.cluster.bucket, self._records_changed, unfenced)
-        applier = Applier(kube, self.cache, Resources(), self._changed, self.book, lambda *_: None)
-        queue = cast("WorkQueue[WorkKey]", self.queue)
-        clock = self.cluster.clock
-        self.queues = Queues(self.cache, kube, queue, self.queue_defaults, clock=clock)
-        crons = CronReconciler(self.cache, kube, queue, CronApplier(kube, self.cache, self._changed), clock=clock)
-        self.reconciler = Reconciler(
-            self.cache, kube, queue, applier, self.queues, self.defaults, crons, self.book, clock=clock
+        self.queues, self.reconciler = wired(
+            self.cluster,
+            self.kube,
+            self.queue,
+            self.cache,
+            self.book,
+            self._changed,
+            self.defaults,
+            self.queue_defaults,
         )
         self.heard_records, self.cluster.bucket.live = len(self.cluster.bucket.log), self.cluster.bucket.up
         self.heard = {}

@@ -8,7 +8,8 @@ from typing import Any, NoReturn, cast
 
 import pytest
 from tests.support.clock import Clock
-from tests.support.cluster import NAMESPACE, Cluster, FakeKube
+from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.fake_kube import FakeKube
 
 from celeriac_operator.background import Background
 from celeriac_operator.core.admission.standing import QueueKey

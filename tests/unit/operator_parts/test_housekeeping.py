@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 from tests.support.clock import Clock
-from tests.support.cluster import Cluster, FakeKube
+from tests.support.cluster import Cluster
+from tests.support.fake_kube import FakeKube
 from tests.support.process import Process, run
 
 from celeriac.api.v1alpha1 import TaskQueueSpec

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from tests.support.clock import Clock
-from tests.support.cluster import NAMESPACE, Cluster, FakeKube
+from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.fake_kube import FakeKube
 from tests.support.process import Process, run
 
 from celeriac.wire.names import SUBMISSION

@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 from tests.support.clock import Clock
-from tests.support.cluster import NAMESPACE, Cluster, FakeKube
+from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.fake_kube import FakeKube
 
 from celeriac_operator import watch as module
 from celeriac_operator.core.facts import Key

@@ -256,6 +256,21 @@ def what_was_buried_never_runs(facts: Facts) -> Iterator[str]:
     yield from (f"{came[fact.uid]}" for fact in _kind(facts, JobMade) if came.get(fact.uid) in buried)
 
 
+def what_has_its_task_is_no_reuse_of_its_name(facts: Facts) -> Iterator[str]:
+    """A message that comes again is a duplicate while its Task is there."""
+    there: dict[str, tuple[str, str | None]] = {}
+    for fact in facts:
+        match fact:
+            case Made(uid, name, digest):
+                there[uid] = name, digest
+            case Deleted(uid):
+                there.pop(uid, None)
+            case Buried(name, digest, _, "NameReused") if (name, digest) in there.values():
+                yield f"{name} ({digest})"
+            case _:
+                pass
+
+
 def what_is_recorded_stays(facts: Facts) -> Iterator[str]:
     """An attempt is decided once, and the end of a task is never replaced."""
     known: dict[str, Obj] = {}
@@ -290,6 +305,7 @@ RULES: tuple[Rule, ...] = (
     nothing_runs_after_a_success,
     a_message_is_something_before_it_is_forgotten,
     what_was_buried_never_runs,
+    what_has_its_task_is_no_reuse_of_its_name,
     what_is_recorded_stays,
     the_status_says_what_the_record_says,
 )

@@ -49,7 +49,7 @@ queues = st.fixed_dictionaries(
         "maxConcurrency": st.sampled_from([1, 1, 2]),
         "maxConcurrencyPerKey": st.just(1),
         "inlineContainers": st.just("Allow"),
-        "backlog": st.just({"maxAgeSeconds": 120}),
+        "backlog": st.sampled_from([{"maxAgeSeconds": 30}, {"maxAgeSeconds": 120}]),
     },
 )
 fates = st.sampled_from([*Fate, Fate.ANSWERED, Fate.ANSWERED, Fate.ANSWERED_LATE, Fate.REPLY_LOST])

@@ -16,7 +16,7 @@ from celeriac_operator.core.facts import Key
 from celeriac_operator.core.names import MANAGED_BY, MANAGED_BY_LABEL
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi, Resource
-from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.kube.cache import UNREADABLE, Cache, WorkKey
 from celeriac_operator.kube.parse import Raw, key_of, revision_from, version_of
 from celeriac_operator.metrics import WATCH_AGE, WATCH_EVENTS, WATCH_REPAIRS
 
@@ -107,7 +107,7 @@ class Watch:
     def _keep_revision(self, raw: Raw) -> None:
         try:
             self._cache.revisions[key_of(raw)] = revision_from(raw)
-        except (ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             log.warning("revision cannot be read", revision=str(key_of(raw)), error=str(error))
 
     async def _listed(self, kind: str) -> AsyncIterator[Raw]:

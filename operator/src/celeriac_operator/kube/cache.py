@@ -33,7 +33,7 @@ from celeriac_operator.kube.parse import (
 F = TypeVar("F")
 Of = TypeVar("Of", bound=Hashable)
 
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What parsing raises over an object of another shape."""
 WorkKey = Key | DefinitionKey | QueueKey | CronKey
 

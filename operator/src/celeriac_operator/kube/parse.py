@@ -255,10 +255,15 @@ def pod_of(raw: Raw) -> PodFacts:
 
 
 def _deleted_at(meta: Raw) -> datetime | None:
-    """deletionTimestamp is when the grace period ends; this is when it began."""
+    """deletionTimestamp is when the grace period ends; this is when it began. Who deletes may ask for a longer one than
+    there is time, which tells nothing."""
     if "deletionTimestamp" not in meta:
         return None
-    return time_of(meta["deletionTimestamp"]) - timedelta(seconds=meta.get("deletionGracePeriodSeconds", 0))
+    end = time_of(meta["deletionTimestamp"])
+    try:
+        return end - timedelta(seconds=meta.get("deletionGracePeriodSeconds", 0))
+    except OverflowError:
+        return end
 
 
 def _container(status: Raw, created: datetime) -> Waiting | Started | Terminated:

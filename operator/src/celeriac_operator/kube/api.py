@@ -287,6 +287,6 @@ def _json(body: object) -> bytes | None:
 def _error(status: int, text: bytes) -> ApiError:
     try:
         answer = json.loads(text)
-        return ApiError(status, answer.get("reason") or "", answer.get("message") or "")
-    except (ValueError, AttributeError):
+        return ApiError(status, str(answer.get("reason") or ""), str(answer.get("message") or ""))
+    except (ValueError, AttributeError, RecursionError):
         return ApiError(status, "", text[:500].decode(errors="replace"))

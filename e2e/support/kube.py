@@ -266,7 +266,7 @@ class Kube:
         )
 
     def _credentials(self) -> dict[str, str]:
-        token = self._configuration.get_api_key_with_prefix("authorization")
+        token = self._configuration.get_api_key_with_prefix("BearerToken", "authorization")
         return {"Authorization": token} if token else {}
 
     def _call(

@@ -36,11 +36,18 @@ lint: init ## style, layers, and no Python directly in operator/
 typecheck: init ## mypy, strict
 	@$(PYTHON) -m mypy
 
-generate: init ## write the generated files: CRDs and the chart's copy
+generate: init | $(UV) ## write the generated files: CRDs, the chart's copy, and what images are built with
 	@$(PYTHON) scripts/generate.py
+	$(UV) export --quiet --frozen --only-group image --no-emit-workspace --no-header --no-annotate -o image-requirements.txt
 
-verify: lint typecheck generate ## all checks that need no cluster; generated files must be up to date
-	@git diff --exit-code -- crds charts/celeriac/crds || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
+sbom: init ## bills of material (SPDX) of the images, from the lock, to dist/
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(PYTHON) scripts/sbom.py
+
+audit: init | $(UV) ## known vulnerabilities of what the lock has; asks a database on the network (uv >= 0.13)
+	@$(UV) audit --frozen --preview-features audit-command
+
+verify: lint typecheck generate sbom ## all checks that need no cluster; generated files must be up to date
+	@git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
 unit: init ## unit tests: no network, no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit
@@ -81,10 +88,13 @@ bench-admission: init ## what admission costs as the backlog grows; needs no clu
 bench-functions: cluster-up images ## functions through NATS against raw Jobs; writes docs/benchmarks-functions.md
 	@$(PYTHON) -m e2e.bench.functions
 
+bench-warm: cluster-up images ## tasks in pods that waited against tasks in pods of their own
+	@$(PYTHON) -m e2e.bench.warm
+
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
 	@$(PYTHON) -m e2e.bench.messages
 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-messages bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-messages bench-scale

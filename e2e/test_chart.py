@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from e2e.support.kube import NAMESPACES, TASKS, Kube, Refused
+from e2e.support.kube import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, NAMESPACES, TASKS, Kube, Refused
 from e2e.support.manifests import task
 from e2e.support.metrics import parse
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
@@ -111,6 +111,11 @@ def test_a_release_for_one_namespace_runs_tasks_there_and_nowhere_else(
 
         assert status(watched.wait("here"))["phase"] == "Succeeded"
         assert other.jobs_of("elsewhere") == []
+        account = kube.acting_as(f"system:serviceaccount:{small.namespace}:celeriac")
+        with pytest.raises(Refused, match="forbidden"):
+            account.list(TASKS, other.name)
+    for kind in (CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS):
+        assert kube.list(kind, None, labels="app.kubernetes.io/instance=small") == []
     assert "Phase:          Succeeded" in small.test()
     assert small.metrics().total("celeriac_reconcile_errors_total", kind="bug") == 0
 

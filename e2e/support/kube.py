@@ -3,6 +3,7 @@
 Apart from the operator's client on purpose: a test must not see the cluster through the code under test.
 """
 
+import copy
 import http.client
 import json
 import time
@@ -60,14 +61,27 @@ STATEFUL_SETS = Kind("apps/v1", "StatefulSet", "statefulsets")
 SERVICES = Kind("v1", "Service", "services")
 LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases")
 REVISIONS = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
+ROLES = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 ROLE_BINDINGS = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+CLUSTER_ROLES = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False)
+CLUSTER_ROLE_BINDINGS = Kind(
+    "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
+NETWORK_POLICIES = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+POLICIES = Kind(
+    "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False
+)
+POLICY_BINDINGS = Kind(
+    POLICIES.api_version, f"{POLICIES.kind}Binding", "validatingadmissionpolicybindings", namespaced=False
+)
 CRDS = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 
 KINDS = {
     (each.api_version, each.kind): each
     for each in (
         *(TASKS, DEFINITIONS, QUEUES, CRONS, JOBS, PODS, EVENTS, SECRETS, CONFIG_MAPS, QUOTAS, CLAIMS, VOLUMES),
-        *(NAMESPACES, NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLE_BINDINGS),
+        *(NAMESPACES, NODES, DEPLOYMENTS, REVISIONS, CRDS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS),
+        *(POLICIES, POLICY_BINDINGS, NETWORK_POLICIES),
     )
 }
 
@@ -95,6 +109,13 @@ class Kube:
         self._configuration.connection_pool_maxsize = connections
         self._api = client.ApiClient(self._configuration)
         self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
+        self._user: str | None = None
+
+    def acting_as(self, user: str) -> "Kube":
+        """The same connection, on which the admin acts as somebody else."""
+        other = copy.copy(self)
+        other._user = user
+        return other
 
     def close(self) -> None:
         """Close the connections."""
@@ -114,9 +135,11 @@ class Kube:
         query = {"labelSelector": labels, "fieldSelector": fields}
         return list(self._call("GET", kind.path(namespace), query)["items"])
 
-    def create(self, manifest: Obj, namespace: str | None = None, *, dry_run: bool = False) -> Obj:
-        """Create an object; unknown fields are refused."""
-        query = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
+    def create(
+        self, manifest: Obj, namespace: str | None = None, *, dry_run: bool = False, validation: str = "Strict"
+    ) -> Obj:
+        """Create an object; unknown fields are refused, unless told otherwise."""
+        query = {"fieldValidation": validation, "fieldManager": FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
         return self._call("POST", kind_of(manifest).path(namespace), query, manifest)
 
     def apply(self, manifest: Obj, namespace: str | None = None) -> Obj:
@@ -135,9 +158,17 @@ class Kube:
         """Replace an object's status as a whole."""
         return self._call("PUT", kind.path(namespace, obj["metadata"]["name"], "status"), body=obj)
 
-    def delete(self, kind: Kind, namespace: str | None, name: str, *, grace_seconds: int | None = None) -> None:
-        """Delete in the background; it is fine if it is gone."""
-        options: Obj = {"propagationPolicy": "Background"}
+    def delete(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        *,
+        grace_seconds: int | None = None,
+        propagation: str = "Background",
+    ) -> None:
+        """Delete, in the background unless told otherwise; it is fine if it is gone."""
+        options: Obj = {"propagationPolicy": propagation}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         try:
@@ -266,8 +297,9 @@ class Kube:
         )
 
     def _credentials(self) -> dict[str, str]:
-        token = self._configuration.get_api_key_with_prefix("BearerToken", "authorization")
-        return {"Authorization": token} if token else {}
+        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        authorization = {"Authorization": token} if token else {}
+        return {**authorization, **({"Impersonate-User": self._user} if self._user else {})}
 
     def _call(
         self,

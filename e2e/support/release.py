@@ -122,9 +122,13 @@ class Release:
         return _restarts(now) > _restarts(pod) and all(each["ready"] for each in now["status"]["containerStatuses"])
 
     def _helm(self, *words: str) -> str:
-        helm = binaries.path_of(from_environ().layout, "helm")
-        program = str(helm) if helm.exists() else "helm"
-        return commands.run(program, *words, env={"KUBECONFIG": str(self.kube.kubeconfig)})
+        return helm(*words, kubeconfig=self.kube.kubeconfig)
+
+
+def helm(*words: str, kubeconfig: Path) -> str:
+    """Run Helm: the cluster's own, or that of PATH."""
+    built = binaries.path_of(from_environ().layout, "helm")
+    return commands.run(str(built) if built.exists() else "helm", *words, env={"KUBECONFIG": str(kubeconfig)})
 
 
 def identity(pod: Obj) -> str:

@@ -143,6 +143,11 @@ def _pod(**fields: Any) -> Obj:
     return definition("bad", pod=fields)
 
 
+def _waiting(**fields: Any) -> Obj:
+    """A definition whose pods start before there are params."""
+    return definition("bad", container_fields=fields, isolation="Warm")
+
+
 REF = {"bucket": "celeriac-payloads", "key": "default.params.0", "size": 40000, "digest": "sha256:0"}
 _NEITHER = {**task("bad"), "spec": {"queueName": "default"}}
 _IN_42 = {"operator": "In", "values": [42]}
@@ -204,6 +209,13 @@ BAD = (
     Bad("suspend as a string", task("bad", suspend="yes"), ("spec.suspend",)),
     Bad("a negative TTL", task("bad", ttlSecondsAfterFinished=-1), ("ttlSecondsAfterFinished",)),
     Bad("a definition without a container", _with(definition("bad"), container=None), ("spec.container",)),
+    Bad(
+        "params in the command of a definition whose pods wait",
+        _waiting(command=["sh", "-c", "echo $(params.x)"]),
+        ("container.command", "isolation Warm"),
+    ),
+    Bad("params in its args", _waiting(args=["$(params.x)"]), ("container.args", "isolation Warm")),
+    Bad("params in its env", _waiting(env=[{"name": "A", "value": "$(params.x)"}]), ("container.env", "Warm")),
     Bad(
         "a volume with two sources",
         _pod(volumes=[{"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}}]),

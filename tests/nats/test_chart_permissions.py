@@ -12,15 +12,19 @@ import nats.js.errors
 import pytest
 from nats.aio.client import Client
 from nats.js import api
-from tests.support.nats_operator import FakeOperator
+from tests.support.nats_operator import NOW, FakeOperator
 from tests.support.nats_server import NatsServer, nats_server
 from tests.unit.charts.test_nats import SHARED, config, container
 from tests.unit.charts.test_templates import HELM
 
-from celeriac import AsyncClient
+from celeriac import AsyncClient, _objects
+from celeriac._history import history
 from celeriac._nats_options import NatsOptions
 from celeriac.run.bus import Bus
 from celeriac.wire import names
+from celeriac.wire.events import TaskEvent
+from celeriac_operator.bus.room import Bounds
+from celeriac_operator.bus.shared import share
 
 pytestmark = pytest.mark.skipif(HELM is None, reason="no helm: not in HELM, on PATH or in the project's cache")
 
@@ -105,8 +109,8 @@ async def filled(chart_server: NatsServer) -> NatsServer:
                 retention=api.RetentionPolicy.WORK_QUEUE,
                 discard=api.DiscardPolicy.NEW,
             )
-        bucket = await js.create_key_value(bucket=names.RESULTS_BUCKET, history=1, direct=True)
-        await js.create_object_store(bucket=names.PAYLOADS_BUCKET)
+        await share(js, Bounds(), 1)
+        bucket = await js.key_value(names.RESULTS_BUCKET)
         for namespace in ("media", "a-b"):
             await bucket.put(names.record_key(namespace, "t"), b"{}")
     return chart_server
@@ -130,15 +134,20 @@ def test_nobody_gets_in(credentials: dict[str, str], chart_server: NatsServer) -
 SUBMIT = {name: names.submit_subject(name, "q", "n") for name in ("media", "a-b")}
 RECORD = {name: f"$KV.{names.RESULTS_BUCKET}.{names.record_key(name, 'x')}" for name in ("media", "a-b")}
 OUTCOME = {name: f"$KV.{names.RESULTS_BUCKET}.{names.attempt_key(name, 'uid', 1)}" for name in ("media", "a-b")}
+STOP = f"$KV.{names.RESULTS_BUCKET}.{names.stop_key('media', 'uid', 1)}"
 READ = {
     name: f"$JS.API.DIRECT.GET.{RESULTS}.$KV.{names.RESULTS_BUCKET}.{names.record_key(name, 't')}"
     for name in ("media", "a-b")
 }
 PROGRESS = {name: names.event_subject(name, "t", "Progress") for name in ("media", "a-b")}
+READ_OBJECT = f"$JS.API.DIRECT.GET.{names.PAYLOADS_STREAM}"
+STOPPED = "read why an attempt is stopped"
+HERE = {"read here", STOPPED, "put an object here", "put a chunk here", "read an object here", "read a chunk here"}
+CLIENT = {"submit here", "cancel here", *HERE}
 ALLOWED = {
-    "client": {"submit here", "submit elsewhere", "cancel here", "cancel elsewhere", "read here", "read elsewhere"},
-    "client-media": {"submit here", "cancel here", "read here"},
-    "runner-media": {"outcome here", "progress here", "read here"},
+    "client": CLIENT | {each.replace("here", "elsewhere") for each in CLIENT},
+    "client-media": CLIENT,
+    "runner-media": {"outcome here", "progress here", "claim here", "wait here", *HERE},
 }
 ACTIONS = {
     "submit here": SUBMIT["media"],
@@ -147,9 +156,17 @@ ACTIONS = {
     "cancel elsewhere": RECORD["a-b"],
     "outcome here": OUTCOME["media"],
     "outcome elsewhere": OUTCOME["a-b"],
+    "claim here": f"$KV.{names.RESULTS_BUCKET}.{names.claim_key('media', 'uid', 1)}",
+    "claim elsewhere": f"$KV.{names.RESULTS_BUCKET}.{names.claim_key('a-b', 'uid', 1)}",
+    "wait here": names.ready_subject("media", "uid"),
+    "wait elsewhere": names.ready_subject("a-b", "uid"),
+    "tell a pod of a task": names.assign_subject("media", "uid"),
+    "ask who waits": names.roll_subject("media"),
     "progress here": PROGRESS["media"],
     "progress elsewhere": PROGRESS["a-b"],
     "say that a task succeeded": names.event_subject("media", "t", "Succeeded"),
+    "say why an attempt is stopped": STOP,
+    "read why an attempt is stopped": f"$JS.API.DIRECT.GET.{RESULTS}.{STOP}",
     "read here": READ["media"],
     "read elsewhere": READ["a-b"],
     "take a message that waits": f"$JS.API.CONSUMER.MSG.NEXT.{names.stream_of('media', 'q')}.intake-n",
@@ -161,6 +178,19 @@ ACTIONS = {
     "acknowledge a message": f"$JS.ACK.{names.stream_of('media', 'q')}.intake-n.1.1.1.1.0",
     "bury a message": names.dead_subject("media", "q"),
     "delay a message": names.delayed_subject("media", "q", "n", 1),
+    "put an object here": names.object_subject("media.params.x"),
+    "put an object elsewhere": names.object_subject("a-b.params.x"),
+    "put a chunk here": names.chunk_subject("media", "nuid", 0),
+    "put a chunk elsewhere": names.chunk_subject("a-b", "nuid", 0),
+    "read an object here": f"{READ_OBJECT}.{names.object_subject('media.params.x')}",
+    "read an object elsewhere": f"{READ_OBJECT}.{names.object_subject('a-b.params.x')}",
+    "read a chunk here": f"{READ_OBJECT}.{names.chunk_subject('media', 'nuid', 0)}",
+    "read a chunk elsewhere": f"{READ_OBJECT}.{names.chunk_subject('a-b', 'nuid', 0)}",
+    "read any object": f"$JS.API.STREAM.MSG.GET.{names.PAYLOADS_STREAM}",
+    "empty the object store": f"$JS.API.STREAM.PURGE.{names.PAYLOADS_STREAM}",
+    "have objects delivered": f"$JS.API.CONSUMER.CREATE.{names.PAYLOADS_STREAM}",
+    "have records delivered": f"$JS.API.CONSUMER.CREATE.{RESULTS}.x.$KV.{names.RESULTS_BUCKET}.media.x",
+    "have events delivered": f"$JS.API.CONSUMER.CREATE.{names.EVENTS_STREAM}.x.celeriac.events.media.t.Progress",
     "read the whole bucket": f"$JS.API.STREAM.MSG.GET.{RESULTS}",
     "watch the whole bucket": f"$JS.API.CONSUMER.CREATE.{RESULTS}",
 }
@@ -196,6 +226,16 @@ async def test_the_operator_may_do_what_it_does(filled: NatsServer) -> None:
 async def test_nobody_but_the_operator_hears(user: str, subject: str, filled: NatsServer) -> None:
     async with session(filled, user) as connection:
         assert not await connection.may_subscribe(subject)
+
+
+async def test_a_runner_hears_of_its_task_and_nobody_of_those_elsewhere(filled: NatsServer) -> None:
+    async with session(filled, "runner-media") as connection:
+        heard = [await connection.may_subscribe(names.assign_subject(where, "uid")) for where in ("media", "a-b")]
+        asked = [await connection.may_subscribe(names.roll_subject(where)) for where in ("media", "a-b")]
+    async with session(filled, "client-media") as connection:
+        assert not await connection.may_subscribe(names.assign_subject("media", "uid"))
+
+    assert (heard, asked) == ([True, False], [True, False])
 
 
 async def test_a_client_hears_the_records_of_its_own_namespace_as_they_are_written(filled: NatsServer) -> None:
@@ -236,11 +276,42 @@ async def test_a_runner_decides_its_attempt_once(filled: NatsServer) -> None:
 @pytest.mark.parametrize("user", ["client-media", "runner-media"])
 async def test_large_params_and_results_go_through_the_object_store(user: str, filled: NatsServer) -> None:
     async with session(filled, user) as connection:
-        store = await connection.client.jetstream().object_store(names.PAYLOADS_BUCKET)
-        await store.put(f"media.{user}", b"x" * 300_000)
+        js = connection.client.jetstream()
+        for times in (1, 2):
+            await _objects.put(js, f"media.{user}", b"x" * 300_000 * times)
 
-        assert b"x" * 300_000 == (await store.get(f"media.{user}")).data
+            assert b"x" * 300_000 * times == await _objects.get(js, f"media.{user}")
         assert [] == connection.refused
+
+
+async def test_one_message_of_a_user_never_empties_a_bucket(filled: NatsServer) -> None:
+    """A roll-up is a header of what is published, so permissions do not tell it from anything else."""
+    async with session(filled, "client-media") as connection, session(filled, "operator") as operator:
+        js = connection.client.jetstream()
+        for subject in (RECORD["media"], names.object_subject("media.params.x")):
+            with pytest.raises(nats.js.errors.APIError):
+                await js.publish(subject, b"{}", headers={"Nats-Rollup": "all"})
+        bucket = await operator.client.jetstream().key_value(names.RESULTS_BUCKET)
+
+        assert b"{}" == (await bucket.get(names.record_key("a-b", "t"))).value
+
+
+async def test_a_client_reads_the_history_of_its_own_namespace(
+    filled: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with session(filled, "operator") as operator:
+        js = operator.client.jetstream()
+        for attempt in (1, 2):
+            for phase in ("Running", "Retrying"):
+                event = TaskEvent(time=NOW, task_uid="u", phase=phase, attempt=attempt)
+                subject = names.event_subject("media", "told", names.event_kind(phase, attempt))
+                await js.publish(subject, event.to_json())
+    options = NatsOptions(url=filled.url, user="client-media", password=PASSWORD, inbox_prefix="_INBOX_client-media")
+    found = await history(options, "media", "told")
+
+    assert [("Running", 1), ("Retrying", 1), ("Running", 2), ("Retrying", 2)] == [
+        (event.phase, event.attempt) for event in found
+    ]
 
 
 @pytest.mark.parametrize("user", ["client", "client-media"])

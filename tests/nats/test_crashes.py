@@ -85,11 +85,17 @@ async def settled(client: Client) -> bool:
     return await client.left() == 0
 
 
-async def audit(client: Client, cluster: Cluster) -> None:
-    """Every acknowledged message has exactly one Task, one dead letter or one place among the delayed."""
-    letters = await client.letters()
-    delayed = [each["name"] for each in await client.delayed()]
-    ends = sorted([*tasks_of(cluster), *(letter.name or "" for letter, _ in letters), *delayed])
+async def audit(client: Client, cluster: Cluster, kept: type[list[str]] | type[set[str]] = list) -> None:
+    """Every acknowledged message has exactly one Task, one dead letter or one place among the delayed.
+
+    Args:
+        kept: a set where letters and delayed messages may be there twice. A server that is killed forgets the ids of
+            messages that have left a queue's stream, so it takes one anew from a client that had no answer. They are
+            one Task, whose name is one.
+    """
+    letters = kept(letter.name or "" for letter, _ in await client.letters())
+    delayed = kept(each["name"] for each in await client.delayed())
+    ends = sorted([*tasks_of(cluster), *letters, *delayed])
     assert sorted(each["name"] for each in MESSAGES) == ends
     wanted = {decode(encode(each)).digest for each in MESSAGES if each["name"].startswith("good")}
     assert wanted == set(submissions_of(cluster))
@@ -144,7 +150,7 @@ async def test_the_server_is_killed(
         faults.left = 2
         await publish_all_in_spite(client)
         await until(lambda: settled(client))
-    await audit(client, cluster)
+    await audit(client, cluster, set)
 
 
 async def publish_all_in_spite(client: Client) -> None:

@@ -19,7 +19,10 @@ from typer.testing import CliRunner
 
 from celeriac._wire import Call, Reply
 from celeriac.cli._app import app
-from celeriac.wire.names import RESULTS_BUCKET, record_key
+from celeriac.wire.message import decode, encode
+from celeriac.wire.names import RESULTS_BUCKET, SUBMISSION, SUBMIT_TIME_HEADER, delayed_subject, record_key
+from celeriac.wire.records import TaskRecord
+from celeriac_operator.bus.room import Bounds
 
 Command = Callable[..., Result]
 
@@ -32,9 +35,11 @@ class Api(FakeApi):
         self.cluster = cluster
 
     async def request(self, call: Call) -> Reply:
+        kind, name = call.path.split("/")[-2:]
+        if call.method == "GET" and kind == "tasks" and (found := self.cluster.get("tasks", name)) is not None:
+            return Reply(200, json.dumps(found).encode())
         if call.method != "DELETE":
             return await super().request(call)
-        name = call.path.rpartition("/")[2]
         if self.cluster.get("taskqueues", name) is None:
             return status(404, "NotFound", f'taskqueues "{name}" not found', kind="taskqueues", name=name)
         self.cluster.remove("taskqueues", name)
@@ -206,6 +211,74 @@ async def test_delete_keeps_messages_and_purge_makes_dead_letters_of_them(
         await client.left(),
         await client.delayed(),
     )
+
+
+async def test_purge_leaves_what_became_a_task_before_and_takes_a_delayed_message_as_it_is(
+    server: NatsServer, cluster: Cluster, celeriac: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The acknowledgement of the first was lost, and headers of the last by an administrator's copy."""
+    monkeypatch.setenv("CELERIAC_RECORD_RETENTION_DAYS", "30")
+    declare(cluster, stopPolicy="Hold")
+    client, operator = Client(server), Operator(server, cluster)
+    taken = message("taken")
+    notes = {SUBMISSION: decode(encode(taken)).digest}
+    cluster.add("tasks", {"metadata": {"name": "taken", "annotations": notes}, "spec": {"queueName": "default"}})
+    async with operator.running():
+
+        async def there() -> bool:
+            return await client.left() >= 0
+
+        await until(there)
+        await client.publish(taken, message("left"))
+        async with client.jetstream() as js:
+            subject = delayed_subject("media", "default", "n", 99_999_999)
+            await js.publish(subject, encode(message("later")), headers={SUBMIT_TIME_HEADER: "yesterday"})
+        cluster.remove("taskqueues", "default")
+        operator.hear_of_queues()
+        purged = await in_thread(celeriac, "queues", "delete", "default", "--purge")
+    letters = [letter for letter, _ in await client.letters()]
+    assert (0, ["later", "left"]) == (purged.exit_code, sorted(letter.name or "" for letter in letters))
+    assert all(letter.submitted is not None and letter.origin for letter in letters)
+    async with client.jetstream() as js:
+        records = await js.key_value(RESULTS_BUCKET)
+        found = TaskRecord.model_validate_json((await records.get(record_key("media", "left"))).value or b"")
+        assert timedelta(days=30) == found.expire_time - found.finish_time
+        with pytest.raises(NotFoundError):
+            await records.get(record_key("media", "taken"))
+
+
+async def test_purge_that_finds_no_room_leaves_the_rest_and_says_so(
+    server: NatsServer, cluster: Cluster, celeriac: Command
+) -> None:
+    declare(cluster, stopPolicy="Hold")
+    client = Client(server)
+    operator = Operator(server, cluster, bounds=Bounds(dead_bytes=1_500))
+    async with operator.running():
+
+        async def there() -> bool:
+            return await client.left() >= 0
+
+        await until(there)
+        await client.publish(*(message(f"t-{n}") for n in range(10)))
+        cluster.remove("taskqueues", "default")
+        operator.hear_of_queues()
+        purged = await in_thread(celeriac, "queues", "delete", "default", "--purge")
+        assert (True, True) == (purged.exit_code != 0, "celeriac dead list -A" in purged.stderr)
+        assert 10 == await client.left() + len(await client.letters())
+
+
+async def test_replay_brings_back_a_request_to_cancel(server: NatsServer, cluster: Cluster, celeriac: Command) -> None:
+    declare(cluster)
+    client, operator = Client(server), Operator(server, cluster)
+    async with operator.running():
+        await three_dead(operator, client)
+    async with client.jetstream() as js:
+        records, key = await js.key_value(RESULTS_BUCKET), record_key("media", "t-0")
+        dead = json.loads((await records.get(key)).value or b"") | {"cancel": "why"}
+        await records.put(key, json.dumps(dead).encode())
+        assert 0 == (await in_thread(celeriac, "dead", "replay", "--all")).exit_code
+        found = json.loads((await records.get(key)).value or b"")
+    assert ("CancelRequested", "why") == (found["kind"], found["message"])
 
 
 async def test_without_nats_it_says_what_to_set(celeriac: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from celeriac.wire.message import encode
 from celeriac.wire.names import DELAYED_STREAM, delayed_subject
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.delayed import Delayed, FromDelayed
+from celeriac_operator.bus.room import Bounds, delayed_room
 from celeriac_operator.core.intake.arrival import arrival
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -135,6 +136,9 @@ class Shelf:
             raise NotFoundError
         return RawStreamMsg(subject=subject, seq=found, data=self.stored[found], time=NOW)
 
+    async def stream_info(self, *_: str, **__: str) -> Any:
+        return type("Info", (), {"state": type("State", (), {"bytes": 0, "subjects": None})})
+
     async def delete_msg(self, stream: str, sequence: int) -> None:
         assert stream == DELAYED_STREAM
         del self.stored[sequence]
@@ -142,14 +146,14 @@ class Shelf:
 
 async def shelf_with(*names: str) -> tuple[Shelf, Delayed]:
     shelf = Shelf()
-    delayed = Delayed(cast(Bus, shelf), QUEUE)
+    delayed = Delayed(cast(Bus, shelf), QUEUE, delayed_room(cast(Bus, shelf), Bounds()))
     for name in names:
         await keep(delayed, name)
     return shelf, delayed
 
 
 async def keep(delayed: Delayed, name: str) -> None:
-    await delayed.keep(arrival(QUEUE, "n", f"origin.{name}", NOW, encode(message(name))), MINUTE)
+    await delayed.keep(arrival(QUEUE, "n", f"origin.{name}", NOW, encode(message(name))), MINUTE, 10)
 
 
 def names(found: list[FromDelayed]) -> list[str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,11 +25,16 @@ from tests.support.door import (
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.objects import Raw
 
-from celeriac.wire.message import decode, encode
-from celeriac.wire.names import RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
-from celeriac.wire.records import TaskRecord
+from celeriac.wire.message import MSG_ID, decode, encode
+from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
+from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.bus.lanes import Lanes
+from celeriac_operator.bus.room import Bounds
+from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube.api import ApiError, Resource
+
+ASKED = f"sha256:{'a' * 64}"
 
 
 @pytest.fixture
@@ -158,6 +163,31 @@ async def test_a_queue_that_is_held_takes_in_nothing_and_reports_what_gets_too_o
     )
 
 
+async def test_a_held_queue_reports_delayed_messages_that_get_too_old(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    """They wait from their startTime on."""
+    clock = MovedClock()
+    declare(cluster, backlog={"maxAgeSeconds": 60})
+    operator = Operator(server, cluster, clock=clock)
+
+    async def waiting(count: int) -> bool:
+        return len(await client.delayed()) == count
+
+    async with operator.running():
+        await ready(client)
+        for name, hours in (("old-1", 1), ("old-2", 1), ("young", 2)):
+            start = datetime.now(UTC) + timedelta(hours=hours)
+            await client.publish(message(name, startTime=start.isoformat()))
+        await until(lambda: waiting(3))
+        cluster.edit("taskqueues", "default", stopPolicy="Hold")
+        operator.hear_of_queues()
+        clock.ahead = timedelta(hours=1, seconds=200)
+        await until(lambda: waiting(1))
+    letters = [(letter.name, letter.reason) for letter, _ in await client.letters()]
+    assert ([], [("old-1", "TooOld"), ("old-2", "TooOld")]) == (tasks_of(cluster), sorted(letters))
+
+
 async def test_a_held_queue_keeps_what_is_not_too_old(server: NatsServer, cluster: Cluster, client: Client) -> None:
     clock = MovedClock()
     declare(cluster, stopPolicy="HoldAndDrain", backlog={"maxAgeSeconds": 600})
@@ -251,7 +281,12 @@ async def test_poison_that_does_not_fit_any_more_stays_and_holds_up_no_other_que
                 await client.publish(message(f"t-{n}"), queue="other")
                 await client.publish(message(f"u-{n}"))
             await until(lambda: len(tasks_of(cluster)) == 6)
-            assert (first, 1) == (operator.bus.client, await client.left())
+            await until(lambda: one_is_left(client))
+            assert first is operator.bus.client
+
+
+async def one_is_left(client: Client) -> bool:
+    return await client.left() == 1
 
 
 async def test_headers_that_look_like_the_servers_own_change_nothing(
@@ -283,40 +318,51 @@ async def test_the_submitter_finds_a_record_of_a_dead_message(
     server: NatsServer, cluster: Cluster, client: Client
 ) -> None:
     declare(cluster, inlineContainers="Deny")
-    sent = message("resize-1", container={"image": "x"})
-    async with Operator(server, cluster).running():
+    sent = message("resize-1", container={"image": "x"}) | {"annotations": {REQUEST_DIGEST: ASKED}}
+    async with Operator(server, cluster, retention=timedelta(days=30)).running():
         await ready(client)
         await client.publish(sent)
         await drained(client)
     found = await record(client, "resize-1")
     assert found is not None
-    assert ("Dead", "InlineContainerDenied", decode(encode(sent)).digest, None) == (
+    assert ("Dead", "InlineContainerDenied", decode(encode(sent)).digest, ASKED, None, timedelta(days=30)) == (
         found.kind,
         found.outcome,
         found.submission,
+        found.request_digest,
         found.task_uid,
+        found.expire_time - found.finish_time,
     )
     assert "spec.inlineContainers is Deny" in found.message
 
 
-async def test_a_request_to_cancel_what_has_died_is_answered(
-    server: NatsServer, cluster: Cluster, client: Client
+@pytest.mark.parametrize(
+    "dying",
+    [
+        pytest.param(encode(message("resize-1", container={"image": "x"})), id="a message of the name"),
+        pytest.param(b"{", id="a malformed one, which only its id gives the name"),
+    ],
+)
+async def test_a_request_to_cancel_what_has_died_is_answered_and_kept_for_another_message(
+    server: NatsServer, cluster: Cluster, client: Client, dying: bytes
 ) -> None:
     declare(cluster, stopPolicy="Hold")
     operator = Operator(server, cluster)
     async with operator.running():
         await ready(client)
-        await client.publish(message("resize-1", container={"image": "x"}))
+        await client.publish_bytes(dying, headers={MSG_ID: "resize-1.0123456789abcdef"})
         async with client.jetstream() as js:
             now = datetime.now(UTC)
-            request = TaskRecord(kind="CancelRequested", outcome="Cancelled", finish_time=now, expire_time=now)  # type: ignore[arg-type]
+            wish = RecordKind.CANCEL_REQUESTED
+            request = TaskRecord(kind=wish, outcome="Cancelled", message="why", finish_time=now, expire_time=now)
             records = await js.key_value(RESULTS_BUCKET)
             await records.create(record_key("media", "resize-1"), request.model_dump_json(by_alias=True).encode())
         cluster.edit("taskqueues", "default", stopPolicy=None)
         operator.hear_of_queues()
         await drained(client)
     found = await record(client, "resize-1")
-    assert "Dead" == (found and found.kind)
+    assert found is not None
+    assert ("Dead", "why") == (found.kind, found.cancel)
 
 
 async def record(client: Client, name: str) -> TaskRecord | None:
@@ -462,6 +508,78 @@ async def test_the_stream_of_a_deleted_queue_refuses_and_keeps_and_a_queue_of_th
     assert ["resize-1"] == tasks_of(cluster)
 
 
+async def test_the_empty_stream_of_a_deleted_queue_gives_its_storage_back(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    """A queue of that name has a new one; one that holds messages stays."""
+    declare(cluster, "kept", stopPolicy="Hold")
+    declare(cluster)
+    operator = Operator(server, cluster)
+
+    async def removed() -> bool:
+        return await client.left() == -1
+
+    async with operator.running():
+        await ready(client)
+        await ready(client, "kept")
+        await client.publish(message("left"), queue="kept")
+        await client.publish(message("first"))
+        await drained(client)
+        for queue in ("default", "kept"):
+            cluster.remove("taskqueues", queue)
+        operator.hear_of_queues()
+        await until(removed)
+        declare(cluster)
+        operator.hear_of_queues()
+        await ready(client)
+        await client.publish(message("second"))
+        await drained(client)
+        assert 1 == await client.left("kept")
+    assert ["first", "second"] == sorted(tasks_of(cluster))
+
+
+async def test_who_does_not_lead_any_more_removes_no_stream(
+    server: NatsServer, cluster: Cluster, client: Client
+) -> None:
+    asked: list[str] = []
+
+    def refuses(namespace: str) -> AbstractContextManager[float]:
+        asked.append(namespace)
+        raise NotLeading("another replica leads")
+
+    declare(cluster)
+    operator = Operator(server, cluster, permit=refuses)
+    async with operator.running():
+        await ready(client)
+        cluster.remove("taskqueues", "default")
+        operator.hear_of_queues()
+        await until(lambda: len(asked) > 2)
+        assert 0 == await client.left()
+
+
+async def test_a_queue_that_nats_has_no_storage_for_says_what_to_do(tmp_path: Path, cluster: Cluster) -> None:
+    declare(cluster, backlog={"maxBytes": 50_000_000})
+    declare(cluster, "other", backlog={"maxBytes": 50_000_000})
+    bounds = Bounds(dead_bytes=1_000_000, delayed_bytes=1_000_000)
+    with nats_server(tmp_path, storage=100_000_000) as server:
+        operator = Operator(server, cluster, bounds=bounds)
+        client = Client(server)
+
+        def refused() -> list[str]:
+            states = [operator.streams.state(QueueKey("media", name)) for name in ("default", "other")]
+            return [state.message for state in states if state is not None and state.reason == "StreamRefused"]
+
+        async with operator.running():
+            await until(lambda: len(refused()) == 1)
+            (said,) = refused()
+            assert "nats.persistence.size" in said
+            for name in ("default", "other"):
+                if await client.left(name) == 0:
+                    cluster.remove("taskqueues", name)
+            operator.hear_of_queues()
+            await until(lambda: refused() == [])
+
+
 async def test_a_stream_that_a_killed_server_does_not_find_again_is_made_anew_with_its_messages(
     server: NatsServer, cluster: Cluster, client: Client
 ) -> None:
@@ -529,14 +647,15 @@ async def test_delayed_messages_are_bound_as_the_queue_is(server: NatsServer, cl
     async with Operator(server, cluster).running():
         await ready(client)
 
-        async def refused() -> bool:
-            try:
+        async def both_are_full() -> bool:
+            """The queue's stream may be full before its first messages have moved on."""
+            with suppress(APIError):
                 await client.publish(message(f"t-{datetime.now(UTC):%H%M%S%f}", startTime=start))
-            except APIError:
-                return True
-            return False
+            return (2, 2) == (len(await client.delayed()), await client.left())
 
-        await until(refused)
+        await until(both_are_full)
+        with pytest.raises(APIError):
+            await client.publish(message("one-more", startTime=start))
         assert (2, 2) == (len(await client.delayed()), await client.left())
 
 

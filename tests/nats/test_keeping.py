@@ -7,13 +7,22 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from nats.js.api import ObjectMeta
 from tests.support.builders import make_status, make_task
 from tests.support.keeping import Keeper, keeper
 from tests.support.nats_server import NatsServer
 
+from celeriac import _objects
 from celeriac.api.v1alpha1 import ObjectRef, Result
-from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET, dead_subject, params_object, result_object, stream_of
+from celeriac.wire.names import (
+    PAYLOADS_BUCKET,
+    RESULTS_BUCKET,
+    chunk_subject,
+    dead_subject,
+    object_subject,
+    params_object,
+    result_object,
+    stream_of,
+)
 from celeriac_operator.bus.expiry import Expiry
 from celeriac_operator.bus.payloads import Payloads
 from celeriac_operator.core.facts import TaskFacts
@@ -75,8 +84,7 @@ async def test_records_of_namespaces_that_are_not_ours_are_left_alone(server: Na
 
 
 async def put(keeping: Keeper, name: str) -> None:
-    store = await keeping.bus.js.object_store(PAYLOADS_BUCKET)
-    await store.put(name, b"[1]", meta=ObjectMeta(name=name))
+    await _objects.put(keeping.bus.js, name, b"[1]")
 
 
 async def stored(keeping: Keeper) -> int:
@@ -145,19 +153,32 @@ async def test_params_that_are_put_again_are_others(server: NatsServer) -> None:
         payloads = collector(keeping)
         assert await rounds(payloads, 2) == 0
         await put(keeping, PARAMS)
-        assert await rounds(payloads, 2) == 0
-        store = await keeping.bus.js.object_store(PAYLOADS_BUCKET)
-        assert (await store.get(PARAMS)).data == b"[1]"
+        assert await rounds(payloads, 2) == 1, "the chunks of the first put, which the second has replaced"
+        assert await _objects.get(keeping.bus.js, PARAMS) == b"[1]"
 
 
 async def test_chunks_that_no_description_names_go(server: NatsServer) -> None:
     """Of a client that died while it put them, or that replaced them and may not purge."""
     async with keeper(server) as keeping:
         await put(keeping, PARAMS)
-        await keeping.bus.js.publish(f"$O.{PAYLOADS_BUCKET}.C.never-ended", b"half")
+        await keeping.bus.js.publish(chunk_subject("media", "neverended", 0), b"half")
         payloads = collector(keeping, [make_task(params_ref=REF)])
         assert await payloads.collect(now()) == 0
         assert (await payloads.collect(now() + DAY), await stored(keeping)) == (1, 2)
+
+
+async def test_a_description_that_names_what_is_anothers_costs_that_nothing(server: NatsServer) -> None:
+    """Whoever may write objects of a namespace describes another's object, or its chunks, to have them collected."""
+    async with keeper(server) as keeping:
+        js = keeping.bus.js
+        await put(keeping, PARAMS)
+        theirs = await _objects.describe(js, PARAMS)
+        described = {"nuid": theirs.nuid, "size": 3, "chunks": 1}
+        for name, subject in ((PARAMS, object_subject("evil.params.1")), ("evil.result.a.1", None)):
+            await js.publish(subject or object_subject(name), json.dumps(described | {"name": name}).encode())
+        payloads = collector(keeping, [make_task(params_ref=REF)])
+        assert await rounds(payloads, later=100 * DAY) == 1
+        assert await _objects.get(js, PARAMS) == b"[1]"
 
 
 async def test_results_go_a_day_after_their_record(server: NatsServer) -> None:

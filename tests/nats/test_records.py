@@ -13,10 +13,11 @@ from tests.support.keeping import Keeper, keeper, until
 from tests.support.nats_server import NatsServer
 
 from celeriac.api.v1alpha1 import Failure, Result
-from celeriac.wire.names import RESULTS_BUCKET, attempt_key, record_key
-from celeriac.wire.records import AttemptRecord, Author, RecordKind, TaskRecord
+from celeriac.wire.names import RESULTS_BUCKET, attempt_key, record_key, stop_key
+from celeriac.wire.records import AttemptRecord, Author, RecordKind, StopNotice, TaskRecord
 from celeriac_operator.bus.connection import BusDown
 from celeriac_operator.core.facts import TaskFacts
+from celeriac_operator.core.plan import TellRunner
 
 MINE = "sha256:mine"
 TASK = make_task(submission=MINE)
@@ -144,3 +145,20 @@ async def test_what_is_no_record_is_none_and_is_replaced(server: NatsServer) -> 
         assert (await keeping.book.about(TASK, None, runner=False)).task is None
         assert await keeping.book.finish(TASK, finished())
         assert json.loads(wire(finished())) == await stored(keeping, RECORD)
+
+
+async def test_why_an_attempt_is_stopped_is_told_once_and_decides_nothing(server: NatsServer) -> None:
+    told = TellRunner(1, StopNotice(failure=Failure.CANCELLED, message="no longer needed"))
+    async with keeper(server) as keeping:
+        await keeping.book.about(TASK, 1, runner=True)
+        await keeping.book.tell(TASK, told)
+        await keeping.book.tell(TASK, told)
+        assert told.notice.to_wire() == await stored(keeping, stop_key("media", TASK.uid, 1))
+        assert await keeping.book.decide(TASK, by(Author.OPERATOR, Failure.CANCELLED))
+
+
+async def test_a_stop_does_not_wait_for_a_server_that_hangs(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        server.pause()
+        await keeping.book.tell(TASK, TellRunner(1, StopNotice(failure=Failure.CANCELLED)))
+        server.go_on()

@@ -41,6 +41,8 @@ PLURALS = {
     "tasks": "tasks",
 }
 """The kinds of the operator's cache, in the order in which it lists them."""
+OWNERS = ("tasks", "taskdefinitions")
+"""What Jobs belong to, and go with."""
 
 
 def clone(raw: Raw) -> Raw:
@@ -62,6 +64,8 @@ class Cluster:
         """Tasks whose Jobs are more than a whole quota."""
         self.validates = True
         """Whether statuses are compared with the CRD's schema, which takes as long as all else of a write together."""
+        self.assignments: list[tuple[str, Raw]] = []
+        """What pods were told, by their uids, and have not heard yet."""
         self.faults: list[Fault | None] = []
         self.facts: list[Fact] = []
         """What has happened, for the invariant checker."""
@@ -109,6 +113,7 @@ class Cluster:
             self.facts.append(JobTaken(*self._attempts[raw["metadata"]["uid"]]))
         if plural == "tasks":
             self.facts.append(Deleted(raw["metadata"]["uid"]))
+        if plural in OWNERS:
             for job in self.owned("jobs", raw["metadata"]["uid"]):
                 self.remove("jobs", job["metadata"]["name"])
 
@@ -136,12 +141,13 @@ class Cluster:
             meta = {**raw["metadata"], "generation": raw["metadata"]["generation"] + 1}
             self.put(plural, {**raw, "spec": spec, "metadata": meta})
 
-    def delete_pod(self, name: str) -> None:
+    def delete_pod(self, name: str, grace_seconds: int | None = None) -> None:
         """SIGTERM and the grace period where a process runs; otherwise it goes with the next step of the kubelet."""
         raw = self.get("pods", name)
         if raw is None or "deletionTimestamp" in raw["metadata"]:
             return
-        grace = raw["spec"].get("terminationGracePeriodSeconds", 30) if not over(raw) else 0
+        asked = raw["spec"].get("terminationGracePeriodSeconds", 30) if grace_seconds is None else grace_seconds
+        grace = asked if not over(raw) else 0
         when = wire(self.clock.now + timedelta(seconds=grace))
         meta = {**raw["metadata"], "deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
         self.put("pods", {**raw, "metadata": meta})
@@ -170,10 +176,10 @@ class Cluster:
 
     def run_controllers(self, *, second_pod: bool = False) -> None:
         """One step of each."""
-        tasks = {task["metadata"]["uid"] for task in self.all("tasks")}
+        owners = {raw["metadata"]["uid"] for plural in OWNERS for raw in self.all(plural)}
         for job in self.all("jobs"):
-            if not tasks & {owner["uid"] for owner in job["metadata"].get("ownerReferences", ())}:
-                self.remove("jobs", job["metadata"]["name"])  # made for a Task that was just gone
+            if not owners & {owner["uid"] for owner in job["metadata"].get("ownerReferences", ())}:
+                self.remove("jobs", job["metadata"]["name"])  # made for what was just gone
         for job in self.all("jobs"):
             if "deletionTimestamp" not in job["metadata"]:
                 self._control(job, second_pod)
@@ -223,17 +229,26 @@ class Cluster:
         }
         spec = {**template["spec"]}
         pod = self.add("pods", {"metadata": meta, "spec": spec, "status": {"phase": "Pending"}})
-        attempt = self._attempts[pod["metadata"]["uid"]] = self._attempts.get(job["metadata"]["uid"], ("", 0))
-        if made > 1:
+        attempt = self._attempts.get(job["metadata"]["uid"])
+        if attempt is not None:
+            self._attempts[pod["metadata"]["uid"]] = attempt
+        if attempt is not None and made > 1:
             self.facts.append(JobTaken(*attempt))
 
     def job_is_made(self, job: Raw) -> None:
-        """Take note of an attempt that begins."""
+        """Take note of an attempt that begins; a pod that waits begins with one when it claims it."""
+        if names.WARM_LABEL in job["metadata"]["labels"]:
+            return
         (owner,) = (each["uid"] for each in job["metadata"]["ownerReferences"])
         attempt = self._attempts[job["metadata"]["uid"]] = (owner, names.attempt_of(job["metadata"]["name"]))
         accepted = json.loads(job["metadata"]["annotations"][names.ACCEPTED_ANNOTATION])
         queue = accepted["effective"].get("queueName", "")
         self.facts.append(JobMade(*attempt, queue, late=self.late()))
+
+    def pod_claims(self, uid: str, task_uid: str, attempt: int) -> None:
+        """Take note of an attempt that begins in a pod that waited."""
+        self._attempts[uid] = (task_uid, attempt)
+        self.facts.append(Started(task_uid, attempt, uid))
 
     def _event(self, job: Raw, message: str) -> None:
         name = f"{job['metadata']['name']}.failed"
@@ -268,7 +283,7 @@ class Cluster:
             case "starts" if started is None and "deletionTimestamp" not in pod["metadata"]:
                 status["phase"] = "Running"
                 _set_state(status, {"running": {"startedAt": now}})
-                self.facts.append(Started(*self._attempts[pod["metadata"]["uid"]], pod["metadata"]["uid"]))
+                self._note(Started, pod)
             case "exits" if started is not None:
                 self._exit(pod, code, started, message)
             case "evicted":
@@ -288,11 +303,17 @@ class Cluster:
         self.put("pods", pod)
 
     def _exit(self, pod: Raw, code: int, started: str, message: str, phase: str = "") -> None:
-        uid, status = pod["metadata"]["uid"], pod["status"]
-        self.facts.append(Ended(*self._attempts[uid], uid, code))
+        status = pod["status"]
+        self._note(Ended, pod, code)
         status["phase"] = phase or ("Failed" if code else "Succeeded")
         ended = {"exitCode": code, "reason": "Error" if code else "Completed", "message": message}
         _set_state(status, {"terminated": {**ended, "startedAt": started, "finishedAt": wire(self.clock.now)}})
+
+    def _note(self, fact: type[Started] | type[Ended], pod: Raw, *more: Any) -> None:
+        """A pod that waits has no attempt yet."""
+        uid = pod["metadata"]["uid"]
+        if uid in self._attempts:
+            self.facts.append(fact(*self._attempts[uid], uid, *more))
 
 
 def _conditions(job: Raw) -> list[Raw]:

@@ -30,11 +30,13 @@ from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.intake import Settings
 from celeriac_operator.bus.maker import Tools
-from celeriac_operator.bus.streams import Streams
+from celeriac_operator.bus.room import Bounds, Room, dead_room, delayed_room
+from celeriac_operator.bus.streams import Streams, StreamSettings
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.intake.waiting import Waiting
-from celeriac_operator.kube.api import KubeApi, Resource, unfenced
+from celeriac_operator.core.records import RETENTION
+from celeriac_operator.kube.api import KubeApi, Permit, Resource, unfenced
 from celeriac_operator.kube.cache import Cache
 
 QUEUE = QueueKey(NAMESPACE, "default")
@@ -67,8 +69,8 @@ class SteppedKube(FakeKube):
 class SteppedLetters(DeadLetters):
     """Tells of the steps of a burial."""
 
-    def __init__(self, bus: Bus, step: Step) -> None:
-        super().__init__(bus)
+    def __init__(self, bus: Bus, room: Room, retention: timedelta, step: Step) -> None:
+        super().__init__(bus, room, retention)
         self.step = step
 
     async def bury(self, *args: Any, **kwargs: Any) -> None:
@@ -102,6 +104,10 @@ class Operator:
         step: Step = nothing,
         clock: MovedClock | None = None,
         settings: Settings = HASTE,
+        bounds: Bounds | None = None,
+        retention: timedelta = RETENTION,
+        permit: Permit = unfenced,
+        empty_seconds: float = 0.0,
     ) -> None:
         self.cluster, self.clock = cluster, clock or MovedClock()
         self.bus = Bus(NatsOptions(url=server.url), probe=0.1)
@@ -114,15 +120,19 @@ class Operator:
                 self.cache.put(kind, raw)
         for raw in cluster.all("tasks"):
             self.waiting.put(Key(NAMESPACE, raw["metadata"]["name"]), QueueKey(NAMESPACE, raw["spec"]["queueName"]))
-        self.streams = Streams(self.bus, self.declared, lambda _: self.leads, self._told)
+        bounds = bounds or Bounds()
+        kept = StreamSettings(bounds=bounds, empty_seconds=empty_seconds)
+        self.streams = Streams(self.bus, self.declared, lambda _: self.leads, self._told, permit, kept)
         tools = Tools(
             cast(KubeApi, self.kube),
             self.cache,
             lambda _: None,
             self.waiting,
-            SteppedLetters(self.bus, step),
+            SteppedLetters(self.bus, dead_room(self.bus, bounds), retention, step),
             unfenced,
             self.clock,
+            delayed_room(self.bus, bounds),
+            self.streams.trouble,
         )
         self.door = Door(self.bus, self.streams, tools, self.spec, look=0.1, settings=settings)
 

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.support.cluster import Cluster, clone, over, state_of
+from tests.support.cluster import NAMESPACE, Cluster, clone, over, state_of
 from tests.support.crash import with_fault
 from tests.support.crd import problems
 from tests.support.invariants import Wrote, finished, of_write
 from tests.support.objects import Raw
 
+from celeriac.wire.names import attempt_key, claim_key
 from celeriac_operator.core import names
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, Resource
@@ -57,7 +58,7 @@ class FakeKube:
                 raise ApiError(403, "Forbidden", "exceeded quota: count/jobs.batch")
             if (
                 plural == "jobs"
-                and manifest["metadata"]["labels"][names.TASK_LABEL] in self.cluster.too_large_for_quota
+                and manifest["metadata"]["labels"].get(names.TASK_LABEL) in self.cluster.too_large_for_quota
             ):
                 raise ApiError(403, "Forbidden", "exceeded quota: q, requested: cpu=4, used: cpu=0, limited: cpu=2")
             raw = self.cluster.add(plural, {**clone(manifest), "status": {}})
@@ -93,18 +94,25 @@ class FakeKube:
 
         return self._write(f"merge {resource.plural}", do)
 
+    def _taken_back(self, uid: str, old: Raw) -> bool:
+        """Whether the last attempt is one that its pod will never run: it has not begun."""
+        last = (old.get("attempts") or [{}])[-1]
+        claim = self.cluster.bucket.read(claim_key(NAMESPACE, uid, last.get("number", 0)))
+        return claim is not None and claim["author"] == "Operator" and claim["podUID"] == last.get("podUID")
+
     def _check(self, raw: Raw, status: Raw) -> None:
         """The invariants of every status write."""
         uid = raw["metadata"]["uid"]
-        wrong = of_write(raw.get("status") or {}, status)
+        old = raw.get("status") or {}
+        wrong = of_write(old, status, taken_back=self._taken_back(uid, old))
         assert not wrong, wrong
         self.cluster.facts.append(Wrote(uid, clone(status)))
         if finished(status):
             self.cluster.ended[uid] = clone(status)
         if status["attempts"]:
-            self._check_the_end(status, status["attempts"][-1])
+            self._check_the_end(uid, status, status["attempts"][-1])
 
-    def _check_the_end(self, status: Raw, attempt: Raw) -> None:
+    def _check_the_end(self, uid: str, status: Raw, attempt: Raw) -> None:
         """Nothing is given up that the API server still knows, however late the watches are."""
         if "finishTime" not in attempt:
             return
@@ -116,20 +124,27 @@ class FakeKube:
         if pod is None:
             return
         output = state_of(pod).get("terminated", {}).get("message")
-        decided = any(key.endswith(f".{attempt['number']}") for key in self.cluster.bucket.entries)
+        decided = attempt_key(NAMESPACE, uid, attempt["number"]) in self.cluster.bucket.entries
         if status["phase"] == "Succeeded" and output and not decided:
             assert "result" in status, "a result was lost"
         if attempt.get("failure") in ("PodDeleted", "JobLost"):
             assert over(pod) or "deletionTimestamp" in pod["metadata"], "an attempt was given up that runs on"
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
     ) -> None:
         def do() -> Raw:
             raw = self.cluster.get(resource.plural, name)
             if raw is not None and raw["metadata"]["uid"] == uid:
                 if resource is api.PODS:
-                    self.cluster.delete_pod(name)
+                    self.cluster.delete_pod(name, grace_seconds)
                 elif propagation == "Foreground":
                     self.cluster.delete_in_foreground(name)
                 else:

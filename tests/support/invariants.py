@@ -144,8 +144,12 @@ def finished(status: Obj) -> bool:
     return _condition(status, "Finished") == "True"
 
 
-def of_write(old: Obj, new: Obj) -> list[str]:
-    """What is wrong with one status that replaces another."""
+def of_write(old: Obj, new: Obj, *, taken_back: bool = False) -> list[str]:
+    """What is wrong with one status that replaces another.
+
+    Args:
+        taken_back: the last attempt is one that its pod will never run: it has not begun.
+    """
     numbers = [attempt["number"] for attempt in new.get("attempts", ())]
     count, before = new.get("attemptCount", 0), old.get("attemptCount", 0)
     outcome = _condition(old, "Succeeded") or "Unknown"
@@ -156,7 +160,7 @@ def of_write(old: Obj, new: Obj) -> list[str]:
         "a status without a message": not new.get("message"),
         f"attempt numbers {numbers} of {count}": numbers != list(range(count - len(numbers) + 1, count + 1)),
         "an attempt was skipped": count > before + 1,
-        "an attempt was lost": count < before,
+        "an attempt was lost": count < before - taken_back,
         "an outcome has changed": outcome not in ("Unknown", _condition(new, "Succeeded")),
         "it has ended without an outcome": ends and _condition(new, "Succeeded") == "Unknown",
     }
@@ -188,10 +192,13 @@ def an_attempt_starts_once(facts: Facts) -> Iterator[str]:
 
 
 def a_recorded_attempt_gets_no_job(facts: Facts) -> Iterator[str]:
-    """Once the status tells of an attempt, its Job is never made again, whoever deleted it."""
+    """Once the status tells of an attempt, its Job is never made again, whoever deleted it. What was taken back from a
+    pod that waited never began, and its number is free again."""
     told: set[tuple[str, int]] = set()
     for fact in facts:
         if isinstance(fact, Wrote):
+            last = fact.status.get("attemptCount", 0)
+            told = {(uid, number) for uid, number in told if uid != fact.uid or number <= last}
             told |= {(fact.uid, attempt["number"]) for attempt in fact.status.get("attempts", ())}
         elif isinstance(fact, JobMade) and (fact.uid, fact.attempt) in told:
             yield f"{fact.uid} attempt {fact.attempt}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from nats.aio.msg import Msg
-from nats.js.api import PubAck, RawStreamMsg
+from nats.js.api import PubAck, RawStreamMsg, StreamConfig, StreamInfo, StreamState
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError, NotFoundError, ServiceUnavailableError
 from nats.js.kv import KeyValue
 from tests.support.bucket import FakeBucket
@@ -190,6 +191,17 @@ class FakeJs:
 
     async def add_consumer(self, stream: str, _config: Any) -> None:
         """There is one already."""
+
+    async def stream_info(self, stream: str, subjects_filter: str) -> StreamInfo:
+        def do() -> StreamInfo:
+            stored = self._bus.server.streams.get(stream, [])
+            subjects = Counter(each.subject for each in stored if _is_of(each, subjects_filter))
+            size = sum(len(each.data) for each in stored)
+            state = StreamState(len(stored), size, first_seq=0, last_seq=0, consumer_count=0, subjects=dict(subjects))
+            return StreamInfo(config=StreamConfig(name=stream), state=state)
+
+        found: StreamInfo = await self._bus.ask(f"look at {stream}", do)
+        return found
 
     async def get_msg(self, stream: str, *, seq: int, subject: str, next: bool) -> RawStreamMsg:
         def do() -> RawStreamMsg:
@@ -390,6 +402,9 @@ class KeptStreams:
 
     def outdated(self, _queue: Any) -> bool:
         return False
+
+    def trouble(self, _queue: Any, _reason: str, _message: str | None) -> None:
+        """Nobody asks."""
 
 
 def stream() -> str:

@@ -11,6 +11,7 @@ from tests.support.nats_server import NatsServer
 
 from celeriac._nats_options import NatsOptions
 from celeriac.wire.names import RESULTS_BUCKET
+from celeriac_operator.background import end
 from celeriac_operator.bus.bucket import Bucket
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.records import RecordBook
@@ -43,14 +44,12 @@ async def keeper(server: NatsServer) -> AsyncIterator[Keeper]:
     bus = Bus(NatsOptions(url=server.url), probe=0.1)
     bucket, changed = Bucket(bus, RESULTS_BUCKET), list[Key]()
     book = RecordBook(bucket, changed.extend, unfenced)
-    streams = Streams(bus, dict, lambda _: True, lambda _: None, replicas=1)
+    streams = Streams(bus, dict, lambda _: True, lambda _: None)
     bus.on_connect(streams.share)
     running = [asyncio.create_task(bus.run()), asyncio.create_task(bucket.follow(book.told, book.begin))]
     try:
         await until(lambda: bucket.ready)
         yield Keeper(bus, bucket, book, changed)
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(running)
         await bus.close()

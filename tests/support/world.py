@@ -25,6 +25,7 @@ from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.records import RecordBook
+from celeriac_operator.bus.room import Bounds, dead_room, delayed_room
 from celeriac_operator.bus.streams import Streams
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key
@@ -80,11 +81,17 @@ class SteppedKube(FakeKube):
         return await self._ask(f"merge {name}", lambda: FakeKube.merge(self, resource, namespace, name, uid, patch))
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
     ) -> None:
-        await self._ask(
-            f"delete {name}", lambda: FakeKube.delete(self, resource, namespace, name, uid, propagation=propagation)
-        )
+        how: dict[str, Any] = {"propagation": propagation, "grace_seconds": grace_seconds}
+        await self._ask(f"delete {name}", lambda: FakeKube.delete(self, resource, namespace, name, uid, **how))
 
 
 class Life:
@@ -99,16 +106,25 @@ class Life:
         self.bus = FakeBus(world.server, cluster.bucket, network)
         bus = cast(Bus, self.bus)
         self.book = RecordBook(SteppedBucket(cluster.bucket, self.bus), lambda keys: self._changed(set(keys)), unfenced)
-        self.queues, self.reconciler = wired(
+        self.queues, _, self.reconciler = wired(
             cluster, kube, self.queue, self.cache, self.book, self._changed, Defaults(), TaskQueueSpec()
         )
         self.watch = Watch(self.cache, self.kube, [NAMESPACE], self._changed)
         self.background = Background(_die)
         self.duties = Duties(1, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin)
+        streams = KeptStreams(QUEUE)
         tools = Tools(
-            self.kube, self.cache, self._changed, self.queues.waiting, DeadLetters(bus), unfenced, world.clock
+            self.kube,
+            self.cache,
+            self._changed,
+            self.queues.waiting,
+            DeadLetters(bus, dead_room(bus, Bounds())),
+            unfenced,
+            world.clock,
+            delayed_room(bus, Bounds()),
+            streams.trouble,
         )
-        self.door = Door(bus, cast(Streams, KeptStreams(QUEUE)), tools, self._spec)
+        self.door = Door(bus, cast(Streams, streams), tools, self._spec)
         self.queues.news = self.door.tell
         self.heard = {kind: len(cluster.log[kind]) for kind in WATCHED}
         self.heard_records, cluster.bucket.live = len(cluster.bucket.log), network.up["bus"]

@@ -81,26 +81,36 @@ the time of one rendering, or each template would draw its own. */ -}}
 {{- .Values.nats.auth.drawn | toJson -}}
 {{- end -}}
 
+{{- /* Bytes that a size says: a number with Mi, Gi or Ti. */ -}}
+{{- define "celeriac.bytes" -}}
+{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (index $units (regexFind "[A-Za-z]+$" .) | int64) -}}
+{{- end -}}
+
 {{- /* 9/10 of the volume, in bytes: the rest is for the file system and what is being compacted. */ -}}
 {{- define "celeriac.natsMaxFileStore" -}}
-{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- $size := .Values.nats.persistence.size -}}
-{{- $number := regexFind "^[0-9]+" $size | int64 -}}
-{{- $unit := index $units (regexFind "[A-Za-z]+$" $size) | int64 -}}
-{{- div (mul $number $unit 9) 10 -}}
+{{- div (mul (include "celeriac.bytes" .Values.nats.persistence.size | int64) 9) 10 -}}
+{{- end -}}
+
+{{- /* Bytes of dead letters, or of delayed messages, that there may be: as given, else 1/20 of the volume; of a server of
+your own the operator has a default. */ -}}
+{{- define "celeriac.natsBound" -}}
+{{- if .size -}}
+{{- include "celeriac.bytes" .size -}}
+{{- else if .root.Values.nats.enabled -}}
+{{- max (div (include "celeriac.bytes" .root.Values.nats.persistence.size | int64) 20) 1048576 -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* What a client may do in a namespace, or in all of them (*): submit, ask to cancel, read records and events, and put
-and read large params and results. The streams and buckets are the operator's to make, change and delete. */ -}}
+and read large params and results. The streams and buckets are the operator's to make, change and delete. Nobody else may
+make a consumer: it delivers wherever it is told to, whatever its maker may publish to. So all is read by its subject. */ -}}
 {{- define "celeriac.natsClientPermissions" -}}
 publish: {
   allow: [
     "celeriac.submit.{{ .namespace }}.>"
     "$KV.celeriac-results.{{ .namespace }}.*"
-    "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
-    "$JS.API.CONSUMER.CREATE.KV_celeriac-results.*.$KV.celeriac-results.{{ .namespace }}.>"
     "$JS.API.DIRECT.GET.CELERIAC_EVENTS.celeriac.events.{{ .namespace }}.>"
-    "$JS.API.CONSUMER.CREATE.CELERIAC_EVENTS.*.celeriac.events.{{ .namespace }}.>"
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
@@ -109,38 +119,36 @@ subscribe: {
 }
 {{- end -}}
 
-{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, and put and read large
-params and results. */ -}}
+{{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, put and read large
+params and results, and wait for tasks and claim them. */ -}}
 {{- define "celeriac.natsRunnerPermissions" -}}
 publish: {
   allow: [
     "$KV.celeriac-results.{{ .namespace }}.*.*"
+    "$KV.celeriac-results.{{ .namespace }}.claim.*.*"
+    "celeriac.ready.{{ .namespace }}.*"
     "celeriac.events.{{ .namespace }}.*.Progress"
-    "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
     {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
   ]
 }
 subscribe: {
-  allow: ["_INBOX_{{ .user }}.>", "$KV.celeriac-results.{{ .namespace }}.>"]
+  allow: [
+    "_INBOX_{{ .user }}.>"
+    "$KV.celeriac-results.{{ .namespace }}.>"
+    "celeriac.assign.{{ .namespace }}.*"
+    "celeriac.roll.{{ .namespace }}"
+  ]
 }
 {{- end -}}
 
-{{- /* Objects have hashed names, so the object store cannot be limited to a namespace. */ -}}
 {{- define "celeriac.natsSharedPermissions" -}}
 "$JS.API.INFO"
-"$JS.API.STREAM.NAMES"
 "$JS.API.STREAM.INFO.*"
-"$JS.API.CONSUMER.INFO.*.*"
-"$JS.API.CONSUMER.DELETE.KV_celeriac-results.*"
-"$JS.API.CONSUMER.DELETE.CELERIAC_EVENTS.*"
-"$JS.API.CONSUMER.DELETE.OBJ_celeriac-payloads.*"
-"$O.celeriac-payloads.>"
-"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.>"
-"$JS.API.STREAM.MSG.GET.OBJ_celeriac-payloads"
-"$JS.API.STREAM.PURGE.OBJ_celeriac-payloads"
-"$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads"
-"$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads.>"
-"$JS.FC.>"
+"$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
+"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.C.{{ .namespace }}.>"
+"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.M.{{ .namespace }}.>"
+"$O.celeriac-payloads.C.{{ .namespace }}.>"
+"$O.celeriac-payloads.M.{{ .namespace }}.>"
 {{- end -}}
 
 {{- /* One user's Secret; its keys are the names of the variables that the SDK reads, so that envFrom is all one needs. */ -}}
@@ -223,6 +231,16 @@ data:
 {{- end }}
 - name: CELERIAC_NATS_REPLICAS
   value: {{ .Values.nats.streamReplicas | int64 | quote }}
+{{- with include "celeriac.natsBound" (dict "root" . "size" .Values.nats.deadLettersSize) }}
+- name: CELERIAC_NATS_DEAD_BYTES
+  value: {{ . | quote }}
+{{- end }}
+{{- with include "celeriac.natsBound" (dict "root" . "size" .Values.nats.delayedSize) }}
+- name: CELERIAC_NATS_DELAYED_BYTES
+  value: {{ . | quote }}
+{{- end }}
+- name: CELERIAC_NATS_NAMESPACE_PERCENT
+  value: {{ .Values.nats.namespacePercent | int64 | quote }}
 - name: CELERIAC_RECORD_RETENTION_DAYS
   value: {{ .Values.nats.recordRetentionDays | int64 | quote }}
 - name: CELERIAC_RUNNER_NATS_URL

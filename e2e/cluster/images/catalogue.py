@@ -10,7 +10,8 @@ SDK_IMAGE = "localhost/celeriac-python:dev"
 OPERATOR_IMAGE = "localhost/celeriac-operator:dev"
 NATS_IMAGE = "localhost/celeriac-nats:dev"
 CENSUS_IMAGE = "localhost/celeriac-census:dev"
-_LOCK = ("pyproject.toml", "uv.lock", ".dockerignore", "operator/pyproject.toml", "operator/README.md")
+_LOCK = ("pyproject.toml", "uv.lock", "image-requirements.txt", ".dockerignore", "operator/pyproject.toml",
+    "operator/README.md")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ from celeriac_operator.settings import Settings
 async def run(settings: Settings) -> None:
     """Connect, twice, and run until a signal asks for the end: renewals must not wait for a busy connection."""
     fence = Fence(settings.shards, boot_time, die)
-    kube, lease_kube = await KubeApi.connect(fence.permit), await KubeApi.connect()
+    kube, lease_kube = (
+        await KubeApi.connect(fence.permit, watches=max(1, len(settings.namespaces))),
+        await KubeApi.connect(),
+    )
     try:
         await App(settings, kube, lease_kube, fence).run()
     finally:

@@ -16,14 +16,15 @@ from kopf._core.engines.peering import Identity
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import Background
+from celeriac_operator.bus.assignments import Assignments
 from celeriac_operator.bus.connection import TROUBLE as NATS_TROUBLE
 from celeriac_operator.bus.connection import Bus, BusDown
 from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.door import Door
 from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.maker import Tools
-from celeriac_operator.bus.revisions import KEEP_SECONDS, keep_revisions
-from celeriac_operator.bus.streams import Streams
+from celeriac_operator.bus.room import dead_room, delayed_room
+from celeriac_operator.bus.streams import Streams, StreamSettings
 from celeriac_operator.clock_jumps import LOOK_SECONDS, ClockJumps
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.cron.facts import CronKey
@@ -47,6 +48,7 @@ from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import Reconciler
 from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.settings import Settings
+from celeriac_operator.warm import WarmPools
 from celeriac_operator.watch import Watch
 from celeriac_operator.workqueue import WorkQueue
 
@@ -84,6 +86,16 @@ class App:
         self.bus = Bus(settings.nats, settings.pod_name)
         self.keeping = Keeping(self.bus, self.cache, settings, fence.permit, self._changed, self._works_on, clock=clock)
         book = self.keeping.book
+        self.warm = WarmPools(
+            self.cache,
+            kube,
+            self.queue,
+            lambda: book.bus,
+            settings.default_resources,
+            settings.runner_access,
+            clock=clock,
+        )
+        pods = Assignments(self.bus, self.warm.namespaces, self.warm.heard, self.warm.unheard)
         applier = Applier(
             kube,
             self.cache,
@@ -92,11 +104,12 @@ class App:
             book,
             self.keeping.history.tell,
             settings.runner_access,
+            pods,
         )
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, self.queue, CronApplier(kube, self.cache, self._changed), clock=clock)
         self.reconciler = Reconciler(
-            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, book, clock=clock
+            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, book, self.warm, clock=clock
         )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.clock_jumps = ClockJumps(clock, time.monotonic)
@@ -124,11 +137,25 @@ class App:
             facts = self.cache.queues.get(Key(queue.namespace, queue.queue))
             return facts.spec if facts is not None and self.duties.ours(queue.namespace) else None
 
+        bounds = self.settings.nats_bounds
         self.streams = streams = Streams(
-            self.bus, declared, self._keeps_streams_of, self.queue.add, replicas=self.settings.nats_replicas
+            self.bus,
+            declared,
+            self._keeps_streams_of,
+            self.queue.add,
+            fence.permit,
+            StreamSettings(self.settings.nats_replicas, bounds),
         )
         tools = Tools(
-            self.kube, self.cache, self._changed, self.queues.waiting, DeadLetters(self.bus), fence.permit, clock
+            self.kube,
+            self.cache,
+            self._changed,
+            self.queues.waiting,
+            DeadLetters(self.bus, dead_room(self.bus, bounds), self.settings.record_retention),
+            fence.permit,
+            clock,
+            delayed_room(self.bus, bounds),
+            streams.trouble,
         )
         door = Door(self.bus, streams, tools, spec)
         self.queues.stream, self.queues.news = streams.state, door.tell
@@ -182,6 +209,8 @@ class App:
         await self.background.until_done("filling the cache", self.watch.fill)
         self.ready = True
         log.info("started", tasks=len(self.cache.tasks.entries), namespaces=self.settings.namespaces or "all")
+        for watch in self.watch.follow():
+            self.background.spawn(watch)
         for _worker in range(self.settings.concurrency):
             self.background.spawn(self.queue.work(self._work_on, self.reconciler.failed))
         self.background.spawn(self.background.every(self.settings.relist_seconds, "relist", self.watch.relist))
@@ -190,7 +219,6 @@ class App:
         self.background.spawn(self.bus.run())
         if self.door is not None:
             self.background.spawn(self.door.run())
-            self.background.spawn(self.background.every(KEEP_SECONDS, "keeping revisions", self._keep_revisions))
         for duty in self.keeping.duties():
             self.background.spawn(duty)
         self._election = self.background.spawn(self.elector.run())
@@ -222,6 +250,7 @@ class App:
     async def _keep_house(self) -> None:
         limit, history = self.settings.max_finished_tasks, self.queues.history
         self.queues.forget_idle()
+        self.warm.forget_gone()
         await delete_surplus(self.cache, self.kube, limit, history, self.duties.ours, self.keeping.recorded)
         self._unused_revisions = await delete_unused_revisions(
             self.cache, self.kube, self._unused_revisions, self.duties.ours, self._messages_wait
@@ -233,9 +262,6 @@ class App:
         except (*NATS_TROUBLE, BusDown):
             return True  # nobody knows
 
-    async def _keep_revisions(self) -> None:
-        await keep_revisions(self.cache, self.kube, self.duties.ours)
-
     async def _look_at_the_clock(self) -> None:
         if jump := self.clock_jumps.look():
             log.warning("the clock has jumped: all CronTasks are looked at again", seconds=round(jump, 1))
@@ -246,6 +272,7 @@ class App:
         QUEUE_OLDEST.set(self.queue.oldest_seconds)
         count_phases(self.cache, self.duties.ours)
         self.queues.count(self.duties.ours)
+        self.warm.count(self.duties.ours)
 
     def problems(self) -> list[str]:
         """What is wrong with this process, so that a restart would help."""

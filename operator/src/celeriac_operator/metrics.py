@@ -77,6 +77,12 @@ INTAKE = Counter(
     registry=REGISTRY,
 )
 DEAD_LETTERS = Counter("celeriac_dead_letters", "Messages that became dead letters.", ["reason"], registry=REGISTRY)
+NO_ROOM = Counter(
+    "celeriac_messages_no_room",
+    "Times that a message had to stay in its queue: DeadLettersFull or DelayedFull.",
+    ["reason"],
+    registry=REGISTRY,
+)
 BACKLOG = Gauge(
     "celeriac_queue_backlog",
     "Messages in a queue's stream. Beyond 500 queues the rest is one of no name.",
@@ -88,4 +94,13 @@ RECORDS = Gauge("celeriac_records", "Tasks whose records in NATS are kept in mem
 RECORDS_EXPIRED = Counter("celeriac_records_expired", "Records that were deleted after their time.", registry=REGISTRY)
 PAYLOADS_COLLECTED = Counter(
     "celeriac_payloads_collected", "Large params and results that nothing named any more.", registry=REGISTRY
+)
+WARM_ATTEMPTS = Counter(
+    "celeriac_warm_attempts",
+    "Attempts of TaskDefinitions with isolation Warm: hit, miss (no pod waited), or taken_back from a pod.",
+    ["result"],
+    registry=REGISTRY,
+)
+WARM_PODS = Gauge(
+    "celeriac_warm_pods", "Pods that were started ahead: starting, ready or claimed.", ["state"], registry=REGISTRY
 )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
-from celeriac.api.v1alpha1 import Defaults, TaskStatus
+from celeriac.api.v1alpha1 import Defaults, TaskDefinitionStatus, TaskStatus
 from celeriac_operator.bus.connection import BusDown
 from celeriac_operator.bus.records import RecordBook
 from celeriac_operator.core.admission.standing import QueueKey
+from celeriac_operator.core.admission.status import PAUSE_SECONDS
 from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.decide import decide
-from celeriac_operator.core.definition import DefinitionKey, definition_status
+from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
 from celeriac_operator.core.poison import TRIES, poisoned
 from celeriac_operator.core.task_record import record_of, record_of_deleted
+from celeriac_operator.core.warm.decide import status_of, unavailable
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -27,6 +29,7 @@ from celeriac_operator.kube.observe import observe
 from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile_cron import CronReconciler
+from celeriac_operator.warm import WarmPools
 from celeriac_operator.workqueue import WorkQueue
 
 log = structlog.get_logger()
@@ -55,10 +58,13 @@ class Reconciler:
         defaults: Defaults,
         crons: CronReconciler,
         book: RecordBook,
+        warm: WarmPools,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._cache, self._kube, self._queue, self._applier = cache, kube, queue, applier
+        self._warm = warm
+        self._definitions_written: dict[DefinitionKey, datetime] = {}
         self._queues, self._defaults, self._crons, self._clock = queues, defaults, crons, clock
         self._book = book
         self._refusals: dict[Key, Refusal] = {}
@@ -67,6 +73,8 @@ class Reconciler:
         """Tasks that came by message, as they were last seen."""
         self._unsure: set[Key] = set()
         """Tasks of which a write was not answered: what is known of them may be old."""
+        self._refused: set[Key] = set()
+        """Tasks whose record is followed though it may be what the operator fails over; the next time it is not."""
         self._uids: dict[Key, str] = {}
         """Whose refusals and errors these are: a Task that was deleted and created again is another."""
 
@@ -119,12 +127,20 @@ class Reconciler:
             await self._decide(task)
 
     async def _give_up(self, task: TaskFacts, error: str) -> None:
-        """A Task that makes the operator fail ends; whoever waits for its record is told, too."""
+        """A Task that makes the operator fail ends; whoever waits for its record is told, too.
+
+        Where it had ended before, that is how it ends, unless it is what makes the operator fail: others may write
+        records, too, and one that the API server refuses as a status would be tried for ever.
+        """
         status = poisoned(task.status, error, self._clock())
         record = record_of(task, status, self._book.retention)
         wanted = record is not None and task.submission is not None and self._book.bus != "Off"
-        if record is None or not wanted or await self._book.finish(task, record):
-            await self._applier.write_status(task, status)  # else it had ended before, and that is how it ends
+        stands = record is not None and wanted and not await self._book.finish(task, record)
+        if not stands or task.key in self._refused:
+            await self._applier.write_status(task, status)
+            self._refused.discard(task.key)
+        else:
+            self._refused.add(task.key)
 
     async def _record_deleted(self, key: Key) -> None:
         """A Task that came by message and was deleted unfinished: whoever waits for it waits for its record.
@@ -139,16 +155,20 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         for remembered in (self._refusals, self._poison, self._uids):
             remembered.pop(key, None)
+        self._refused.discard(key)
         self._queue.forget(key)
         self._book.forget(key)
+        self._warm.release(key)
         self._queues.tell(key, None)
 
     async def _decide(self, task: TaskFacts) -> None:
         now = self._clock()
+        self._warm.release(task.key)
         refusal = self._refusals.get(task.key)
         seen = await observe(task, self._cache, self._kube, self._book, refusal, self._defaults, now)
-        world = self._queues.place(seen)
+        world = self._warm.place(self._queues.place(seen))
         plan = decide(world, now)
+        self._warm.reserve(task.key, plan)
         try:
             applied = await self._applier.apply(plan, world, now)
         except BusDown:
@@ -157,8 +177,11 @@ class Reconciler:
         except TROUBLE:
             self._unsure.add(task.key)
             raise
+        self._warm.release(task.key)
         if not applied.stale:
             self._queues.tell(task.key, plan.standing)
+        if applied.refusal is None:
+            self._warm.took(task, plan, done=not applied.stale)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
         self._remember(task.key, applied.refusal, kept=kept)
         follows = plan if applied.world is None else decide(applied.world, now)
@@ -180,8 +203,8 @@ class Reconciler:
 
     async def _say_that_it_waits(self, world: World, now: datetime) -> None:
         """NATS answers and takes no record, as where its disk is full: as long as that lasts, the status says so."""
-        plan = decide(replace(world, records=replace(world.records, bus="Down")), now)
-        if world.task.submission is not None and plan.status is not None and not plan.create:
+        plan = decide(replace(world, records=replace(world.records, bus="Full")), now)
+        if plan.status is not None and not plan.create:
             self._unsure.add(world.task.key)
             await self._applier.write_status(world.task, plan.status)
             self._unsure.discard(world.task.key)
@@ -212,9 +235,17 @@ class Reconciler:
         namespace, name, _ = key
         facts = self._cache.definitions.get(Key(namespace, name))
         if facts is None:
+            self._definitions_written.pop(key, None)
             return
-        status = definition_status(facts, self._clock())
-        if status == facts.status:
+        if self._messages_may_name(namespace) and Key(namespace, facts.revision.name) not in self._cache.revisions:
+            await self._applier.keep(namespace, facts.revision)
+        now = self._clock()
+        pool, look_again = await self._warm.keep(facts)
+        if look_again is not None:
+            self._queue.add_at(key, look_again)
+        isolated = facts.revision.spec.isolation in ("Warm", "Worker")
+        status = definition_status(facts, now, unavailable(pool) if isolated else None, status_of(pool))
+        if status == facts.status or self._is_too_soon(key, facts, status, now):
             return
         try:
             raw = await self._kube.write_status(api.DEFINITIONS, namespace, name, facts.version, status.to_wire())
@@ -223,6 +254,22 @@ class Reconciler:
                 raise
             return  # it has changed meanwhile, and its watch will tell
         self._cache.put("definitions", raw)
+
+    def _messages_may_name(self, namespace: str) -> bool:
+        """Whether messages may be made for definitions there: those run from what they were made for."""
+        return self._book.bus != "Off" and any(key.namespace == namespace for key in self._cache.queues.entries)
+
+    def _is_too_soon(
+        self, key: DefinitionKey, facts: DefinitionFacts, status: TaskDefinitionStatus, now: datetime
+    ) -> bool:
+        """Numbers that change all the time are written now and then."""
+        last = self._definitions_written.get(key)
+        due = last + timedelta(seconds=PAUSE_SECONDS) if last is not None else now
+        if now < due and status.model_copy(update={"warm": facts.status.warm}) == facts.status:
+            self._queue.add_at(key, due)
+            return True
+        self._definitions_written[key] = now
+        return False
 
     def failed(self, key: WorkKey, error: Exception, count: int) -> None:
         """Take note of an error; a Task that keeps making the operator fail is marked, so that it ends."""

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from celeriac._nats_options import NatsOptions
 from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
+from celeriac_operator.bus.room import MIB, Bounds
 from celeriac_operator.core.election import Timing
 from celeriac_operator.manifests.runner import RunnerAccess
 
@@ -84,6 +85,13 @@ class Settings(BaseSettings):
     nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
     """Copies of each stream and bucket that the operator makes, on as many servers of a NATS cluster."""
 
+    nats_dead_bytes: Annotated[int, Field(ge=MIB)] = Bounds().dead_bytes
+    """Bytes that dead letters may take; messages that would be more stay in their queues."""
+    nats_delayed_bytes: Annotated[int, Field(ge=MIB)] = Bounds().delayed_bytes
+    """Bytes that messages with a far startTime may take; those that would be more stay in their queues."""
+    nats_namespace_percent: Annotated[int, Field(ge=1, le=100)] = Bounds().share_percent
+    """Percent of these two that one namespace may take."""
+
     runner_nats_url: str = ""
     """Servers of NATS as the pods of tasks reach them, separated by commas; empty: pods get none from here."""
     runner_nats_secret: str = ""
@@ -98,6 +106,11 @@ class Settings(BaseSettings):
     def record_retention(self) -> timedelta:
         """How long the record of a finished task is kept."""
         return timedelta(days=self.record_retention_days)
+
+    @property
+    def nats_bounds(self) -> Bounds:
+        """How much there may be of what all namespaces share in NATS."""
+        return Bounds(self.nats_dead_bytes, self.nats_delayed_bytes, self.nats_namespace_percent)
 
     @property
     def runner_access(self) -> RunnerAccess:

@@ -1,6 +1,6 @@
 """What the watches tell, and whether they still do: lists at start, events from then on, relists that repair.
 
-kopf's watches can lose an event (a deletion during a relist) or fall silent; a list compared with the cache finds
+Watches can lose an event (a deletion during a relist) or fall silent; a list compared with the cache finds
 either. A watch that needs repair twice in a row counts as dead, and liveness fails.
 """
 
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import structlog
 
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.names import MANAGED_BY, MANAGED_BY_LABEL
+from celeriac_operator.follow import Follower
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi, Resource
 from celeriac_operator.kube.cache import UNREADABLE, Cache, WorkKey
@@ -35,6 +38,8 @@ WATCHED: dict[str, tuple[Resource, str]] = {
 Jobs are not: the operator made them and knows them, their pods tell what happens, and where a pod is gone the Job is
 asked (``kube/observe.py``). That is a third of all events, and none that a decision waited for.
 """
+FOLLOWED = ("pods", "tasks")
+"""What kopf does not watch; see ``follow.py``."""
 LISTED = {**WATCHED, "jobs": (api.JOBS, MANAGED)}
 """What is listed: what is watched, at the start; Jobs, when a shard is taken up."""
 
@@ -73,6 +78,12 @@ class Watch:
             self._changed(self._cache.drop(kind, key_of(raw)))
         else:
             self._changed(self._cache.put(kind, raw))
+
+    def follow(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """The watches that are not kopf's, each to be run beside the rest, for ever."""
+        for kind in FOLLOWED:
+            for scope in self._scopes:
+                yield Follower(self._kube, *WATCHED[kind], scope, partial(self.saw, kind)).run()
 
     async def fill(self) -> None:
         """List what is watched, before the first decision is made."""

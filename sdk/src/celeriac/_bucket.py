@@ -16,7 +16,8 @@ from celeriac import errors
 from celeriac._door import Identity
 from celeriac._nats import ANSWER_SECONDS, Nats
 from celeriac._news import News
-from celeriac._records import ENDINGS, ends
+from celeriac._records import ends
+from celeriac.api.v1alpha1 import TERMINAL_PHASES
 from celeriac.wire.dead import NAME_REUSED
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.names import EVENTS_STREAM, RESULTS_BUCKET, event_subject, record_key
@@ -128,7 +129,7 @@ class Bucket:
     async def _check_history(self, namespace: str, name: str) -> None:
         """A task that has ended wrote its record before; there is none any more."""
         event = await self.last_event(namespace, name)
-        if event is None or event.phase not in ENDINGS:
+        if event is None or event.phase not in TERMINAL_PHASES:
             return
         if not ends(await self.find(namespace, name)):
             raise errors.TaskNotFound(

@@ -8,12 +8,12 @@ import uuid
 from celeriac import _tasks, errors
 from celeriac._api import Api
 from celeriac._cron_task import CronTask, parse_cron
-from celeriac._names import REQUEST_DIGEST
 from celeriac._task import Task
 from celeriac._wire import resource_path
 from celeriac.api.v1alpha1 import API_VERSION
 from celeriac.cron.run import build_run, manual_name
 from celeriac.wire.canonical import digest
+from celeriac.wire.names import REQUEST_DIGEST
 
 _MARK_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 """As Kubernetes' own: no words, and nothing that looks like something else."""

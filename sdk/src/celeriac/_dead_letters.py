@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import nats.errors
 from nats.aio.client import Client
@@ -16,12 +15,15 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from celeriac import errors
-from celeriac._burial import dead_record, put_dead_record, take_back_dead_record
+from celeriac._burial import KEPT, dead_record, find_record, put_dead_record, take_back_dead_record
 from celeriac._nats_options import NatsOptions, connect_arguments
+from celeriac._nats_refusals import is_full
 from celeriac._pull import ConsumerGone, pull
 from celeriac.wire import identity, names
 from celeriac.wire.dead import QUEUE_DELETED, DeadLetter, dead_headers, dead_letter
+from celeriac.wire.delayed import Kept, kept
 from celeriac.wire.message import MSG_ID
+from celeriac.wire.records import RecordKind
 
 CONNECT_SECONDS = 10.0
 CLOSED_SECONDS = 60.0
@@ -146,26 +148,107 @@ def _letter(raw: RawStreamMsg) -> Letter:
 # --- what is left of a queue ---
 
 
-async def bury_rest(client: Client, namespace: str, queue: str) -> int:
-    """Make dead letters of what is left of a deleted TaskQueue, and remove its stream; how many there were.
+Annotations = Callable[[str], Awaitable[Mapping[str, str] | None]]
+"""Annotations of the Task of a name; None: there is none."""
 
-    Raises TimeoutError where the operator has not closed the stream: it may be about to take messages in.
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of a deleted TaskQueue.
+
+    Args:
+        task: asks the API server for a Task of the namespace.
+        kept: how long ``get()`` can learn what became of a message.
     """
-    js, stream = client.jetstream(), names.stream_of(namespace, queue)
-    try:
-        info = await js.stream_info(stream)
-    except NotFoundError:
-        return await _bury_delayed(js, namespace, queue)
-    await _closed(js, stream, names.closed_subject(namespace, queue))
-    count = 0
-    for band in names.BANDS:
-        count += await _bury_band(client, namespace, queue, band, info.created)  # type: ignore[arg-type]
-    count += await _bury_delayed(js, namespace, queue)
-    left = (await js.stream_info(stream)).state.messages
-    if left:
-        raise errors.RequestRejected(f"{left} message(s) are still in {stream}: repeat the command in a minute.")
-    await js.delete_stream(stream)
-    return count
+
+    client: Client
+    namespace: str
+    queue: str
+    task: Annotations
+    kept: timedelta = KEPT
+
+    async def bury(self) -> int:
+        """Make dead letters of it, and remove the queue's stream; how many there were.
+
+        Raises TimeoutError where the operator has not closed the stream: it may be about to take messages in.
+        """
+        js, stream = self.client.jetstream(), names.stream_of(self.namespace, self.queue)
+        try:
+            info = await js.stream_info(stream)
+        except NotFoundError:
+            return await self._bury_delayed(js)
+        count = 0
+        with suppress(NotFoundError):  # the operator removes it by itself once it is empty
+            await _closed(js, stream, names.closed_subject(self.namespace, self.queue))
+        for band in names.BANDS:
+            count += await self._bury_band(js, band, info.created)  # type: ignore[arg-type]
+        count += await self._bury_delayed(js)
+        with suppress(NotFoundError):
+            left = (await js.stream_info(stream)).state.messages
+            if left:
+                raise errors.RequestRejected(
+                    f"{left} message(s) are still in {stream}: repeat the command in a minute."
+                )
+            await js.delete_stream(stream)
+        return count
+
+    async def _bury_band(self, js: JetStreamContext, band: names.Band, created: datetime) -> int:
+        stream, count = names.stream_of(self.namespace, self.queue), 0
+        while True:
+            try:
+                messages = await pull(self.client, stream, names.consumer_of(band), CHUNK)
+            except ConsumerGone:
+                return count
+            for message in messages:
+                at = message.metadata
+                origin = names.origin_of(stream, created, at.sequence.stream)
+                message_id = (message.headers or {}).get(MSG_ID, "")
+                count += await self._bury(js, band, message.data, Kept(origin, at.timestamp, message_id))
+                await message.ack_sync(timeout=5)
+            if not messages:
+                return count
+
+    async def _bury_delayed(self, js: JetStreamContext) -> int:
+        count, subject = 0, names.delayed_subjects(self.namespace, self.queue)
+        while True:
+            try:
+                raw = await js.get_msg(names.DELAYED_STREAM, seq=1, subject=subject, next=True)
+            except NotFoundError:
+                return count
+            token = (raw.subject or "").split(".")[-2]
+            band: names.Band = next((known for known in names.BANDS if known == token), "n")
+            found = kept(raw.headers or {}, raw.time or datetime.now(UTC), raw.seq or 0)
+            count += await self._bury(js, band, raw.data or b"", found)
+            await js.delete_msg(names.DELAYED_STREAM, raw.seq or 0)
+
+    async def _bury(self, js: JetStreamContext, band: names.Band, data: bytes, found: Kept) -> bool:
+        """False: it became a Task before, and only its acknowledgement was lost."""
+        message = identity.read(data)
+        name = identity.name_of(message, found.origin, found.message_id)
+        why = f"TaskQueue {self.queue} was deleted, and what was left of it with it"
+        if name is not None:
+            theirs, digest = await self.task(name), identity.digest_of(message, data)
+            if theirs is not None and theirs.get(names.SUBMISSION) == digest:
+                return False
+            record = await find_record(js, self.namespace, name)
+            if record is not None and record.kind is RecordKind.FINISHED and record.submission == digest:
+                return False
+            if theirs is None:  # else what is recorded under the name is that one's
+                now = datetime.now(UTC)
+                dead = dead_record(message, data, QUEUE_DELETED, why, found.submitted, now, self.kept)
+                await put_dead_record(js, self.namespace, name, dead)
+        headers = dead_headers(QUEUE_DELETED, why, origin=found.origin, band=band, submitted=found.submitted, name=name)
+        subject = names.dead_subject(self.namespace, self.queue)
+        try:
+            await js.publish(subject, data, stream=names.DEAD_STREAM, headers=headers)
+        except APIError as error:
+            if not is_full(error.code or 0, error.err_code or 0, error.description or ""):
+                raise
+            raise errors.QueueFull(
+                f"The dead letters are full ({error.description}), and what is left of queue {self.queue} stays. See "
+                "'celeriac dead list -A', drop or replay what is there, and repeat the command."
+            ) from None
+        return True
 
 
 async def _closed(js: JetStreamContext, stream: str, subject: str) -> None:
@@ -178,73 +261,3 @@ async def _closed(js: JetStreamContext, stream: str, subject: str) -> None:
             f"The operator has not closed {stream} within {CLOSED_SECONDS:g} seconds. Is it running, and connected to "
             "NATS? Repeat the command then; nothing was moved."
         ) from None
-
-
-@dataclass(frozen=True)
-class _Left:
-    """A message that was left."""
-
-    namespace: str
-    queue: str
-    band: names.Band
-    data: bytes
-    origin: str
-    submitted: datetime
-    message_id: str
-
-
-async def _bury_band(client: Client, namespace: str, queue: str, band: names.Band, created: datetime) -> int:
-    stream, count = names.stream_of(namespace, queue), 0
-    while True:
-        try:
-            messages = await pull(client, stream, names.consumer_of(band), CHUNK)
-        except ConsumerGone:
-            return count
-        for message in messages:
-            at = message.metadata
-            origin = names.origin_of(stream, created, at.sequence.stream)
-            message_id = (message.headers or {}).get(MSG_ID, "")
-            left = _Left(namespace, queue, band, message.data, origin, at.timestamp, message_id)
-            await _bury(client.jetstream(), left)
-            await message.ack_sync(timeout=5)
-        count += len(messages)
-        if not messages:
-            return count
-
-
-async def _bury_delayed(js: JetStreamContext, namespace: str, queue: str) -> int:
-    count = 0
-    while True:
-        try:
-            raw = await js.get_msg(
-                names.DELAYED_STREAM, seq=1, subject=names.delayed_subjects(namespace, queue), next=True
-            )
-        except NotFoundError:
-            return count
-        await _bury(js, _delayed(namespace, queue, raw))
-        await js.delete_msg(names.DELAYED_STREAM, raw.seq or 0)
-        count += 1
-
-
-def _delayed(namespace: str, queue: str, raw: RawStreamMsg) -> _Left:
-    headers: dict[str, Any] = raw.headers or {}
-    token = (raw.subject or "").split(".")[-2]
-    band: names.Band = next((known for known in names.BANDS if known == token), "n")
-    submitted = headers.get(names.SUBMIT_TIME_HEADER)
-    moment = datetime.fromisoformat(submitted) if submitted else datetime.now(UTC)
-    origin, message_id = headers.get(names.DEAD_ORIGIN, ""), headers.get(names.CLIENT_ID, "")
-    return _Left(namespace, queue, band, raw.data or b"", origin, moment, message_id)
-
-
-async def _bury(js: JetStreamContext, left: _Left) -> None:
-    message = identity.read(left.data)
-    name = identity.name_of(message, left.origin, left.message_id)
-    why = f"TaskQueue {left.queue} was deleted, and what was left of it with it"
-    if name is not None:
-        record = dead_record(
-            identity.digest_of(message, left.data), QUEUE_DELETED, why, left.submitted, datetime.now(UTC)
-        )
-        await put_dead_record(js, left.namespace, name, record)
-    headers = dead_headers(QUEUE_DELETED, why, origin=left.origin, band=left.band, submitted=left.submitted, name=name)
-    subject = names.dead_subject(left.namespace, left.queue)
-    await js.publish(subject, left.data, stream=names.DEAD_STREAM, headers=headers)

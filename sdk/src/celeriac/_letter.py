@@ -8,12 +8,11 @@ from datetime import datetime
 
 from celeriac import errors
 from celeriac._door import Identity, Submitted
-from celeriac._names import REQUEST_DIGEST
 from celeriac._request import TaskRequest, build_draft
 from celeriac.api.v1alpha1 import ResultRef
 from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.message import MAX_MESSAGE_BYTES, MSG_ID, digest_of, encode, id_of, message_of
-from celeriac.wire.names import band_of, stream_of, submit_subject
+from celeriac.wire.names import REQUEST_DIGEST, band_of, stream_of, submit_subject
 
 EXPECTED_STREAM = "Nats-Expected-Stream"
 DEFAULT_QUEUE = "default"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._api import ATTEMPTS, Api, pauses
+from celeriac._own_lines import OwnLines, own_lines
 from celeriac._pods import JOB_NAME, container_of, has_log, over
 from celeriac._task import Task
 from celeriac._watch import follow_one
@@ -34,10 +36,26 @@ async def read_log(api: Api, task: Task, attempt: int | None, tail: int | None) 
     pod = await _find_pod(api, task, which)
     if pod is None or not has_log(pod):
         raise errors.LogsUnavailable(_nothing(task, which, "its pod is gone" if pod is None else _WAITS))
+    own = own_lines(task, which)
+    if not own.all and tail is not None:
+        for kept in await _last_lines(api, pod, own, tail):
+            yield kept
+        return
     query: Query = (("container", container_of(pod)), *_tail(tail))
     async with api.stream(Call("GET", _log_path(pod), query)) as log:
         async for line in log:
-            yield _text(line)
+            if own.is_one(text := _text(line)):
+                yield text
+
+
+async def _last_lines(api: Api, pod: Mapping[str, Any], own: OwnLines, tail: int) -> deque[str]:
+    """The last of a task's lines in a log that is not all its own: the server counts the others, too."""
+    last = deque[str](maxlen=tail)
+    async with api.stream(Call("GET", _log_path(pod), (("container", container_of(pod)),))) as log:
+        async for line in log:
+            if own.is_one(text := _text(line)):
+                last.append(text)
+    return last
 
 
 async def follow_log(
@@ -105,14 +123,16 @@ async def _find_pod(api: Api, task: Task, which: Attempt) -> Mapping[str, Any] |
 async def _follow_attempt(api: Api, task: Task, which: Attempt, tail: int | None) -> AsyncGenerator[str, None]:
     """The attempt's log until its process has ended, over as many connections as it takes."""
     pod = await _begun_pod(api, task, which)
-    since, more = "", _tail(tail)
+    own = own_lines(task, which)
+    since, more = "", _tail(tail) if own.all else ()
     patience = _Patience()
     while pod is not None:
         patience.opened()
         async with aclosing(_log_with_times(api, pod, since, more, patience)) as log:
             async for since, line in log:  # noqa: B007 -- where the next connection goes on
                 more = ()
-                yield line
+                if own.is_one(line):
+                    yield line
         if patience.exhausted or (over(pod) and not patience.broken):
             return
         await asyncio.sleep(patience.pause())

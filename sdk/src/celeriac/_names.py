@@ -10,9 +10,6 @@ import uuid
 
 from celeriac.wire.canonical import canonical_json
 
-REQUEST_DIGEST = "celeriac.dev/request-digest"
-"""Annotation: the digest of the request that made the Task, so that a repeated request is known as such."""
-
 RETRY_OF = "celeriac.dev/retry-of"
 """Annotation: the Task that this one runs again."""
 

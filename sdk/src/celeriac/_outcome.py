@@ -64,7 +64,8 @@ def _result_invalid(task: Task) -> errors.CeleriacError:
 
 
 def _cancelled(task: Task) -> errors.CeleriacError:
-    reason = (task.spec.cancel.reason if task.spec.cancel else task.status.message) or ""
+    said = (task.status.message or "").removeprefix("Cancelled").removeprefix(": ")
+    reason = task.spec.cancel.reason if task.spec.cancel else said
     return errors.TaskCancelled(
         f"{_called(task)} was cancelled: {reason or 'no reason was given'}. "
         f"'celeriac retry {task.name} -n {task.namespace}' runs it again.",

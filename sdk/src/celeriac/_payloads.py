@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
 
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
-from nats.js.object_store import ObjectStore
+from nats.js import JetStreamContext
 
-from celeriac import errors
+from celeriac import _objects, errors
 from celeriac._bucket import no_bucket
 from celeriac._nats import ANSWER_SECONDS, Nats
 from celeriac._nats_refusals import is_full
-from celeriac._task import parse_time
 from celeriac.api.v1alpha1 import ResultRef
-from celeriac.wire.names import PAYLOADS_BUCKET
+from celeriac.wire.names import PAYLOADS_BUCKET, PAYLOADS_STREAM, object_subject
 
 MAX_RESULT_BYTES = 64 * 1024 * 1024
 """A larger result is not fetched: it would be read into memory."""
 FETCH_SECONDS = 60.0
 YOUNG = timedelta(minutes=30)
 """An object that nothing names is collected when it is an hour old; half of it is for clocks that differ."""
-_SUBJECT = f"$O.{PAYLOADS_BUCKET}"
 
 
 class PayloadLost(Exception):  # noqa: N818 -- what happened; the door knows the task that it is about
@@ -37,7 +34,7 @@ class Payloads:
 
     def __init__(self, connection: Nats) -> None:
         self._connection = connection
-        self._store: tuple[Client, ObjectStore] | None = None
+        self._checked: Client | None = None
 
     async def put(self, ref: ResultRef, data: bytes) -> None:
         """Store the data under the reference's key, which has the digest in it, unless it was stored just now.
@@ -46,14 +43,11 @@ class Payloads:
         """
 
         async def write(client: Client) -> None:
-            store = await self._open(client)
-            if await _has(store, ref):
+            js = await self._open(client)
+            if await _has(js, ref):
                 return
             try:
-                await store.put(ref.key, data)
-            except nats.errors.TimeoutError:
-                if not await _has(store, ref):  # it is there, and what it replaced is not this user's to purge
-                    raise
+                await _objects.put(js, ref.key, data)
             except nats.js.errors.ServiceUnavailableError as error:
                 if not is_full(error.code or 0, error.err_code or 0, error.description or ""):
                     raise
@@ -62,7 +56,7 @@ class Payloads:
                     "or submit again when tasks with large params have gone."
                 ) from error
 
-        await self._connection.call(write, f"{_SUBJECT}.")
+        await self._connection.call(write, _read_subject(ref))
 
     async def fetch(self, ref: ResultRef) -> bytes:
         """The data. Raises PayloadLost."""
@@ -70,38 +64,43 @@ class Payloads:
             raise PayloadLost(f"it is said to be {ref.size:,} bytes in {ref.bucket}, which are not fetched")
 
         async def read(client: Client) -> bytes:
-            store = await self._open(client)
+            js = await self._open(client)
             try:
                 async with asyncio.timeout(FETCH_SECONDS):
-                    if (info := await store.get_info(ref.key)).size != ref.size:
-                        raise PayloadLost(f"it has {info.size:,} bytes instead of {ref.size:,}")
-                    return (await store.get(ref.key)).data or b""
-            except nats.js.errors.NotFoundError:
+                    if (found := await _objects.describe(js, ref.key)).size != ref.size:
+                        raise PayloadLost(f"it has {found.size:,} bytes instead of {ref.size:,}")
+                    return await _objects.fetch(js, found)
+            except _objects.ObjectLost:
                 raise PayloadLost("it is not there any more") from None
             except TimeoutError as error:
                 raise nats.errors.TimeoutError from error
 
-        data = await self._connection.call(read, f"$JS.API.STREAM.MSG.GET.OBJ_{PAYLOADS_BUCKET}")
+        data = await self._connection.call(read, _read_subject(ref))
         if f"sha256:{hashlib.sha256(data).hexdigest()}" != ref.digest:
             raise PayloadLost("its digest is another")
         return data
 
-    async def _open(self, client: Client) -> ObjectStore:
-        if self._store is None or self._store[0] is not client:
+    async def _open(self, client: Client) -> JetStreamContext:
+        js = client.jetstream(timeout=ANSWER_SECONDS)
+        if self._checked is not client:
             try:
-                store = await client.jetstream(timeout=ANSWER_SECONDS).object_store(PAYLOADS_BUCKET)
+                await js.stream_info(PAYLOADS_STREAM)
             except nats.js.errors.NotFoundError:
                 raise no_bucket(PAYLOADS_BUCKET) from None
-            self._store = (client, store)
-        return self._store[1]
+            self._checked = client
+        return js
 
 
-async def _has(store: ObjectStore, ref: ResultRef) -> bool:
+def _read_subject(ref: ResultRef) -> str:
+    """What a read publishes to, for the error of a user who may not."""
+    return f"$JS.API.DIRECT.GET.{PAYLOADS_STREAM}.{object_subject(ref.key)}"
+
+
+async def _has(js: JetStreamContext, ref: ResultRef) -> bool:
     """Is the object there, whole, and young enough to be left alone by whoever collects objects?"""
     try:
-        info = await store.get_info(ref.key)
-    except nats.js.errors.NotFoundError:
+        found = await _objects.describe(js, ref.key)
+    except _objects.ObjectLost:
         return False
-    stored = base64.urlsafe_b64decode((info.digest or "").removeprefix("SHA-256="))
-    age = datetime.now(UTC) - parse_time(info.mtime or "1970-01-01T00:00:00Z")
-    return info.size == ref.size and f"sha256:{stored.hex()}" == ref.digest and abs(age) < YOUNG
+    young = abs(datetime.now(UTC) - found.modified) < YOUNG
+    return (found.size, found.digest) == (ref.size, ref.digest) and young

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import ConfigDict, Field
 
 from celeriac.api import v1alpha1
+from celeriac.app.interruptions import SoftDeadlineExceeded
 
 
 class Backoff(v1alpha1.Backoff):
@@ -27,7 +28,7 @@ class Retry(v1alpha1.Retry):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     retry_for: tuple[type[BaseException], ...] = Field(default=(), exclude=True)
-    """Exceptions after which the function may run again. Empty: all."""
+    """Exceptions after which the function may run again, beside SoftDeadlineExceeded. Empty: all."""
     dont_retry_for: tuple[type[BaseException], ...] = Field(default=(), exclude=True)
     """Exceptions after which it may not; these go before ``retry_for``."""
 
@@ -37,6 +38,8 @@ class Retry(v1alpha1.Retry):
             return all(self.allows(each) for each in error.exceptions)
         if isinstance(error, self.dont_retry_for):
             return False
+        if isinstance(error, SoftDeadlineExceeded):
+            return True  # as where the operator ends it: a deadline is no exception of the program's
         return not self.retry_for or isinstance(error, self.retry_for)
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from celeriac._phase import Phase
 from celeriac._task import Task, parse_task
-from celeriac.api.v1alpha1 import Cancel
+from celeriac.api.v1alpha1 import TERMINAL_PHASES, Cancel
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
 
-ENDINGS = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.EXPIRED})
 WAITING = "NATS holds it, and the operator has not taken it yet"
 
 
@@ -55,7 +54,7 @@ def _under_way(namespace: str, name: str, event: TaskEvent, record: TaskRecord |
     status: dict[str, Any] = {"phase": phase, "reason": event.reason[:128], "message": event.message}
     if event.attempt is not None:
         status["attemptCount"] = event.attempt
-    if event.phase in ENDINGS:
+    if event.phase in TERMINAL_PHASES:
         outcome = event.reason or event.phase
         status |= {"conditions": _conditions(outcome, Phase(event.phase), event.time), "finishTime": _text(event.time)}
     return _task(namespace, name, event.task_uid, _cancelling(record), status, submitted_at(name) or event.time)
@@ -78,7 +77,7 @@ def _task(
 
 
 def _phase_of(outcome: str) -> Phase:
-    return Phase(outcome) if outcome in ENDINGS else Phase.FAILED
+    return Phase(outcome) if outcome in TERMINAL_PHASES else Phase.FAILED
 
 
 def _conditions(outcome: str, phase: Phase, time: datetime) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from pydantic.alias_generators import to_camel
 
 from celeriac import errors
 from celeriac._call_options import SharedOptions
-from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, REQUEST_DIGEST, name_of_key, new_name
+from celeriac._labels import problems
+from celeriac._names import IDEMPOTENCY_KEY, MAX_NAME, name_of_key, new_name
 from celeriac.api.v1alpha1 import (
     API_VERSION,
     MAX_PARAMS_BYTES,
@@ -30,7 +31,7 @@ from celeriac.api.v1alpha1 import (
 from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.message import digest_of
-from celeriac.wire.names import PAYLOADS_BUCKET, params_object
+from celeriac.wire.names import PAYLOADS_BUCKET, REQUEST_DIGEST, params_object
 
 MAX_LARGE_PARAMS_BYTES = 16 * 1024 * 1024
 """Params that are stored and referred to are at most so large: the process of the task reads them into memory."""
@@ -195,6 +196,7 @@ def _build(
     params_ref: ResultRef | None = None,
 ) -> dict[str, Any]:
     namespace = request.namespace or default_namespace
+    _check_metadata(request)
     spec = _build_spec(request, params)
     if params_ref is not None:
         spec["paramsRef"] = params_ref.to_wire()
@@ -227,11 +229,19 @@ def _check_choices(request: TaskRequest) -> None:
         raise errors.InvalidTask(f"{', '.join(given)} cannot be given with a definition, which says what runs.")
     if request.name is not None and request.key is not None:
         raise errors.InvalidTask("Give name or key, not both: the name is derived from the key.")
+    if request.key == "":
+        raise errors.InvalidTask("key is empty, and would make one task of all that have none: give a text, or None.")
     if request.name is not None and not (len(request.name) <= MAX_NAME and re.fullmatch(DNS_LABEL, request.name)):
         raise errors.InvalidTask(
             f"{request.name!r} cannot be a name: use a-z, 0-9 and -, at most {MAX_NAME} characters, no - at the ends."
         )
     _check_start(request)
+
+
+def _check_metadata(request: TaskRequest) -> None:
+    found = list(problems(request.labels or {}, request.annotations or {}))
+    if found:
+        raise _invalid(found)
 
 
 def _check_start(request: TaskRequest) -> None:
@@ -265,6 +275,10 @@ def _build_spec(request: TaskRequest, params: dict[str, Any] | None) -> dict[str
 def invalid_task(error: ValidationError) -> errors.InvalidTask:
     """The fields that the models refuse; never their values, which may be secret."""
     fields = [(".".join(("spec", *(str(part) for part in e["loc"]))), e["msg"]) for e in error.errors()]
+    return _invalid(fields)
+
+
+def _invalid(fields: list[tuple[str, str]]) -> errors.InvalidTask:
     text = "; ".join(f"{path}: {message}" for path, message in fields)
     return errors.InvalidTask(f"The task is not valid: {text}. Correct it and submit again.", fields)
 

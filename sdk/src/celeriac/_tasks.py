@@ -15,13 +15,14 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._api import Api
-from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST, RETRY_OF, retry_name, retry_number
+from celeriac._names import IDEMPOTENCY_KEY, RETRY_OF, retry_name, retry_number
 from celeriac._request import TaskRequest, build_task, manifest_of
 from celeriac._task import Task, parse_task
 from celeriac._watch import follow_one
 from celeriac._wire import Query, resource_path, tasks_path
 from celeriac.api.v1alpha1 import API_VERSION, Cancel
 from celeriac.wire.canonical import digest
+from celeriac.wire.names import REQUEST_DIGEST
 
 MOST_RETRIES = 1000
 
@@ -73,6 +74,12 @@ def _same(existing: Task, manifest: Mapping[str, Any]) -> Task:
 async def get(api: Api, namespace: str, name: str) -> Task:
     """The Task as it is now."""
     return parse_task(await api.get(tasks_path(namespace, name)))
+
+
+async def annotations_of(api: Api, namespace: str, name: str) -> Mapping[str, str] | None:
+    """The annotations of the Task; None: there is no such Task."""
+    task = await _get_or_none(api, namespace, name)
+    return None if task is None else task.annotations
 
 
 async def _get_or_none(api: Api, namespace: str, name: str) -> Task | None:

@@ -19,7 +19,7 @@ from celeriac import Client
 APP = """
 import os, time
 from pathlib import Path
-from celeriac import App, Backoff, Retry, SoftDeadlineExceeded
+from celeriac import App, Backoff, CancelRequested, Retry, SoftDeadlineExceeded
 
 app = App("lab", routes={"lab.routed": "side"})
 
@@ -47,10 +47,23 @@ def too_slow() -> None:
     except SoftDeadlineExceeded:  # which comes first where the process started fast
         time.sleep(600)
 
-@app.task(grace_seconds=5)
-def waits(path: str) -> str:
-    Path(path).write_text(str(os.getpid()))
+@app.task(soft_run_seconds=0.1)
+def hurried() -> None:
     time.sleep(600)
+
+@app.task
+def mistaken() -> int:
+    return "no number"
+
+@app.task(grace_seconds=5)
+def waits(path: str, then: str = "raise") -> str:
+    try:
+        Path(path).write_text(str(os.getpid()))
+        time.sleep(600)
+    except CancelRequested as error:
+        if then == "raise":
+            raise
+        return f"{error.failure}: {error.reason}"
     return "never"
 
 @app.task
@@ -60,6 +73,11 @@ def big(size: int) -> str:
 @app.task
 def length(text: str) -> int:
     return len(text)
+
+@app.task(isolation="Warm")
+def served(a: int) -> int:
+    print("serving", a)
+    return a
 
 @app.task
 def routed() -> str:

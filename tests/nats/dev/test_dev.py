@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,20 @@ def test_a_deadline_ends_the_process(running: Lab) -> None:
         client.submit(definition="too-slow").get(PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("definition", "failure"),
+    [
+        pytest.param("hurried", "RunDeadlineExceeded", id="a soft deadline that nobody catches"),
+        pytest.param("mistaken", "ResultInvalid", id="a result that is not what the annotation says"),
+    ],
+)
+def test_the_class_of_a_failure_is_the_same_with_nats_and_without(definition: str, failure: str, running: Lab) -> None:
+    with running.client() as client, pytest.raises(errors.TaskFailed) as raised:
+        client.submit(definition=definition).get(PATIENCE)
+
+    assert failure == raised.value.failure
+
+
 def test_a_cancelled_task_ends_with_its_process(running: Lab) -> None:
     path = running.directory / "pid"
     path.unlink(missing_ok=True)
@@ -60,9 +75,31 @@ def test_a_cancelled_task_ends_with_its_process(running: Lab) -> None:
     _gone(pid)
 
 
+def test_the_reason_of_a_cancel_reaches_the_function(running: Lab) -> None:
+    if "CELERIAC_NATS_URL" not in running.env:
+        pytest.skip("it goes by NATS")
+    path = running.directory / "waits-for-reason"
+    with running.client() as client:
+        handle = client.submit(definition="waits", params={"path": str(path), "then": "return"})
+        _pid(path)
+        handle.cancel("no longer needed")
+
+        assert "Cancelled: no longer needed" == handle.get(PATIENCE)
+
+
 def test_params_that_the_schema_refuses_fail_at_once(running: Lab) -> None:
     with running.client() as client, pytest.raises((errors.TaskFailed, errors.InvalidParams), match="a"):
         client.submit(definition="add", params={"a": "two", "b": 3}).get(PATIENCE)
+
+
+def test_a_definition_that_never_comes_is_said_and_ends_the_wait(running: Lab) -> None:
+    with running.client() as client:
+        handle = client.submit(definition="never", queue_seconds=3)
+        first = next(task for task in client.watch(handle.name) if task.status.reason is not None)
+        with pytest.raises(errors.TaskExpired, match="3"):
+            handle.get(PATIENCE)
+
+    assert ("Pending", "DefinitionNotFound") == (first.phase, first.status.reason)
 
 
 def test_a_queue_that_a_route_names_is_there(running: Lab) -> None:
@@ -70,6 +107,30 @@ def test_a_queue_that_a_route_names_is_there(running: Lab) -> None:
         handle = client.submit(definition="routed", queue="side", name="by-a-route")
 
         assert "by-a-route" == handle.get(PATIENCE)
+
+
+class _NotYet(Exception):  # noqa: N818  it says how things are
+    """No pod waited for the task: it had one of its own."""
+
+
+@retry(retry=retry_if_exception_type(_NotYet), stop=stop_after_delay(PATIENCE), wait=wait_fixed(0.5), reraise=True)
+def _served(lab: Lab) -> list[str]:
+    """The log of a task that a pod took which had waited."""
+    with lab.client() as client:
+        handle = client.submit(definition="served", params={"a": 7})
+        assert 7 == handle.get(PATIENCE)
+        (attempt,) = client.get(handle.name).status.attempts
+        if "-w-" not in attempt.job_name:
+            raise _NotYet(attempt.job_name)
+        return [str(line) for line in handle.logs()]
+
+
+def test_a_pod_that_waited_takes_a_task_and_its_log_is_the_tasks(running: Lab) -> None:
+    if "CELERIAC_NATS_URL" in running.env:
+        assert ["serving 7"] == _served(running)
+    else:
+        with pytest.raises(_NotYet):
+            _served.__wrapped__(running)  # type: ignore[attr-defined]
 
 
 def test_the_log_of_a_task_can_be_read(running: Lab) -> None:
@@ -138,8 +199,21 @@ def test_a_program_finds_it_and_its_exit_code_is_the_commands(tmp_path: Path) ->
     done = _dev(tmp_path, "lab:app", "--", sys.executable, "use.py")
 
     assert 5 == done.returncode, done.stderr
-    assert "lab:app is ready: 8 tasks, queues default" in done.stderr
+    assert "lab:app is ready: 11 tasks, queues default" in done.stderr
     assert "(add) Succeeded" in done.stderr
+
+
+def test_what_the_documentation_shows_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/dev.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^celeriac dev shop:app -- .*$", page, re.MULTILINE)
+    (tmp_path / "shop.py").write_text(code)
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env={**os.environ, "PATH": f"{COMMAND.parent}:{os.environ['PATH']}"},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+    assert (0, "3.5\n") == (done.returncode, done.stdout), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -155,24 +229,35 @@ def test_what_cannot_be_found_is_said(location: str, said: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"),
+    ("sent", "code", "options"),
     [
-        pytest.param(signal.SIGINT, 130, id="by Ctrl-C"),
-        pytest.param(signal.SIGTERM, 143, id="by SIGTERM"),
+        pytest.param(signal.SIGINT, 130, ["--no-nats"], id="by Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, ["--no-nats"], id="by SIGTERM"),
+        pytest.param(signal.SIGHUP, -1, ["--no-nats"], id="by a terminal that is closed"),
+        pytest.param(signal.SIGKILL, -9, [], id="by SIGKILL"),
     ],
 )
-def test_nothing_is_left_when_it_is_interrupted(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    with lab(tmp_path, "--no-nats") as found:
+def test_nothing_is_left_when_it_is_ended(sent: signal.Signals, code: int, options: list[str], tmp_path: Path) -> None:
+    with lab(tmp_path, *options) as found:
         kubeconfig = Path(found.env["CELERIAC_KUBECONFIG"])
         path = tmp_path / "pid"
         with found.client() as client:
             client.submit(definition="waits", params={"path": str(path)})
             pid = _pid(path)
+        programs = _children(found.process.pid)
         found.process.send_signal(sent)
 
         assert code == found.process.wait(timeout=60)
-    _gone(pid)
+    assert len(programs) >= 3
+    for each in {pid, *programs}:
+        _gone(each)
     assert not kubeconfig.parent.exists()
+
+
+def _children(parent: int) -> set[int]:
+    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = (map(int, line.split()) for line in listed.splitlines())
+    return {pid for pid, its_parent in pairs if its_parent == parent}
 
 
 @retry(

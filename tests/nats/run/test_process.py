@@ -56,7 +56,7 @@ def test_success(runner: Runner, task: str, params: str, code: int, message: str
         ),
         pytest.param("returns_what_breaks", "{}", 100, "KeyError: 'validator'", id="a validator of the result broke"),
         pytest.param(
-            "returns_itself", "{}", 101, "ResultInvalid: result: it holds itself", id="a result without an end"
+            "returns_itself", "{}", 103, "ResultInvalid: result: it holds itself", id="a result without an end"
         ),
         pytest.param("leaves", '{"code": 7}', 7, "SystemExit: 7", id="its own exit code is kept"),
         pytest.param("leaves", '{"code": 0}', 1, "SystemExit: 0", id="leaving is never success"),
@@ -66,17 +66,18 @@ def test_success(runner: Runner, task: str, params: str, code: int, message: str
         ),
         pytest.param("add", '{"a": 1, "c": 2}', 101, "InvalidParams: t.add: invalid params: c:", id="a param too many"),
         pytest.param("add", "{}", 101, "InvalidParams: t.add: invalid params: a:", id="a param that is missing"),
-        pytest.param("mistaken", "{}", 101, "ResultInvalid: result: ", id="a result of a wrong type"),
+        pytest.param("mistaken", "{}", 103, "ResultInvalid: result: ", id="a result of a wrong type"),
         pytest.param(
-            "large", '{"size": 4094}', 101, "ResultInvalid: result: 4,096 bytes", id="a result of 4,096 bytes"
+            "large", '{"size": 4094}', 103, "ResultInvalid: result: 4,096 bytes", id="a result of 4,096 bytes"
         ),
         pytest.param(
             "too_late",
             "{}",
-            1,
+            104,
             "celeriac.app.interruptions.SoftDeadlineExceeded",
             id="a soft deadline that nobody caught",
         ),
+        pytest.param("too_late_async", "{}", 104, "BaseExceptionGroup", id="a soft deadline in a task group"),
         pytest.param("unknown", "{}", 100, "mod:app has no task t.unknown; it has t.add,", id="no such task"),
     ],
 )

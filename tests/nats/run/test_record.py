@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import nats
 import pytest
 from nats.js import JetStreamContext
-from nats.js.api import StreamConfig
 from nats.js.errors import KeyNotFoundError
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.runner import Runner
 
+from celeriac import _objects
 from celeriac.api.v1alpha1 import Failure
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.events import TaskEvent
@@ -28,8 +28,11 @@ from celeriac.wire.names import (
     attempt_key,
     params_object,
     result_object,
+    stop_key,
 )
-from celeriac.wire.records import AttemptRecord, Author
+from celeriac.wire.records import AttemptRecord, Author, StopNotice
+from celeriac_operator.bus.room import Bounds
+from celeriac_operator.bus.shared import share
 
 T = TypeVar("T")
 KEY = attempt_key("team", "uid-1", 2)
@@ -80,11 +83,20 @@ class Store:
 
         self.do(write)
 
+    def put_notice(self, notice: StopNotice) -> None:
+        """Why the attempt is being stopped, as the operator says it."""
+
+        async def write(js: JetStreamContext) -> int:
+            bucket = await js.key_value(RESULTS_BUCKET)
+            return await bucket.create(stop_key("team", "uid-1", 2), canonical_json(notice.to_wire()))
+
+        self.do(write)
+
     def payload(self, name: str) -> bytes | None:
         """A payload's bytes."""
 
         async def read(js: JetStreamContext) -> bytes | None:
-            return (await (await js.object_store(PAYLOADS_BUCKET)).get(name)).data
+            return await _objects.get(js, name)
 
         return self.do(read)
 
@@ -92,7 +104,7 @@ class Store:
         """A payload."""
 
         async def write(js: JetStreamContext) -> object:
-            return await (await js.object_store(PAYLOADS_BUCKET)).put(name, data)
+            return await _objects.put(js, name, data)
 
         self.do(write)
 
@@ -108,9 +120,7 @@ class Store:
 
 
 async def _make(js: JetStreamContext) -> None:
-    await js.create_key_value(bucket=RESULTS_BUCKET, history=1)
-    await js.create_object_store(PAYLOADS_BUCKET)
-    await js.add_stream(StreamConfig(name=EVENTS_STREAM, subjects=["celeriac.events.>"]))
+    await share(js, Bounds(), 1)
 
 
 @pytest.fixture
@@ -149,7 +159,8 @@ CANCELLED = record(failure=Failure.CANCELLED, message="no longer needed")
         pytest.param("fails", '{"kind": "value"}', 1, "AppError", None, id="it raised"),
         pytest.param("fails", '{"kind": "key"}', 100, "AppError", None, id="it raised what ends it"),
         pytest.param("add", "{}", 101, "AppError", None, id="its params do not fit"),
-        pytest.param("mistaken", "{}", 101, "ResultInvalid", None, id="its result does not fit"),
+        pytest.param("mistaken", "{}", 103, "ResultInvalid", None, id="its result does not fit"),
+        pytest.param("too_late", "{}", 104, "RunDeadlineExceeded", None, id="its soft deadline ended it"),
     ],
 )
 def test_the_outcome_is_recorded(
@@ -228,6 +239,17 @@ def test_a_record_that_was_collected_is_not_written_again(runner: Runner, store:
     ended = runner.run("add", '{"a": 1}')
     assert 102 == ended.code, ended.log
     assert store.record() is None
+
+
+@pytest.mark.parametrize("task", ["waits", "waits_async"])
+def test_the_reason_of_a_stop_reaches_the_function_and_forbids_nothing(runner: Runner, store: Store, task: str) -> None:
+    process = runner.begun(task, '{"then": "return"}')
+    store.put_notice(StopNotice(failure=Failure.CANCELLED, message="no longer needed"))
+    process.send_signal(signal.SIGTERM)
+    ended = runner.end(process)
+    assert (0, '"Cancelled: no longer needed"') == (ended.code, ended.message), ended.log
+    found = store.record()
+    assert found is not None and found.failure is None
 
 
 @pytest.mark.parametrize("task", ["waits", "waits_async"])

@@ -146,6 +146,15 @@ async def test_submitting_a_finished_task_again_runs_nothing(either: AsyncClient
     assert await second.get(5) == 1
 
 
+async def test_a_finished_task_submitted_again_with_other_labels_is_the_same(either: AsyncClient, world: World) -> None:
+    """Labels say nothing about what runs."""
+    await either.submit(definition="d", name="n", labels={"a": "1"})
+    await world.submitted(1)
+    await world.finish("n", "Succeeded", value=1)
+
+    assert await (await either.submit(definition="d", name="n", labels={"a": "2"})).get(5) == 1
+
+
 async def test_a_finished_task_of_that_name_with_other_content_is_found(either: AsyncClient, world: World) -> None:
     await either.submit(definition="d", name="n")
     await world.submitted(1)
@@ -161,12 +170,24 @@ async def test_a_finished_task_of_that_name_with_other_content_is_found(either: 
         ({"definition": "d", "image": "i"}, errors.InvalidTask),
         ({"definition": "d", "priority": 9999}, errors.InvalidTask),
         ({"definition": "d", "name": "No"}, errors.InvalidTask),
+        ({"definition": "d", "key": ""}, errors.InvalidTask),
+        ({"definition": "d", "labels": {"a b": "c"}}, errors.InvalidTask),
         ({"definition": "d", "params": {"a": float("nan")}}, errors.InvalidParams),
         ({"definition": "d", "params": {"a": object()}}, errors.InvalidParams),
         ({"definition": "d", "params": {"a": "\ud800"}}, errors.InvalidParams),
         ({"definition": "d", "nonsense": 1}, errors.InvalidTask),
     ],
-    ids=["two things to run", "a priority", "a name", "a number", "an object", "half a character", "an argument"],
+    ids=[
+        "two things to run",
+        "a priority",
+        "a name",
+        "an empty key",
+        "a label",
+        "a number",
+        "an object",
+        "half a character",
+        "an argument",
+    ],
 )
 async def test_what_is_not_valid_is_refused_before_it_is_sent(
     either: AsyncClient, world: World, request_: Any, error: type[errors.CeleriacError]

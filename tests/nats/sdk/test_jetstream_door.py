@@ -14,9 +14,9 @@ from tests.support.nats_operator import FakeOperator
 from tests.unit.sdk.fake_api import FakeApi
 
 from celeriac import AsyncClient, Client, Phase, errors
-from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST
+from celeriac._names import IDEMPOTENCY_KEY
 from celeriac.wire.message import MSG_ID, message_id
-from celeriac.wire.names import RESULTS_BUCKET, record_key
+from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, record_key
 from celeriac.wire.records import RecordKind
 
 
@@ -110,7 +110,7 @@ async def test_a_name_that_cannot_be_is_not_found(client: AsyncClient, name: str
 
 
 async def test_a_message_that_is_too_large_is_refused_and_the_connection_lives(client: AsyncClient) -> None:
-    huge = {f"k{number}": "x" * 240_000 for number in range(2)}
+    huge = {f"k{number}": "x" * 131_040 for number in range(2)}
 
     with pytest.raises(errors.InvalidTask, match="as a message"):
         await client.submit(definition="d", annotations=huge)
@@ -161,7 +161,7 @@ async def test_a_name_that_another_content_has_is_told_by_the_record(
 async def test_a_stranger_who_used_the_name_does_not_end_the_wait(client: AsyncClient, operator: FakeOperator) -> None:
     handle = await client.submit(definition="d", name="n")
     await operator.take()
-    await operator.bury("n", "NameReused", submission="sha256:another")
+    await operator.bury("n", "NameReused", submission="sha256:another", request_digest="sha256:other")
     waiting = asyncio.create_task(handle.get(30))
     await asyncio.wait([waiting], timeout=0.1)
     undecided = not waiting.done()

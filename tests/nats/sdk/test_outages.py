@@ -204,11 +204,8 @@ accounts: { A: { jetstream: enabled, users: [
       "$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.team.>"
       "$JS.API.DIRECT.GET.CELERIAC_EVENTS.celeriac.events.team.>"
       "$JS.API.STREAM.INFO.*"
-      "$O.celeriac-payloads.>"
-      "$JS.API.STREAM.MSG.GET.OBJ_celeriac-payloads"
-      "$JS.API.STREAM.NAMES"
-      "$JS.API.CONSUMER.CREATE.OBJ_celeriac-payloads.>"
-      "$JS.API.CONSUMER.DELETE.OBJ_celeriac-payloads.*"
+      "$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.*.team.>"
+      "$O.celeriac-payloads.*.team.>"
     ]}
     subscribe: {allow: ["_INBOX_client-team.>", "$KV.celeriac-results.team.>", "celeriac.events.team.>"]}
   }}

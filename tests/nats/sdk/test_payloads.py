@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from tests.support.nats_operator import FakeOperator
 
-from celeriac import AsyncClient, errors
+from celeriac import AsyncClient, _objects, errors
 from celeriac.api.v1alpha1 import Result, ResultRef
-from celeriac.wire.names import PAYLOADS_BUCKET, params_object, result_object
+from celeriac.wire.names import PAYLOADS_BUCKET, PAYLOADS_STREAM, params_object, result_object
 
 LARGE = {"b": "ü" * 60_000, "a": [1, None]}
 
@@ -45,10 +45,10 @@ async def test_params_of_32_kib_go_in_the_message(
 
 async def test_the_same_large_params_are_stored_once(client: AsyncClient, operator: FakeOperator) -> None:
     done = await client.submit_many([{"definition": "d", "params": LARGE}] * 5)
-    store = await operator.js.object_store(PAYLOADS_BUCKET)
-    mine = [each for each in await store.list() if each.name and each.name.startswith(f"{operator.namespace}.")]
+    mine = f"$O.{PAYLOADS_BUCKET}.C.{operator.namespace}.*.0"
+    state = (await operator.js.stream_info(PAYLOADS_STREAM, subjects_filter=mine)).state
 
-    assert (True, 1) == (all(one.ok for one in done), len(mine))
+    assert (True, 1) == (all(one.ok for one in done), len(state.subjects or ()))
 
 
 async def test_large_params_that_are_old_are_stored_anew(
@@ -57,11 +57,10 @@ async def test_large_params_that_are_old_are_stored_anew(
     """They may be about to be collected."""
     [one] = await client.submit_many([{"definition": "d", "params": LARGE}])
     [message] = await operator.take()
-    store = await operator.js.object_store(PAYLOADS_BUCKET)
-    before = await store.get_info(message.spec["paramsRef"]["key"])
+    before = await _objects.describe(operator.js, message.spec["paramsRef"]["key"])
     monkeypatch.setattr("celeriac._payloads.YOUNG", timedelta(0))
     await client.submit(definition="d", params=LARGE)
-    after = await store.get_info(message.spec["paramsRef"]["key"])
+    after = await _objects.describe(operator.js, message.spec["paramsRef"]["key"])
 
     assert one.ok
     assert (before.digest, before.size) == (after.digest, after.size)

@@ -203,6 +203,9 @@ def test_the_operator_is_told_where_its_own_server_is() -> None:
         "CELERIAC_NATS_PASSWORD": {"secretKeyRef": {"name": "celeriac-nats-auth", "key": "operator"}},
         "CELERIAC_NATS_INBOX_PREFIX": "_INBOX_operator",
         "CELERIAC_NATS_REPLICAS": "1",
+        "CELERIAC_NATS_DEAD_BYTES": "536870912",
+        "CELERIAC_NATS_DELAYED_BYTES": "536870912",
+        "CELERIAC_NATS_NAMESPACE_PERCENT": "25",
         "CELERIAC_RUNNER_NATS_URL": "",
         "CELERIAC_RUNNER_NATS_SECRET": "celeriac-nats-runner",
         "CELERIAC_RUNNER_NATS_CREDS": "false",
@@ -228,7 +231,7 @@ def test_the_operator_logs_in_elsewhere_with(kind: str, variables: dict[str, Any
     values = (*EXTERNAL, f"--set=nats.credentials.secretName=mine,nats.credentials.kind={kind}")
     spec = pod_of_operator(*values)
     told = {name: value for name, value in environment(spec).items() if name.startswith("CELERIAC_NATS")}
-    assert "1" == told.pop("CELERIAC_NATS_REPLICAS")
+    assert ["1", "25"] == [told.pop(f"CELERIAC_NATS_{name}") for name in ("REPLICAS", "NAMESPACE_PERCENT")]
     mounted = [each["mountPath"] for each in spec["containers"][0]["volumeMounts"][1:]]
 
     assert {"CELERIAC_NATS_URL": "tls://a.example:4222", **variables} == told
@@ -267,6 +270,28 @@ def test_streams_and_records_are_as_it_was_asked_for() -> None:
     told = environment(pod_of_operator(*EXTERNAL, "--set=nats.streamReplicas=3,nats.recordRetentionDays=30"))
 
     assert ("3", "30") == (told["CELERIAC_NATS_REPLICAS"], told["CELERIAC_RECORD_RETENTION_DAYS"])
+
+
+@pytest.mark.parametrize(
+    ("given", "bounds"),
+    [
+        pytest.param((), ("536870912", "536870912", "25"), id="a twentieth of the volume each"),
+        pytest.param(
+            ("--set=nats.persistence.size=1Ti",), ("54975581388", "54975581388", "25"), id="of a large one more"
+        ),
+        pytest.param(
+            ("--set=nats.deadLettersSize=64Mi,nats.delayedSize=2Gi,nats.namespacePercent=100",),
+            ("67108864", "2147483648", "100"),
+            id="as given",
+        ),
+        pytest.param(EXTERNAL, (None, None, "25"), id="the operator's own default with a server of one's own"),
+    ],
+)
+def test_what_all_namespaces_share_is_bounded(given: tuple[str, ...], bounds: tuple[str | None, ...]) -> None:
+    told = environment(pod_of_operator(*given))
+
+    names = ("NATS_DEAD_BYTES", "NATS_DELAYED_BYTES", "NATS_NAMESPACE_PERCENT")
+    assert bounds == tuple(told.get(f"CELERIAC_{name}") for name in names)
 
 
 # ---- passwords
@@ -379,6 +404,11 @@ def test_the_chart_of_the_values_file_and_notes_name_no_tag_of_their_own() -> No
         ),
         pytest.param(EXTERNAL, "NATS: tls://a.example:4222", id="that NATS is elsewhere"),
         pytest.param(OFF, "No NATS", id="that there is none"),
+        pytest.param(
+            (*OFF, "--set=watch.namespaces={media,a-b}"),
+            "kubectl label namespace media a-b pod-security.kubernetes.io/enforce=restricted",
+            id="how namespaces enforce what pods of tasks meet",
+        ),
     ],
 )
 def test_the_notes_say(values: tuple[str, ...], said: str, tmp_path: Path) -> None:

@@ -161,7 +161,15 @@ def test_by_default_it_is_exactly_these_objects() -> None:
         "Service celeriac-nats",
         "ServiceAccount celeriac",
         "StatefulSet celeriac-nats",
+        "ValidatingAdmissionPolicy celeriac-children",
+        "ValidatingAdmissionPolicy celeriac-definition-grants",
+        "ValidatingAdmissionPolicy celeriac-pods",
+        "ValidatingAdmissionPolicy celeriac-task-marks",
         "ValidatingAdmissionPolicy celeriac-task-params",
+        "ValidatingAdmissionPolicyBinding celeriac-children",
+        "ValidatingAdmissionPolicyBinding celeriac-definition-grants",
+        "ValidatingAdmissionPolicyBinding celeriac-pods",
+        "ValidatingAdmissionPolicyBinding celeriac-task-marks",
         "ValidatingAdmissionPolicyBinding celeriac-task-params",
     ]
 
@@ -210,6 +218,7 @@ def test_the_readme_lists_every_value() -> None:
         pytest.param("concurrency=1000", "/concurrency", id="more parallel reconciles than the operator takes"),
         pytest.param("maxFinishedTasks=many", "/maxFinishedTasks", id="a word for a number"),
         pytest.param("image.pullPolicy=Sometimes", "/image/pullPolicy", id="a pull policy that does not exist"),
+        pytest.param("admissionPolicies.images={a b}", "/admissionPolicies/images/0", id="an image with a space"),
         pytest.param("image.digest=latest", "/image/digest", id="a digest that is none"),
         pytest.param("extraEnv[0].name=CELERIAC_DEFAULTS", "/extraEnv/0/name", id="a variable that the chart sets"),
         pytest.param(
@@ -572,36 +581,6 @@ def test_service_account_by_another_name_is_used_and_bound(values: str, account:
     assert [m["metadata"]["name"] for m in of_kind("ServiceAccount", *args)] == ([account] if account == "mine" else [])
 
 
-# ---- admission policy
-
-
-def test_the_admission_policy_fails_closed_and_names_the_field() -> None:
-    policy = only("ValidatingAdmissionPolicy")["spec"]
-    binding = only("ValidatingAdmissionPolicyBinding")
-
-    assert policy["failurePolicy"] == "Fail"
-    assert policy["matchConstraints"]["resourceRules"] == [
-        {
-            "apiGroups": ["celeriac.dev"],
-            "apiVersions": ["*"],
-            "operations": ["CREATE", "UPDATE"],
-            "resources": ["tasks"],
-        }
-    ]
-    assert [v["message"].split(":")[0] for v in policy["validations"]] == ["spec.params", "spec.params"]
-    assert "131072" in policy["validations"][1]["expression"]
-    assert binding["spec"] == {"policyName": "celeriac-task-params", "validationActions": ["Deny"]}
-
-
-def test_with_watched_namespaces_the_admission_policy_is_bound_to_these_under_a_name_of_its_own() -> None:
-    binding = only("ValidatingAdmissionPolicyBinding", *NAMESPACED)
-    (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
-
-    assert binding["metadata"]["name"] == "celeriac-system-celeriac-task-params"
-    assert binding["spec"]["policyName"] == only("ValidatingAdmissionPolicy", *NAMESPACED)["metadata"]["name"]
-    assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["media", "reports"]}
-
-
 # ---- what can be switched on and off
 
 
@@ -612,8 +591,6 @@ def test_with_watched_namespaces_the_admission_policy_is_bound_to_these_under_a_
         ("ServiceMonitor", "serviceMonitor.enabled", False),
         ("PodDisruptionBudget", "podDisruptionBudget.enabled", True),
         ("NetworkPolicy", "networkPolicy.enabled", False),
-        ("ValidatingAdmissionPolicy", "admissionPolicies.enabled", True),
-        ("ValidatingAdmissionPolicyBinding", "admissionPolicies.enabled", True),
     ],
     ids=lambda v: {True: "is on by default", False: "is off by default"}.get(v) if isinstance(v, bool) else v,
 )

@@ -115,6 +115,20 @@ def test_params_just_small_enough_are_taken() -> None:
     assert params_problem(make_spec(params={"a": "x" * (32 * 1024 - 8)}), None) is None
 
 
+def test_params_that_a_container_multiplies_are_counted_and_not_made() -> None:
+    multiplied = make_container(args=["$(params.x)" * 2_900] * 40)
+
+    found = params_problem(make_spec(params={"x": "x" * 32_000}, container=multiplied), None)
+
+    assert found == "spec.params: 3712000000 bytes where the container refers to them, and at most 131072 are allowed"
+
+
+def test_a_param_may_be_referred_to_several_times() -> None:
+    container = make_container(args=["$(params.x)"] * 4)
+
+    assert params_problem(make_spec(params={"x": "x" * 32_000}, container=container), None) is None
+
+
 def test_the_definitions_schema_names_the_parameter() -> None:
     revision = make_revision(params_schema={"properties": {"width": {"type": "integer"}}})
     found = accept(make_spec(definition_name="resize", params={"width": "wide"}), revision, Defaults(), TaskQueueSpec())

@@ -10,6 +10,8 @@ from tests.support.crd import problems
 
 from celeriac.api.v1alpha1 import TaskDefinitionStatus
 from celeriac_operator.core.definition import DefinitionFacts, definition_status
+from celeriac_operator.core.warm.decide import unavailable
+from celeriac_operator.core.warm.facts import Pool
 
 
 def facts(status: TaskDefinitionStatus | None = None, **spec: Any) -> DefinitionFacts:
@@ -31,9 +33,10 @@ def test_a_broken_schema_names_its_field() -> None:
 
 
 def test_isolation_that_needs_nats_is_said() -> None:
-    conditions = definition_status(facts(isolation="Warm"), at(1)).conditions
+    pool = Pool(facts(isolation="Warm"), "", bus="Off")
+    conditions = definition_status(pool.definition, at(1), unavailable(pool)).conditions
 
-    assert [c.type for c in conditions] == ["Accepted", "WarmUnavailable"]
+    assert [(c.type, c.reason) for c in conditions] == [("Accepted", "Accepted"), ("WarmUnavailable", "NoNATS")]
 
 
 def test_the_same_definition_has_the_same_status_later() -> None:

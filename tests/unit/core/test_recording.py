@@ -25,7 +25,7 @@ from tests.support.builders import (
 from tests.support.clock import at
 from tests.support.crd import problems
 
-from celeriac.api.v1alpha1 import Cancel, Failure, Result, TaskStatus
+from celeriac.api.v1alpha1 import Cancel, Deadlines, Failure, Result, TaskStatus
 from celeriac.wire.records import AttemptRecord, Author
 from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import World
@@ -286,3 +286,51 @@ def test_a_runner_whose_clock_is_a_little_ahead_may_linger() -> None:
     record = by_runner(Failure.APP_ERROR).model_copy(update={"finish_time": at(15)})
     plan = decide(under_way(make_pod(running()), record=record, status=AGAIN), at(9))
     assert (Plan(look_again=at(45)), ()) == (replace(plan, standing=None), plan.delete)
+
+
+STOPPED = RUNS.model_copy(
+    update={"attempts": (RUNS.attempts[0].model_copy(update={"failure": Failure.CANCELLED, "message": "Cancelled"}),)}
+)
+LATE = RUNS.model_copy(update={"effective": EFFECTIVE.model_copy(update={"deadlines": Deadlines(run_seconds=5)})})
+CANCEL = {"cancel": Cancel(reason="no longer needed")}
+
+
+@pytest.mark.parametrize(
+    ("world", "told"),
+    [
+        pytest.param(
+            under_way(make_pod(running()), **CANCEL), ("Cancelled", "no longer needed"), id="the reason of a cancel"
+        ),
+        pytest.param(
+            under_way(make_pod(running()), cancel=Cancel()), ("Cancelled", "Cancelled"), id="a cancel without a reason"
+        ),
+        pytest.param(
+            under_way(make_pod(running()), status=LATE),
+            ("RunDeadlineExceeded", "It ran longer than runSeconds (5 s)"),
+            id="a deadline",
+        ),
+        pytest.param(
+            under_way(make_pod(running()), status=STOPPED, **CANCEL),
+            ("Cancelled", "no longer needed"),
+            id="the operator was restarted between the verdict and the stop",
+        ),
+        pytest.param(
+            under_way(make_pod(running()), by_message=False, **CANCEL),
+            ("Cancelled", "no longer needed"),
+            id="a task that came by no message",
+        ),
+        pytest.param(under_way(make_pod(running()), container=PLAIN, **CANCEL), None, id="no runner that would ask"),
+        pytest.param(under_way(make_pod(running()), "Down", **CANCEL), None, id="NATS does not answer"),
+        pytest.param(under_way(make_pod(running()), "Off", **CANCEL), None, id="without NATS"),
+        pytest.param(
+            under_way(make_pod(running()), status=AGAIN, record=by_runner(Failure.APP_ERROR)),
+            None,
+            id="a process that lingers is stopped for nothing that its function could know",
+        ),
+    ],
+)
+def test_what_a_runner_is_told_before_it_is_stopped(world: World, told: tuple[str, str] | None) -> None:
+    stops = [each for each in decide(world, at(60)).delete if isinstance(each, DeletePod)]
+    assert 1 == len(stops)
+    first = stops[0].first
+    assert told == (None if first is None else (first.notice.failure, first.notice.message))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support import profiles  # noqa: F401
 from tests.support.builders import make_container
 
-from celeriac_operator.core.substitution import escaped, missing_params, substituted, unfit_params
+from celeriac_operator.core.substitution import escaped, filled_bytes, missing_params, substituted, unfit_params
 
 
 def kubernetes_expands(text: str, env: Mapping[str, str]) -> str:
@@ -95,3 +95,17 @@ def test_params_with_a_nul_character_fit_no_process() -> None:
     container = make_container(args=["$(params.a)", "$(params.b)", "$(params.gone)"])
 
     assert unfit_params(container, {"a": "x\0y", "b": ["\0"], "c": "\0"}) == ["a"]
+
+
+@given(
+    texts=st.lists(st.text(st.sampled_from("$()ab") | st.characters(codec="utf-8"), max_size=20), max_size=4),
+    value=st.text(st.characters(codec="utf-8"), max_size=8),
+)
+def test_what_params_come_to_is_counted_as_it_is_filled_in(texts: list[str], value: str) -> None:
+    params = {"p": value, "q": [value], "": value}
+    args = [text.replace("a", "$(params.p)").replace("b", "$(params.q)") for text in texts]
+
+    filled = sum(len(substituted(text, params).encode()) for text in args)
+    empty = sum(len(substituted(text, {"p": "", "q": ""}).encode()) for text in args)
+
+    assert filled_bytes(make_container(args=args), params) == filled - empty

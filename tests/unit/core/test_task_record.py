@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import TaskFacts, World
 from celeriac_operator.core.plan import CreateJob, Plan, RecordTask
 from celeriac_operator.core.records import Records
-from celeriac_operator.core.task_record import record_of, stands
+from celeriac_operator.core.task_record import record_of, record_of_deleted, stands
 
 MINE, OTHERS = "sha256:mine", "sha256:others"
 TASK = make_task(submission=MINE)
@@ -86,6 +87,25 @@ def test_otherwise_the_task_starts(found: TaskRecord | None, task: TaskFacts) ->
 def test_a_request_to_cancel_becomes_spec_cancel_before_anything_starts() -> None:
     plan = decide(world(record(WISH, outcome="Cancelled", message="enough")), T0)
     assert (plan.cancel, plan.create, plan.status) == ("enough", (), None)
+
+
+@pytest.mark.parametrize(
+    ("submission", "cancelled"),
+    [
+        pytest.param(OTHERS, "enough", id="another message has died under the name"),
+        pytest.param(MINE, None, id="the Task's own message has died"),
+    ],
+)
+def test_a_request_to_cancel_outlives_a_dead_letter_of_another_message(submission: str, cancelled: str | None) -> None:
+    plan = decide(world(record(DEAD, submission=submission, cancel="enough")), T0)
+    assert (plan.cancel, plan.create) == (cancelled, ())
+
+
+@pytest.mark.parametrize("kept", [record_of, record_of_deleted])
+def test_a_record_tells_what_the_client_was_asked_for(kept: Any) -> None:
+    task = replace(make_task(status=finished_status(), submission=MINE), request_digest="sha256:asked")
+    found = record_of(task, task.status, WEEK) if kept is record_of else record_of_deleted(task, T0, WEEK)
+    assert "sha256:asked" == (found and found.request_digest)
 
 
 def test_a_request_to_cancel_that_was_answered_is_not_answered_again() -> None:

@@ -115,3 +115,72 @@ async def test_a_write_that_hangs_is_given_up_at_the_fence(write: Callable[[Kube
     async with served(None, [], permit) as kube:
         with pytest.raises(TROUBLE):
             await write(kube)
+
+
+def streamed(*chunks: bytes) -> bytes:
+    """An answer in pieces, as the API server sends a watch's."""
+    pieces = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
+
+
+async def watched(kube: KubeApi) -> list[str]:
+    return [f"{kind} {raw['metadata']['name']}" async for kind, raw in kube.watch(api.PODS, "media")]
+
+
+LONG = "x" * 200_000
+STREAMS = [
+    pytest.param(
+        streamed(b'{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"7"}}}\n'),
+        ["ADDED a"],
+        id="an event",
+    ),
+    pytest.param(
+        streamed(
+            b'{"type":"ADDED","object":',
+            b'{"metadata":{"name":"a","resourceVersion":"7"}}}\n{"type":"DEL',
+            b'ETED","object":{"metadata":{"name":"a","resourceVersion":"7"}}}\n',
+        ),
+        ["ADDED a", "DELETED a"],
+        id="events cut anywhere",
+    ),
+    pytest.param(
+        streamed(b'{"type":"ADDED","object":{"metadata":{"name":"%b","resourceVersion":"7"}}}\n' % LONG.encode()),
+        [f"ADDED {LONG}"],
+        id="an event longer than a buffer",
+    ),
+    pytest.param(streamed(), [], id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("answer", "events"), STREAMS)
+async def test_the_events_of_a_watch(answer: bytes, events: list[str]) -> None:
+    async with served(answer) as kube:
+        assert events == await watched(kube)
+
+
+GONE = b'{"code":410,"reason":"Expired","message":"too old"}'
+REFUSED_WATCHES = [
+    pytest.param(streamed(b'{"type":"ERROR","object":%b}\n' % GONE), id="an error among its events"),
+    pytest.param(b"HTTP/1.1 410 Gone\r\nContent-Length: %d\r\n\r\n%b" % (len(GONE), GONE), id="a refusal"),
+]
+
+
+@pytest.mark.parametrize("answer", REFUSED_WATCHES)
+async def test_a_watch_that_began_too_long_ago_is_told_so(answer: bytes) -> None:
+    async with served(answer) as kube:
+        with pytest.raises(api.ApiError) as refused:
+            await watched(kube)
+    assert (410, "Expired") == (refused.value.status, refused.value.reason)
+
+
+async def test_a_silent_watch_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_SILENT_SECONDS", 0.2)
+    async with served(None) as kube:
+        with pytest.raises(TimeoutError):
+            await watched(kube)
+
+
+async def test_a_watch_that_breaks_off_is_trouble() -> None:
+    async with served(streamed()[:-5] + b'99\r\n{"type"') as kube:
+        with pytest.raises(TROUBLE):
+            await watched(kube)

@@ -15,6 +15,7 @@ from tests.support.process import Process
 
 from celeriac.api.v1alpha1 import Cancel
 from celeriac_operator.core.facts import Key
+from celeriac_operator.kube.api import ApiError
 from celeriac_operator.watch import WATCHED
 
 TASK = "resize-42"
@@ -394,6 +395,75 @@ def test_a_task_that_makes_the_operator_fail_is_recorded_too(cluster: Cluster, m
     process.work()
     assert status(cluster)["reason"] == "InternalError"
     assert record(cluster)["outcome"] == "InternalError"
+
+
+def test_a_function_that_came_by_no_message_says_that_its_verdict_finds_no_room(cluster: Cluster) -> None:
+    cluster.bucket.enabled = True
+    submit(cluster, container={"image": "x", "command": ["python", "-m", "celeriac.run", "media:app", "resize"]})
+    process = Process(cluster)
+    process.work_off()
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 137, "")
+    cluster.bucket.full = True
+    hear_all(process)
+    for _ in range(3):
+        cluster.clock.advance(60)
+        process.work_off()
+    found, writes = status(cluster), cluster.writes["status tasks"]
+    assert ("Running", "BusUnavailable", 1) == (found["phase"], found["reason"], writes)
+    assert "Attempt 1 is over; its outcome is settled once NATS has room" in found["message"]
+    cluster.bucket.full = False
+    cluster.clock.advance(60)
+    hear_all(process)
+    assert ("Failed", "AppError") == (status(cluster)["phase"], status(cluster)["reason"])
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "before", "after", "outcome"),
+    [
+        pytest.param({}, 590, 20, ("Failed", "DefinitionNotFound"), id="after ten minutes"),
+        pytest.param({"queueSeconds": 60}, 50, 20, ("Expired", "Expired"), id="after queueSeconds"),
+    ],
+)
+def test_a_message_whose_definition_never_comes_ends_and_whoever_waits_is_told(
+    cluster: Cluster, deadlines: Raw, before: float, after: float, outcome: tuple[str, str]
+) -> None:
+    cluster.bucket.enabled = True
+    spec = {"definitionName": "never", "deadlines": deadlines}
+    cluster.add("tasks", {"metadata": {"name": TASK, "annotations": MESSAGE}, "spec": spec})
+    process = Process(cluster)
+    process.work_off()
+    cluster.clock.advance(before)
+    process.work_off()
+    assert ("Pending", "DefinitionNotFound") == (status(cluster)["phase"], status(cluster)["reason"])
+    cluster.clock.advance(after)
+    process.work_off()
+    assert outcome == (status(cluster)["phase"], status(cluster)["reason"])
+    assert outcome[1] == record(cluster)["outcome"]
+
+
+def test_a_record_that_no_status_can_tell_ends_its_task_all_the_same(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write records of the namespace has forged it; the API server refuses what it says."""
+    submit_by_message(cluster)
+    times = {"finishTime": "2026-03-01T12:00:00Z", "expireTime": "2026-03-08T12:00:00Z"}
+    forged = {"kind": "Finished", "taskUid": "earlier", "outcome": "Forged", **times}
+    cluster.bucket.put(f"{NAMESPACE}.{TASK}", json.dumps(forged).encode())
+    process = Process(cluster)
+    write = process.kube.write_status
+
+    async def refuses(resource: Any, namespace: str, name: str, version: str, status: Raw) -> Raw:
+        if status["reason"] == "Forged":
+            raise ApiError(422, "Invalid", "status: must be another")
+        return await write(resource, namespace, name, version, status)
+
+    monkeypatch.setattr(process.kube, "write_status", refuses)
+    for _ in range(20):
+        cluster.clock.advance(60)
+        process.work_off()
+    assert ("InternalError", []) == (status(cluster).get("reason"), cluster.all("jobs"))
 
 
 def test_a_runner_that_was_first_decides_though_the_operator_had_not_heard_of_it(cluster: Cluster) -> None:

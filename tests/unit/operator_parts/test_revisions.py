@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from tests.support.clock import Clock
 from tests.support.cluster import NAMESPACE, Cluster
-from tests.support.fake_kube import FakeKube
-from tests.support.process import Process, run
+from tests.support.process import Process
 
 from celeriac.wire.names import SUBMISSION
-from celeriac_operator.bus.revisions import keep_revisions
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.names import DEFINITION_DIGEST_ANNOTATION
-from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.watch import WATCHED
 
 
@@ -23,19 +18,16 @@ def settle(process: Process) -> None:
     process.work_off()
 
 
-def defined(image: str = "media:1", *, queue: bool = True) -> Process:
+def defined(image: str = "media:1", *, queue: bool = True, nats: bool = True) -> Process:
     """A TaskDefinition, in a namespace with a queue or without."""
     cluster = Cluster(Clock())
+    cluster.bucket.enabled = nats
     process = Process(cluster)
     if queue:
         cluster.add("taskqueues", {"metadata": {"name": "media"}, "spec": {}})
     cluster.add("taskdefinitions", {"metadata": {"name": "resize"}, "spec": {"container": {"image": image}}})
     settle(process)
     return process
-
-
-def keep(process: Process) -> None:
-    run(keep_revisions(process.cache, cast(KubeApi, FakeKube(process.cluster)), lambda _: True))
 
 
 def digest(process: Process) -> str:
@@ -63,7 +55,6 @@ def images(process: Process) -> list[str]:
 
 def test_a_task_runs_from_what_its_message_was_made_for() -> None:
     process = defined("media:1")
-    keep(process)
     wanted = digest(process)
     change(process, "media:2")
     submit(process, wanted)
@@ -78,16 +69,29 @@ def test_a_task_whose_definition_has_not_changed_runs_from_it() -> None:
     assert ["media:1"] == images(process)
 
 
-def test_a_content_is_kept_once() -> None:
+def test_a_content_is_kept_once_as_it_appears() -> None:
     process = defined()
-    keep(process)
-    keep(process)
+    change(process, "media:2")
+    change(process, "media:1")
+    process.start()
+    settle(process)
 
-    assert 1 == process.cluster.writes["create controllerrevisions"]
+    assert 2 == process.cluster.writes["create controllerrevisions"]
 
 
 def test_where_no_message_can_come_nothing_is_kept() -> None:
     process = defined(queue=False)
-    keep(process)
 
     assert 0 == process.cluster.writes["create controllerrevisions"]
+
+
+def test_with_the_first_queue_of_a_namespace_what_is_there_is_kept() -> None:
+    process = defined(queue=False)
+    process.cluster.add("taskqueues", {"metadata": {"name": "media"}, "spec": {}})
+    settle(process)
+
+    assert 1 == process.cluster.writes["create controllerrevisions"]
+
+
+def test_without_nats_nothing_is_kept_before_a_task_runs_from_it() -> None:
+    assert 0 == defined(nats=False).cluster.writes["create controllerrevisions"]

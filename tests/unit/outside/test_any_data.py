@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -29,14 +30,15 @@ from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.bus.bucket import Entry
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.delayed import Delayed, _arrival
-from celeriac_operator.bus.records import RecordBook, RecordStore, _read
+from celeriac_operator.bus.records import RecordBook, RecordStore, _Known, _read, _take_claim
+from celeriac_operator.bus.room import Room
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.attempt_record import counts
 from celeriac_operator.core.intake.arrival import arrival
 from celeriac_operator.core.intake.verdict import Bury, Known, verdict
 from celeriac_operator.core.result import read_result
 from celeriac_operator.core.task_record import stands
-from celeriac_operator.kube.api import _error, unfenced
+from celeriac_operator.kube.api import ApiError, _error, _event, unfenced
 from celeriac_operator.kube.cache import Cache
 from celeriac_operator.kube.parse import _accepted
 
@@ -47,6 +49,11 @@ SUBJECTS = st.lists(TEXTS | st.sampled_from(["celeriac", "dead", "delayed", "med
 HEADERS = st.dictionaries(
     st.sampled_from([MSG_ID, DEAD_ORIGIN, SUBMIT_TIME_HEADER, names.DEAD_REASON, names.DEAD_BAND]), TEXTS | TIMES
 )
+EVENTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["ADDED", "BOOKMARK", "ERROR"]) | JSON},
+    optional={"object": JSON | st.fixed_dictionaries({}, optional={"metadata": JSON, "code": JSON, "reason": JSON})},
+).map(lambda event: json.dumps(event).encode())
+LINES = BYTES | EVENTS
 UTF8 = BYTES.map(lambda data: data.decode(errors="replace"))
 """As the API server tells it: never half a character."""
 
@@ -65,13 +72,27 @@ def delayed_one(data: bytes, headers: dict[str, str]) -> object:
 
 
 def delayed_subject(subject: str) -> None:
-    bus = cast(Bus, None)
-    Delayed(bus, QUEUE)._load(f"celeriac.delayed.media.slow.{subject}", 1)
+    Delayed(cast(Bus, None), QUEUE, cast(Room, None))._load(f"celeriac.delayed.media.slow.{subject}", 1)
 
 
 def attempt_record(data: bytes) -> object:
     record = _read(AttemptRecord, Entry(1, data))
     return record is not None and counts(record, "uid", None)
+
+
+def claim(data: bytes) -> None:
+    """What cannot be read is nobody's claim, and known all the same."""
+    known = _Known("uid")
+    _take_claim(known, Entry(1, data))
+    assert known.claim is not None and known.claim.revision == 1
+
+
+def watched(line: bytes) -> object:
+    """The watch begins anew where it raises this; over anything else the operator would end."""
+    try:
+        return _event(line)
+    except ApiError as error:
+        return error.status + 0
 
 
 def task_record(data: bytes) -> object:
@@ -107,12 +128,14 @@ PARSERS = {
     "a termination message": Parser(read_result, (UTF8, st.none())),
     "a termination message with a schema": Parser(read_result, (UTF8, st.just({"type": "object"}))),
     "an attempt's record": Parser(attempt_record, (BYTES,)),
+    "a claim on an attempt": Parser(claim, (BYTES,)),
     "a task's record": Parser(task_record, (BYTES,)),
     "a task's record, by a client": Parser(kv_entry, (BYTES,)),
     "news of a record": Parser(told, (SUBJECTS | st.sampled_from(["media.resize-42"]), BYTES)),
     "an event": Parser(_parsed, (BYTES,)),
     "what a Job was accepted with": Parser(_accepted, (UTF8,)),
     "an error of the API server's": Parser(lambda text: _error(500, text), (BYTES,)),
+    "a line of a watch": Parser(watched, (LINES,)),
     "a schedule": Parser(lambda text: parse_expression(text, "media/x"), (TEXTS | TIMES,), CalendarError),
 }
 
@@ -140,7 +163,7 @@ LARGE = {
     "a long number": b'{"spec":{"priority":' + b"9" * 4000 + b"}}",
     "no text": b"\xff" * SIZE,
 }
-READS_BYTES = {name: parser for name, parser in PARSERS.items() if parser.given[0] is BYTES}
+READS_BYTES = {name: parser for name, parser in PARSERS.items() if parser.given[0] in (BYTES, LINES)}
 
 
 @pytest.mark.parametrize("data", LARGE.values(), ids=LARGE)

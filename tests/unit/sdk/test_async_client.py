@@ -11,8 +11,9 @@ import pytest
 from tests.unit.sdk.fake_api import TASKS, FakeApi, finished, status
 
 from celeriac import AsyncClient, Phase, Retry, TaskRequest, errors
-from celeriac._names import REQUEST_DIGEST, RETRY_OF
+from celeriac._names import RETRY_OF
 from celeriac._wire import Call, Reply, Unreachable
+from celeriac.wire.names import REQUEST_DIGEST
 
 
 async def test_submit_creates_the_task_and_returns_its_handle(client: AsyncClient, fake: FakeApi) -> None:

@@ -10,9 +10,9 @@ import pytest
 from celeriac import errors
 from celeriac._door import Identity
 from celeriac._letter import letter_of
-from celeriac._names import REQUEST_DIGEST
 from celeriac._request import TaskRequest
 from celeriac.wire.message import MSG_ID, decode, message_id
+from celeriac.wire.names import REQUEST_DIGEST
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -78,5 +78,5 @@ def test_a_name_that_was_made_up_needs_nothing_to_tell_it_from_others() -> None:
 
 
 def test_what_is_too_large_names_its_size() -> None:
-    with pytest.raises(errors.InvalidTask, match=r"300,\d+ bytes as a message; at most 262,144"):
-        letter(annotations={"a": "x" * 300_000})
+    with pytest.raises(errors.InvalidTask, match=r"262,\d+ bytes as a message; at most 262,144"):
+        letter(annotations={"a": "x" * 262_100})

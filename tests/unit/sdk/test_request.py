@@ -8,8 +8,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from celeriac import Deadlines, InvalidParams, InvalidTask, Resources, Retry, TaskOptions, TaskRequest
-from celeriac._names import IDEMPOTENCY_KEY, REQUEST_DIGEST
+from celeriac._names import IDEMPOTENCY_KEY
 from celeriac._request import build_task, request_of
+from celeriac.wire.names import REQUEST_DIGEST
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -103,6 +104,15 @@ def test_metadata_carries_labels_annotations_and_the_digest() -> None:
     assert {"c", REQUEST_DIGEST} == set(meta["annotations"])
 
 
+def test_what_kubernetes_takes_for_labels_and_annotations_goes_through() -> None:
+    labels = {"a": "", "x.example/A_b.c-d": "V_a.l-1", "z" * 63: "v" * 63}
+    annotations = {"X.Example/Any": "any thing\n at all"}
+    meta = build(definition="d", labels=labels, annotations=annotations)["metadata"]
+
+    assert labels == meta["labels"]
+    assert annotations.items() <= meta["annotations"].items()
+
+
 def test_a_key_makes_the_name_and_is_written_down_for_people() -> None:
     meta = build(definition="d", key="order 7")["metadata"]
 
@@ -151,6 +161,28 @@ def test_digest(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
         pytest.param({"definition": "d", "countdown": timedelta.max}, "a hundred years", id="the longest timedelta"),
         pytest.param({"definition": "d", "start_time": datetime(2026, 1, 1)}, "time zone", id="a start without a zone"),
         pytest.param({"image": "i", "command": "echo hi"}, "list of words", id="a command that is one string"),
+        pytest.param({"definition": "d", "key": ""}, "key is empty", id="a key that would be everybody's"),
+        pytest.param({"definition": "d", "labels": {"a b": "c"}}, "metadata.labels: 'a b' cannot", id="a label's key"),
+        pytest.param(
+            {"definition": "d", "labels": {"x/y/z": "c"}}, "metadata.labels: 'x/y/z' cannot", id="two domains"
+        ),
+        pytest.param(
+            {"definition": "d", "labels": {"A.b/c": ""}}, "metadata.labels: 'A.b/c' cannot", id="a bad domain"
+        ),
+        pytest.param({"definition": "d", "labels": {"a": "b c"}}, "metadata.labels.a: the value", id="a label's value"),
+        pytest.param({"definition": "d", "labels": {"a": "b" * 64}}, "metadata.labels.a: the value", id="a long value"),
+        pytest.param({"definition": "d", "labels": {"a": 1}}, "metadata.labels.a: the value", id="a number as a label"),
+        pytest.param(
+            {"definition": "d", "annotations": {"": "c"}}, "metadata.annotations: '' cannot", id="no key at all"
+        ),
+        pytest.param(
+            {"definition": "d", "annotations": {"a": 1}}, "metadata.annotations.a: .* type int", id="a number as a note"
+        ),
+        pytest.param(
+            {"definition": "d", "annotations": {"a": "x" * 262_144}},
+            "262,145 bytes",
+            id="annotations that are too large",
+        ),
         pytest.param({"definition": "d", "prioritty": 3}, "no argument prioritty", id="a misspelt argument"),
         pytest.param({"definition": "d", "priority": 5000}, "spec.priority", id="a value that the API refuses"),
         pytest.param({"definition": "d", "run_seconds": 0}, "spec.deadlines.runSeconds", id="a deadline of no time"),

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from nats.js.errors import KeyNotFoundError
-from nats.js.kv import KeyValue
-
-from celeriac._burial import dead_record, put_dead_record, read_record
+from celeriac._burial import dead_record, find_record, put_dead_record
 from celeriac.wire.dead import NAME_REUSED, dead_headers
-from celeriac.wire.names import DEAD_STREAM, RESULTS_BUCKET, dead_subject, record_key
+from celeriac.wire.names import dead_subject
 from celeriac.wire.records import TaskRecord
 from celeriac_operator.bus.connection import Bus
+from celeriac_operator.bus.room import Room
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.intake.verdict import Bury
+from celeriac_operator.core.records import RETENTION
 
 
 class DeadLetters:
-    """The stream of dead letters and the records that point at it."""
+    """The stream of dead letters and the records that point at it.
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    Args:
+        retention: how long their submitters can learn of them.
+    """
+
+    def __init__(self, bus: Bus, room: Room, retention: timedelta = RETENTION) -> None:
+        self._bus, self._room, self._retention = bus, room, retention
 
     async def record_of(self, arrival: Arrival) -> TaskRecord | None:
         """What was recorded of this very message; None: nothing, or of another of its name.
@@ -30,11 +33,7 @@ class DeadLetters:
         """
         if arrival.name is None:
             return None
-        try:
-            entry = await (await self._records()).get(record_key(arrival.queue.namespace, arrival.name))
-        except KeyNotFoundError:
-            return None
-        record = read_record(entry)
+        record = await find_record(self._bus.js, arrival.queue.namespace, arrival.name)
         return record if record is not None and record.submission == arrival.digest else None
 
     async def bury(self, arrival: Arrival, why: Bury, now: datetime, *, others: bool) -> None:
@@ -42,6 +41,9 @@ class DeadLetters:
 
         Args:
             others: whether a Task of that name is there: what is recorded under the name is then that one's.
+
+        Raises:
+            NoRoom: its end is recorded, and its letter finds no room: the message has to stay where it is.
         """
         if arrival.name is not None and why.reason != NAME_REUSED and not others:
             await self._record(arrival, arrival.name, why, now)
@@ -55,11 +57,10 @@ class DeadLetters:
             name=arrival.name,
         )
         subject = dead_subject(queue.namespace, queue.queue)
-        await self._bus.publish(subject, arrival.data, stream=DEAD_STREAM, headers=headers)
+        await self._room.publish(queue.namespace, subject, arrival.data, headers)
 
     async def _record(self, arrival: Arrival, name: str, why: Bury, now: datetime) -> None:
-        record = dead_record(arrival.digest, why.reason, why.message, arrival.submitted, now)
+        record = dead_record(
+            arrival.message, arrival.data, why.reason, why.message, arrival.submitted, now, self._retention
+        )
         await put_dead_record(self._bus.js, arrival.queue.namespace, name, record)
-
-    async def _records(self) -> KeyValue:
-        return await self._bus.js.key_value(RESULTS_BUCKET)

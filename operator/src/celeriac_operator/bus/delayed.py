@@ -14,6 +14,7 @@ import structlog
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from celeriac.wire.delayed import kept
 from celeriac.wire.message import MSG_ID
 from celeriac.wire.names import (
     BANDS,
@@ -24,10 +25,10 @@ from celeriac.wire.names import (
     Band,
     delayed_subject,
     delayed_subjects,
-    origin_of,
 )
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import stored_at
+from celeriac_operator.bus.room import Room
 from celeriac_operator.bus.streams import api_request
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.arrival import Arrival, arrival
@@ -63,10 +64,14 @@ class FromDelayed:
 
 
 class Delayed:
-    """The delayed messages of one queue."""
+    """The delayed messages of one queue.
 
-    def __init__(self, bus: Bus, queue: QueueKey) -> None:
-        self._bus, self._queue = bus, queue
+    Args:
+        room: is shared by all queues.
+    """
+
+    def __init__(self, bus: Bus, queue: QueueKey, room: Room) -> None:
+        self._bus, self._queue, self._room = bus, queue, room
         self._counts: Counter[Place] = Counter()
         self._next: dict[Place, int] = {}
         self._in_hand: dict[Place, set[int]] = {}
@@ -101,8 +106,18 @@ class Delayed:
         else:
             self._counts[place] += count
 
-    async def keep(self, arrival: Arrival, minute: int) -> None:
-        """Have a message wait. Kept twice it becomes one Task all the same, as its name and its digest are the same."""
+    async def keep(self, arrival: Arrival, minute: int, most: int) -> None:
+        """Have a message wait. Kept twice it becomes one Task all the same, as its name and its digest are the same.
+
+        Args:
+            most: so many of the queue may wait: else its bounds would be none for messages of the year 3000.
+
+        Raises:
+            NoRoom: it has to stay where it is.
+        """
+        if self.total >= most:
+            why = f"queue {self._queue.queue} has {most:,} (its spec.backlog.maxTasks)"
+            raise self._room.full(self._queue.namespace, why)
         queue, headers = (
             self._queue,
             {
@@ -114,7 +129,7 @@ class Delayed:
         )
         place = (arrival.band, minute)
         subject = delayed_subject(queue.namespace, queue.queue, *place)
-        ack = await self._bus.publish(subject, arrival.data, stream=DELAYED_STREAM, headers=headers)
+        ack = await self._room.publish(queue.namespace, subject, arrival.data, headers)
         # The first answer may have been lost, and it not counted: a count that is too high is found out, no other is.
         self._counts[place] = max(self._counts[place], 1) if ack.duplicate else self._counts[place] + 1
         self._moved.add(place)
@@ -197,12 +212,6 @@ def _near(minute: int) -> datetime:
 
 
 def _arrival(queue: QueueKey, band: Band, raw: RawStreamMsg) -> Arrival:
-    """Headers that an administrator's copy has lost must not hold up the rest."""
-    headers = raw.headers or {}
-    origin = headers.get(DEAD_ORIGIN) or origin_of(DELAYED_STREAM, stored_at(raw), raw.seq or 0)
-    try:
-        submitted = datetime.fromisoformat(headers.get(SUBMIT_TIME_HEADER, "")).astimezone(UTC)
-    except (ValueError, OverflowError):
-        submitted = stored_at(raw)
-    message_id = headers.get(CLIENT_ID, "")
-    return arrival(queue, band, origin, submitted, raw.data or b"", message_id=message_id, delayed=True)
+    found = kept(raw.headers or {}, stored_at(raw), raw.seq or 0)
+    data = raw.data or b""
+    return arrival(queue, band, found.origin, found.submitted, data, message_id=found.message_id, delayed=True)

@@ -12,7 +12,7 @@ import structlog
 from celeriac.api.v1alpha1 import TaskStatus
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.message import MSG_ID
-from celeriac.wire.names import EVENTS_STREAM, event_subject
+from celeriac.wire.names import EVENTS_STREAM, event_kind, event_subject
 from celeriac_operator.bus.connection import TROUBLE, Bus, BusDown
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.core.text import clipped
@@ -90,5 +90,5 @@ def event_of(task: TaskFacts, status: TaskStatus, now: datetime) -> Published:
         message=clipped(status.message or "", LONGEST_MESSAGE),
         attempt=attempt,
     )
-    subject = event_subject(task.key.namespace, task.key.name, phase)
+    subject = event_subject(task.key.namespace, task.key.name, event_kind(phase, attempt))
     return Published(subject, f"{task.uid}.{phase}.{attempt or 0}", event.to_json())

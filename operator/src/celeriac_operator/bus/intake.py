@@ -25,7 +25,7 @@ from celeriac.wire.names import BANDS, Band, consumer_of, stream_of, submit_subj
 from celeriac_operator.background import end
 from celeriac_operator.bus.carried import Carried, FromQueue, from_queue
 from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors
-from celeriac_operator.bus.delayed import Delayed
+from celeriac_operator.bus.delayed import NEAR, Delayed
 from celeriac_operator.bus.lanes import Lane, Lanes
 from celeriac_operator.bus.maker import Maker, Tools
 from celeriac_operator.bus.streams import most_tasks
@@ -47,6 +47,8 @@ ACK_SECONDS = 30.0
 LINGER_SECONDS = 30.0
 SWEEP_SECONDS = 60.0
 SWEPT = 16
+WHOLE_MINUTE = timedelta(seconds=60) + NEAR
+"""So long after delayed messages come near, the last of their minute is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Intake:
         self.queue, self.created = queue, created
         self._bus, self._tools, self._spec, self._lane = bus, tools, spec, Lane(lanes)
         self._settings = settings or Settings()
-        self._delayed = Delayed(bus, queue)
+        self._delayed = Delayed(bus, queue, tools.delayed)
         self._maker = Maker(tools, self._delayed, spec, self._most_delayed)
         self._stream = stream_of(queue.namespace, queue.queue)
         self._news = asyncio.Event()
@@ -239,6 +241,7 @@ class Intake:
         if limit is None or self._in_hand:
             return self._settings.sweep
         waits = [await self._sweep_band(band, limit) for band in BANDS]
+        waits.append(await self._sweep_delayed(limit))
         return max(min(waits), 0.05)
 
     async def _sweep_band(self, band: Band, limit: timedelta) -> float:
@@ -254,6 +257,19 @@ class Intake:
                 return min(left + 0.05, self._settings.sweep)
             if not await self._bury_old(band):
                 return self._settings.sweep
+
+    async def _sweep_delayed(self, limit: timedelta) -> float:
+        """The same for messages whose time has come, minute by minute: each of them waits since its startTime."""
+        while True:
+            past, before = self._tools.clock() - limit - WHOLE_MINUTE, self._delayed.total
+            for band in BANDS:
+                for carried in await self._delayed.due(band, SWEPT, past):
+                    await (self._make(carried) if self._maker.stays_message(carried.arrival) else carried.again(0))
+            if self._delayed.total == before:
+                break
+        first = self._delayed.next_due()
+        left = (first - past).total_seconds() if first is not None else self._settings.sweep
+        return left if 0 < left < self._settings.sweep else self._settings.sweep
 
     async def _bury_old(self, band: Band) -> bool:
         """Take the oldest ones; those that are not too old go back."""

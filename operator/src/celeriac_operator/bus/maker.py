@@ -19,19 +19,23 @@ from celeriac.wire.records import RecordKind
 from celeriac_operator.bus.carried import Carried
 from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.delayed import Delayed
+from celeriac_operator.bus.room import NoRoom, Room
+from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.intake.answer import Again, Duplicate, name_taken, refused
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.intake.verdict import REASONS, Bury, Create, Delay, Known, verdict
 from celeriac_operator.core.intake.waiting import Waiting
+from celeriac_operator.core.names import DEAD_LETTERS_FULL, DELAYED_FULL
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi, Permit
 from celeriac_operator.kube.cache import Cache, WorkKey
-from celeriac_operator.metrics import DEAD_LETTERS, INTAKE
+from celeriac_operator.metrics import DEAD_LETTERS, INTAKE, NO_ROOM
 
 log = structlog.get_logger()
 
-DELAYED_FULL_SECONDS = 30.0
+FULL_SECONDS = 30.0
+"""What found no room in a stream is tried again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Tools:
     """The fence: who does not lead any more buries nothing."""
     clock: Callable[[], datetime]
     """Now, as an aware datetime."""
+    delayed: Room
+    """The room for delayed messages."""
+    trouble: Callable[[QueueKey, str, str | None], None]
+    """Is told why some messages of a queue cannot go on: a reason and a sentence; None: they can."""
 
 
 class Maker:
@@ -154,12 +162,19 @@ class Maker:
     # --- later ---
 
     async def _delay(self, carried: Carried, minute: int) -> float:
-        """Only so many: else a queue's bounds would be none for messages of the year 3000."""
-        if self._delayed.total >= self._most_delayed():
-            await self.again(carried, DELAYED_FULL_SECONDS)
-            return 0
-        await self._delayed.keep(carried.arrival, minute)
+        try:
+            await self._delayed.keep(carried.arrival, minute, self._most_delayed())
+        except NoRoom as full:
+            return await self._stays(carried, full)
+        self._tools.trouble(carried.arrival.queue, DELAYED_FULL, None)
         return await self._end(carried, "delayed")
+
+    async def _stays(self, carried: Carried, full: NoRoom) -> float:
+        """It waits in its queue's stream, and the others of the queue go on."""
+        self._tools.trouble(carried.arrival.queue, full.reason, str(full))
+        NO_ROOM.labels(full.reason).inc()
+        await self.again(carried, FULL_SECONDS)
+        return 0
 
     # --- the end ---
 
@@ -172,7 +187,11 @@ class Maker:
         if record is not None and record.kind is RecordKind.FINISHED:
             return await self._end(carried, "duplicate")
         with tools.permit(arrival.queue.namespace):
-            await tools.dead.bury(arrival, why, now, others=theirs is not None)
+            try:
+                await tools.dead.bury(arrival, why, now, others=theirs is not None)
+            except NoRoom as full:
+                return await self._stays(carried, full)
+        tools.trouble(arrival.queue, DEAD_LETTERS_FULL, None)
         DEAD_LETTERS.labels(why.reason).inc()
         log.warning(
             "a message became a dead letter", queue=str(arrival.queue), origin=arrival.origin, reason=why.reason

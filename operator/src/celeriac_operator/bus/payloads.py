@@ -7,16 +7,18 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
-from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM
+from nats.js.api import RawStreamMsg
+
+from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM, chunk_subject, object_subject
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import messages, stored_at
-from celeriac_operator.bus.streams import list_queue_streams
+from celeriac_operator.bus.streams import api_request, list_queue_streams
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.core.payloads import GRACE, Marks, Stored, Waiting, judge, named_by_tasks, unnamed
 from celeriac_operator.metrics import PAYLOADS_COLLECTED
 
-NO_NAMESPACE = ""
-"""Chunks do not say whose they are: one replica has them all."""
+CHUNK_TOKENS = 6
+"""Of a chunk's subject."""
 
 
 class Payloads:
@@ -62,24 +64,21 @@ class Payloads:
         self._marks, collected = judge(self._marks, left, before, after)
         for each in (*gone, *collected):
             await self._delete(each)
-        return len(gone) + len(collected) + await self._collect_chunks({each.nuid for each in stored}, now)
+        chunks = await self._collect_chunks({(each.namespace, each.nuid) for each in stored}, now)
+        return len(gone) + len(collected) + chunks
 
     async def _objects(self) -> AsyncIterator[Stored]:
         async for found in messages(self._bus, self._stream, f"{self._prefix}M.>"):
-            try:
-                raw = json.loads(found.data or b"")
-                stored = Stored(
-                    raw["name"], raw.get("nuid", ""), found.seq or 0, stored_at(found), bool(raw.get("deleted"))
-                )
-            except (ValueError, KeyError, TypeError):
-                continue  # it is no object of ours
-            yield stored
+            stored = _stored(found)
+            if stored is not None:
+                yield stored
 
     async def _waiting(self) -> dict[str, dict[str, Waiting]]:
         """The streams of all queues, by namespace."""
         found: dict[str, dict[str, Waiting]] = {}
         for queue, listed in (await list_queue_streams(self._bus.client)).items():
-            found.setdefault(queue.namespace, {})[listed.config.name or ""] = Waiting(listed.first, listed.last)
+            stream = f"{queue.queue}.{listed.created.isoformat()}"  # one that was made anew counts from 1 again
+            found.setdefault(queue.namespace, {})[stream] = Waiting(listed.first, listed.last)
         return found
 
     async def _named_by_messages(self, namespaces: set[str]) -> set[str]:
@@ -94,34 +93,51 @@ class Payloads:
 
     async def _delete(self, stored: Stored) -> None:
         """Its description first, unless it was put anew meanwhile; then the chunks of that put: each has its own."""
-        subject = await self._subject_of(stored)
         with self._permit(stored.namespace):
-            if subject is not None:
-                await self._bus.js.purge_stream(self._stream, subject=subject, seq=stored.sequence + 1)
-            if stored.nuid:
-                await self._bus.js.purge_stream(self._stream, subject=f"{self._prefix}C.{stored.nuid}")
+            await self._purge(object_subject(stored.name), stored.sequence + 1)
+            await self._purge(chunk_subject(stored.namespace, stored.nuid, ">"))
         PAYLOADS_COLLECTED.inc()
 
-    async def _collect_chunks(self, known: set[str], now: datetime) -> int:
+    async def _purge(self, subject: str, before: int | None = None) -> None:
+        await self._bus.js.purge_stream(self._stream, subject=subject, seq=before)
+
+    async def _collect_chunks(self, known: set[tuple[str, str]], now: datetime) -> int:
         """Chunks without a description: of a put that was never ended, or that another one has replaced."""
-        if not self._ours(NO_NAMESPACE):
-            return 0
-        info = await self._bus.js.stream_info(self._stream, subjects_filter=f"{self._prefix}C.>")
-        orphans = [each for each in info.state.subjects or {} if each.rpartition(".")[2] not in known]
         gone = 0
-        for subject in orphans:
+        for namespace, nuid in sorted(await self._puts() - known):
+            subject = chunk_subject(namespace, nuid, ">")
             async for found in messages(self._bus, self._stream, subject):
-                if now - stored_at(found) >= GRACE:
-                    with self._permit(NO_NAMESPACE):
-                        await self._bus.js.purge_stream(self._stream, subject=subject)
+                if self._ours(namespace) and now - stored_at(found) >= GRACE:
+                    with self._permit(namespace):
+                        await self._purge(subject)
                     gone += 1
                 break
         return gone
 
-    async def _subject_of(self, stored: Stored) -> str | None:
-        """Where its description is, if it still is there: names are encoded, in a way that is the client's own."""
-        async for found in messages(self._bus, self._stream, f"{self._prefix}M.>", stored.sequence):
-            return found.subject if found.seq == stored.sequence else None
+    async def _puts(self) -> set[tuple[str, str]]:
+        """Namespace and nuid of each put that there are chunks of."""
+        puts, offset = set[tuple[str, str]](), 0
+        while True:
+            ask = {"subjects_filter": f"{self._prefix}C.>", "offset": offset}
+            page = await api_request(self._bus.client, f"STREAM.INFO.{self._stream}", ask)
+            subjects = page["state"].get("subjects") or {}
+            for parts in (each.split(".") for each in subjects):
+                if len(parts) == CHUNK_TOKENS:
+                    puts.add((parts[3], parts[4]))
+            offset += len(subjects)
+            if not subjects or offset >= page.get("total", 0):
+                return puts
+
+
+def _stored(found: RawStreamMsg) -> Stored | None:
+    """The object; None where it is none of ours. Anybody may write of their own namespace, and of no other's chunks."""
+    try:
+        raw = json.loads(found.data or b"")
+        name, nuid = raw["name"], raw["nuid"]
+        if found.subject != object_subject(name) or not (nuid.isascii() and nuid.isalnum()):
+            return None
+        return Stored(name, nuid, found.seq or 0, stored_at(found), bool(raw.get("deleted")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -5,28 +5,33 @@ Memory is bounded by the Tasks that are worked on: the bucket may hold millions 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 import structlog
 
 from celeriac.api.v1alpha1.model import ApiModel
-from celeriac.wire.names import attempt_key, record_key
-from celeriac.wire.records import AttemptRecord, TaskRecord
+from celeriac.wire.names import attempt_key, claim_key, record_key, stop_key
+from celeriac.wire.records import AttemptRecord, Author, ClaimRecord, TaskRecord
 from celeriac_operator.bus.bucket import Entry
 from celeriac_operator.bus.connection import BusDown
 from celeriac_operator.core.facts import Key, TaskFacts
-from celeriac_operator.core.records import RETENTION, BusState, Records
+from celeriac_operator.core.plan import RevokeClaim, TellRunner
+from celeriac_operator.core.records import RETENTION, BusState, Claim, Records
 from celeriac_operator.core.task_record import stands
+from celeriac_operator.core.warm.claim import is_assigned
 
 log = structlog.get_logger()
 
 MAX_RECORD_BYTES = 512 * 1024
 """What is larger is no record."""
 TRIES = 5
+TELL_SECONDS = 1.0
+"""How long a stop may wait for its reason to be told."""
 
 M = TypeVar("M", bound=ApiModel)
 
@@ -56,6 +61,7 @@ class _Known:
     """The attempt that the rest is about."""
     attempt_began: int = 0
     attempt: AttemptRecord | None = None
+    claim: Claim | None = None
 
 
 class RecordBook:
@@ -104,6 +110,7 @@ class RecordBook:
             looked_up=known.began == self._run,
             task=known.task,
             attempt=known.attempt if known.number == attempt else None,
+            claim=known.claim if known.number == attempt else None,
             retention=self.retention,
         )
 
@@ -132,9 +139,18 @@ class RecordBook:
         if attempt is None or (known.number == attempt and known.attempt_began == run):
             return
         if known.number != attempt:
-            known.number, known.attempt, known.attempt_began = attempt, None, 0
+            known.number, known.attempt, known.claim, known.attempt_began = attempt, None, None, 0
         entry = await self._store.get(attempt_key(task.key.namespace, task.uid, attempt))
+        if any(each.number == attempt and is_assigned(each) for each in task.status.attempts):
+            _take_claim(known, await self._store.get(claim_key(task.key.namespace, task.uid, attempt)))
         known.attempt, known.attempt_began = known.attempt or _read(AttemptRecord, entry), run
+
+    def expect(self, task: TaskFacts, attempt: int, claim: Claim | None) -> None:
+        """An attempt is given to a pod that waits: news of it come soon, and until now there is no more than this."""
+        known = self._of(task)
+        if known.number != attempt:
+            known.number, known.attempt, known.claim = attempt, None, claim
+            known.attempt_began = self._run if self._store.ready else 0
 
     def forget(self, key: Key) -> None:
         """The Task is gone, or has finished."""
@@ -165,6 +181,10 @@ class RecordBook:
                 self._changed([key])
         elif len(parts) == 3 and parts[1] in self._keys:
             self._took_attempt(self._keys[parts[1]], parts[2], entry)
+        elif len(parts) == 4 and parts[1] == "claim" and parts[2] in self._keys:
+            known = self._known[self._keys[parts[2]]]
+            if parts[3] == str(known.number):  # no reason to look at the Task: it goes on as it is expected to
+                _take_claim(known, entry)
 
     def _took_attempt(self, key: Key, number: str, entry: Entry) -> None:
         """One that is not looked up yet will be, with its Job: it is only said that there is something to see."""
@@ -187,8 +207,32 @@ class RecordBook:
             created = await self._store.create(name, record.to_json())
         found = record if created else _read(AttemptRecord, await self._store.get(name))
         known = self._of(task)
+        if known.number != record.attempt:
+            known.claim = None
         known.number, known.attempt_began, known.attempt = record.attempt, self._run, found
         return created or found is None
+
+    async def revoke(self, task: TaskFacts, revocation: RevokeClaim) -> None:
+        """Write that a pod never runs the attempt, unless it has claimed it; which of both is known from now on.
+
+        Raises:
+            BusDown: NATS does not answer; whether it was written is not known.
+            NotLeading: another replica works on the namespace.
+        """
+        name = claim_key(task.key.namespace, task.uid, revocation.attempt)
+        record = ClaimRecord(
+            author=Author.OPERATOR,
+            task_uid=task.uid,
+            attempt=revocation.attempt,
+            pod_uid=revocation.pod_uid,
+            time=revocation.time,
+        )
+        with self._permit(task.key.namespace):
+            if revocation.expect == 0:
+                await self._store.create(name, record.to_json())
+            else:
+                await self._store.update(name, record.to_json(), revocation.expect)
+        _take_claim(self._of(task), await self._store.get(name))
 
     async def finish(self, task: TaskFacts, record: TaskRecord) -> bool:
         """Write a task's record, in the place of one that does not stand; False where one stands, known from now on.
@@ -210,6 +254,17 @@ class RecordBook:
                     return True
         raise BusDown(f"the record {name} changes all the time")
 
+    async def tell(self, task: TaskFacts, told: TellRunner) -> None:
+        """Leave a word for an attempt's runner; where that takes too long it is stopped without.
+
+        Raises:
+            NotLeading: another replica works on the namespace.
+        """
+        name = stop_key(task.key.namespace, task.uid, told.attempt)
+        with self._permit(task.key.namespace), suppress(BusDown, TimeoutError):
+            async with asyncio.timeout(TELL_SECONDS):
+                await self._store.create(name, told.notice.to_json())
+
     def _stands(self, task: TaskFacts, found: TaskRecord, entry: Entry) -> bool:
         if task.finished:
             return True
@@ -229,3 +284,14 @@ def _read(model: type[M], entry: Entry | None) -> M | None:
     except (ValueError, RecursionError) as error:
         log.warning("a record cannot be read", kind=model.__name__, revision=entry.revision, error=type(error).__name__)
         return None
+
+
+def _take_claim(known: _Known, entry: Entry | None) -> None:
+    """The last word on a claim. What cannot be read is nobody's claim, and has a revision all the same."""
+    if entry is None or (known.claim is not None and known.claim.revision >= entry.revision):
+        return
+    found = _read(ClaimRecord, entry)
+    if found is None:
+        known.claim = Claim("", True, datetime.max.replace(tzinfo=UTC), entry.revision)
+    else:
+        known.claim = Claim(found.pod_uid, found.author is Author.OPERATOR, found.time, entry.revision)

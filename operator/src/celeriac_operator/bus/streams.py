@@ -1,4 +1,4 @@
-"""The streams: one for each declared TaskQueue, kept after the queue's end, and those that all queues share.
+"""The streams: one for each declared TaskQueue, kept after the queue's end.
 
 Everything is compared with what the server lists, so it does not matter what was missed meanwhile.
 """
@@ -6,26 +6,30 @@ Everything is compared with what the server lists, so it does not matter what wa
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import structlog
 from nats.aio.client import Client
-from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, KeyValueConfig, ObjectStoreConfig, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.api import StreamInfo as NatsStreamInfo
-from nats.js.errors import APIError, BadRequestError, NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
+from celeriac._nats_refusals import NO_RESOURCES
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac.wire import names as wire
 from celeriac.wire.message import MAX_MESSAGE_BYTES
 from celeriac_operator.bus.connection import ANSWER_SECONDS, Bus
+from celeriac_operator.bus.room import Bounds
+from celeriac_operator.bus.shared import share
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.intake.stream import StreamState
-from celeriac_operator.core.names import NATS_DOWN, STREAM_REFUSED
+from celeriac_operator.core.names import NATS_DOWN, STREAM_READY, STREAM_REFUSED
 from celeriac_operator.core.text import cut
+from celeriac_operator.kube.api import Permit, unfenced
 from celeriac_operator.metrics import BACKLOG
 
 log = structlog.get_logger()
@@ -33,10 +37,15 @@ log = structlog.get_logger()
 DEFAULT_TASKS, DEFAULT_BYTES = 1_000_000, 256 * 1024 * 1024
 LETTER_BYTES = 3072
 """The headers of a dead letter at most; the SDK leaves room for more than these."""
-DAY = 24 * 3600.0
-EVENT_SECONDS = 7 * DAY
+EMPTY_SECONDS = 600.0
+TROUBLE_SECONDS = 90.0
+"""A trouble of a queue that was not met again for so long is over."""
 MOST_QUEUES = 500
 """So many queues have a gauge of their own; the fullest come first."""
+_NO_STORAGE = (
+    ". It reserves its spec.backlog.maxBytes: lower it here or elsewhere, delete TaskQueues that nobody needs (with "
+    "'celeriac queues delete NAME --purge'), or give NATS more storage (nats.persistence.size)"
+)
 _KEPT = ("subjects", "max_msgs", "max_bytes", "max_msg_size")
 """What an existing stream is brought in line with; the rest cannot be changed, or is the administrator's."""
 
@@ -54,6 +63,18 @@ class Listed:
     """Sequence of the last message that there was."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How streams are made and kept."""
+
+    replicas: int = 1
+    """Copies of each stream."""
+    bounds: Bounds = field(default_factory=Bounds)
+    """Of the streams that all queues share."""
+    empty_seconds: float = EMPTY_SECONDS
+    """The stream of a queue that is gone is removed when it was empty for so long."""
+
+
 class Streams:
     """The streams of the queues that this replica works on.
 
@@ -61,7 +82,7 @@ class Streams:
         declared: the TaskQueues of these namespaces.
         ours: whether this replica works on a namespace.
         changed: is told when what is known of a queue's stream has changed.
-        replicas: copies of each stream that is made.
+        permit: is asked before a stream is removed; see ``fence.py``.
     """
 
     def __init__(
@@ -70,12 +91,17 @@ class Streams:
         declared: Callable[[], Mapping[QueueKey, TaskQueueSpec]],
         ours: Callable[[str], bool],
         changed: Callable[[QueueKey], object],
-        *,
-        replicas: int = 1,
+        permit: Permit = unfenced,
+        settings: StreamSettings | None = None,
     ) -> None:
         self._bus, self._declared, self._ours, self._changed = bus, declared, ours, changed
-        self._replicas = replicas
+        self._settings = settings or StreamSettings()
+        self._permit = permit
+        self._empty: dict[QueueKey, float] = {}
+        """Streams of queues that are gone, and since when each was seen empty."""
         self._states: dict[QueueKey, StreamState] = {}
+        self._troubles: dict[QueueKey, dict[str, tuple[str, float]]] = {}
+        """Why some messages of a queue cannot go on, by reason, and when that was last met."""
         self.created: dict[QueueKey, datetime] = {}
         """Streams that are there and take messages, and when each was made."""
         self._fill: dict[QueueKey, int] = {}
@@ -90,7 +116,20 @@ class Streams:
             known = self._states.get(queue)
             why = f"Messages are not taken in: {self._bus.reason or 'NATS does not answer'}"
             return StreamState(known.backlog if known is not None else None, NATS_DOWN, why)
-        return self._states.get(queue)
+        state, troubles = self._states.get(queue), self._troubles.get(queue)
+        if state is None or state.reason != STREAM_READY or not troubles:
+            return state
+        reason = min(troubles)
+        return StreamState(state.backlog, reason, troubles[reason][0])
+
+    def trouble(self, queue: QueueKey, reason: str, message: str | None) -> None:
+        """Some messages of the queue cannot go on, and the sentence says why; None: they can."""
+        known = self._troubles.setdefault(queue, {})
+        before = known.pop(reason, None)
+        if message is not None:
+            known[reason] = message, time.monotonic()
+        if message != (before[0] if before is not None else None):
+            self._changed(queue)
 
     def outdated(self, queue: QueueKey) -> bool:
         """Whether the queue was declared, changed or deleted since the last look."""
@@ -103,16 +142,7 @@ class Streams:
 
     async def share(self) -> None:
         """Make the streams and buckets that all queues share; each replica may."""
-        js = self._bus.js
-        for config in shared_streams(self._replicas):
-            await _ensure(js, config)
-        buckets = KeyValueConfig(bucket=wire.RESULTS_BUCKET, history=1, replicas=self._replicas, direct=True)
-        if not await _exists(js, f"KV_{wire.RESULTS_BUCKET}"):
-            await js.create_key_value(buckets)
-        if not await _exists(js, f"OBJ_{wire.PAYLOADS_BUCKET}"):
-            await js.create_object_store(
-                wire.PAYLOADS_BUCKET, config=ObjectStoreConfig(bucket=wire.PAYLOADS_BUCKET, replicas=self._replicas)
-            )
+        await share(self._bus.js, self._settings.bounds, self._settings.replicas)
 
     async def messages_wait(self, namespace: str) -> bool:
         """Whether messages wait in a namespace, the delayed ones too; as long as that is not known, they do."""
@@ -131,16 +161,18 @@ class Streams:
         declared = dict(self._declared())
         for queue, spec in declared.items():
             await self._keep(queue, spec, listed.get(queue))
-        for queue in listed.keys() - declared.keys():
-            if self._ours(queue.namespace):
-                await self._close(queue, listed[queue])
-        for known in (self._states, self.created, self._done):
+        gone = {key: listed[key] for key in listed.keys() - declared.keys() if self._ours(key.namespace)}
+        for queue, found in gone.items():
+            await self._close(queue, found)
+        await self._remove_empty(gone)
+        for known in (self._states, self.created, self._done, self._troubles):
             for queue in [queue for queue in known if queue not in declared]:
                 del known[queue]
+        self._forget_troubles()
         self._count()
 
     async def _keep(self, queue: QueueKey, spec: TaskQueueSpec, found: Listed | None) -> None:
-        wanted = queue_stream(queue, spec, self._replicas, self._bus.client.max_payload)
+        wanted = queue_stream(queue, spec, self._settings.replicas, self._bus.client.max_payload)
         try:
             if found is None:
                 found = _listed(await self._bus.js.add_stream(wanted))
@@ -151,6 +183,7 @@ class Streams:
         except APIError as error:
             why = cut(error.description or str(error), 512)
             backlog = found.messages if found is not None else None
+            why += _NO_STORAGE if error.err_code in NO_RESOURCES else ""
             self._say(queue, StreamState(backlog, STREAM_REFUSED, f"NATS refuses the queue's stream: {why}"))
             if found is None or set(found.config.subjects or ()) != set(wanted.subjects or ()):
                 self.created.pop(queue, None)
@@ -171,6 +204,35 @@ class Streams:
             log.warning("stream of a deleted TaskQueue cannot be closed", queue=str(queue), error=str(error))
             return
         log.info("stream closed: its TaskQueue is gone", queue=str(queue), messages=found.messages)
+
+    async def _remove_empty(self, gone: Mapping[QueueKey, Listed]) -> None:
+        """What a stream reserves of the storage is given back, once it has been closed and empty for a while."""
+        now = time.monotonic()
+        since = {queue: self._empty.get(queue, now) for queue, found in gone.items() if not found.messages}
+        self._empty = since
+        for queue in [queue for queue, first in since.items() if now - first >= self._settings.empty_seconds]:
+            try:
+                with self._permit(queue.namespace):  # who does not lead may not know that the queue is there again
+                    await self._remove(queue)
+            except NotFoundError:
+                pass  # whoever purges the queue was quicker
+            except APIError as error:
+                log.warning("an empty stream cannot be removed", queue=str(queue), error=str(error))
+
+    async def _remove(self, queue: QueueKey) -> None:
+        """Nothing can have come since it was looked at: it is closed, and only who leads opens it."""
+        stream = wire.stream_of(queue.namespace, queue.queue)
+        info = await self._bus.js.stream_info(stream)
+        if info.state.messages or info.config.subjects != [wire.closed_subject(queue.namespace, queue.queue)]:
+            return
+        await self._bus.js.delete_stream(stream)
+        log.info("empty stream removed: its TaskQueue is gone", queue=str(queue))
+
+    def _forget_troubles(self) -> None:
+        long_ago = time.monotonic() - TROUBLE_SECONDS
+        for queue, known in self._troubles.items():
+            for reason in [reason for reason, (_, met) in known.items() if met < long_ago]:
+                self.trouble(queue, reason, None)
 
     def _say(self, queue: QueueKey, state: StreamState) -> None:
         if self._states.get(queue) != state:
@@ -212,41 +274,6 @@ def queue_stream(queue: QueueKey, spec: TaskQueueSpec, replicas: int, max_payloa
 def most_tasks(spec: TaskQueueSpec) -> int:
     """So many messages of a queue may wait."""
     return (spec.backlog.max_tasks if spec.backlog is not None else None) or DEFAULT_TASKS
-
-
-def shared_streams(replicas: int) -> tuple[StreamConfig, ...]:
-    """Dead letters, delayed messages and events. Nothing of the first two goes by itself."""
-    kept: dict[str, Any] = {
-        "retention": RetentionPolicy.LIMITS,
-        "storage": StorageType.FILE,
-        "discard": DiscardPolicy.NEW,
-        "num_replicas": replicas,
-    }
-    # Read by subject, as users of one namespace may: any other read would be of all namespaces.
-    events = {**kept, "discard": DiscardPolicy.OLD, "max_age": EVENT_SECONDS, "allow_direct": True}
-    return (
-        StreamConfig(name=wire.DEAD_STREAM, subjects=["celeriac.dead.>"], duplicate_window=DAY, **kept),
-        StreamConfig(name=wire.DELAYED_STREAM, subjects=["celeriac.delayed.>"], duplicate_window=3600, **kept),
-        StreamConfig(name=wire.EVENTS_STREAM, subjects=["celeriac.events.>"], **events),
-    )
-
-
-async def _ensure(js: JetStreamContext, config: StreamConfig) -> None:
-    """One that is there stays as it is: its bounds are the administrator's."""
-    if not await _exists(js, config.name or ""):
-        try:
-            await js.add_stream(config)
-        except BadRequestError:
-            if not await _exists(js, config.name or ""):  # another replica may have made it just now
-                raise
-
-
-async def _exists(js: JetStreamContext, stream: str) -> bool:
-    try:
-        await js.stream_info(stream)
-    except NotFoundError:
-        return False
-    return True
 
 
 async def list_queue_streams(client: Client) -> dict[QueueKey, Listed]:

@@ -35,10 +35,12 @@ from celeriac_operator.core.facts import Accepted, JobFacts, Revision, TaskFacts
 from celeriac_operator.core.names import INLINE_CONTAINER_DENIED, INVALID_PARAMS
 from celeriac_operator.core.nesting import depth
 from celeriac_operator.core.schema import schema_problem
-from celeriac_operator.core.substitution import missing_params, unfit_params
+from celeriac_operator.core.substitution import filled_bytes, missing_params, unfit_params
 from celeriac_operator.core.text import cut
 
 DEEPEST_PARAMS = 64
+MOST_FILLED_BYTES = 128 * 1024
+"""What params may come to in command, args and env, together: Linux gives a process no longer argument."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 BUILT_IN = Deadlines(start_seconds=300, grace_seconds=30)
 
@@ -117,6 +119,11 @@ def _reference_problem(container: Container | DefinitionContainer, params: dict[
         return f"spec.params.{cut(name, 200)}: missing, and the container refers to $(params.{cut(name, 200)})"
     for name in unfit_params(container, params):
         return f"spec.params.{cut(name, 200)}: has a NUL character, which no argument or variable of a process can have"
+    size = filled_bytes(container, params)
+    if size > MOST_FILLED_BYTES:
+        return (
+            f"spec.params: {size} bytes where the container refers to them, and at most {MOST_FILLED_BYTES} are allowed"
+        )
     return None
 
 

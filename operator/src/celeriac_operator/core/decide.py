@@ -14,7 +14,7 @@ from celeriac_operator.core.ending import attempt_failed, attempt_lingers, attem
 from celeriac_operator.core.facts import World
 from celeriac_operator.core.lifecycle import already_finished, being_deleted
 from celeriac_operator.core.plan import CreateRevision, Plan
-from celeriac_operator.core.recording import held_back, with_records
+from celeriac_operator.core.recording import held_back, with_notice, with_records
 from celeriac_operator.core.slot import standing, wait_for_slot
 from celeriac_operator.core.starting import start_attempt
 from celeriac_operator.core.stopping import attempt_to_stop
@@ -31,6 +31,7 @@ from celeriac_operator.core.waiting import (
     suspended,
     too_late,
 )
+from celeriac_operator.core.warm.assigning import assign, not_claimed
 
 Rule = Callable[[View], Plan | None]
 
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     recorded_already,  # NATS has the outcome of this name: so it ends
     held_back,  # the outcome is settled, and its end waited for NATS: finish
     cancel_requested,  # a client asked by a record: set spec.cancel
+    not_claimed,  # a waiting pod was told of it: tell it again, or take it back
     attempt_succeeded,  # a success wins, over cancel and deadlines too: record the result
     attempt_lingers,  # its function has failed, its process goes on: no other attempt beside it
     attempt_failed,  # classify, then retry or finish
@@ -56,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     job_refused,  # a full quota is waited for; an impossible pod fails
     record_unknown,  # NATS does not answer: has this name run before?
     wait_for_slot,  # the queue is full, held or too fast
+    assign,  # a pod waits for such a task: it is that pod's
     start_attempt,  # nothing in the way: create the Job
 )
 
@@ -71,7 +74,7 @@ def decide(world: World, now: datetime) -> Plan:
     for rule in RULES:
         plan = rule(view)
         if plan is not None:
-            plan = with_records(view, plan)
+            plan = with_notice(view, with_records(view, plan))
             plan = replace(plan, standing=standing(view, plan, waits_for_slot=rule is wait_for_slot))
             return _with_revision(view, plan)
     return Plan()

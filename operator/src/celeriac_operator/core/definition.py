@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from celeriac.api.v1alpha1 import Condition, TaskDefinitionStatus
+from celeriac.api.v1alpha1 import Condition, TaskDefinitionStatus, WarmStatus
 from celeriac_operator.core.conditions import Truth, condition_since
 from celeriac_operator.core.facts import Revision
+from celeriac_operator.core.names import WARM_UNAVAILABLE
 from celeriac_operator.core.schema import broken_schema
 from celeriac_operator.core.text import cut
 
@@ -37,22 +38,33 @@ class DefinitionFacts:
     generation: int
     status: TaskDefinitionStatus
     revision: Revision
+    uid: str = ""
+    created: datetime | None = None
 
     @property
     def key(self) -> DefinitionKey:
         return DefinitionKey(self.namespace, self.name)
 
 
-def definition_status(facts: DefinitionFacts, now: datetime) -> TaskDefinitionStatus:
-    """The status that the definition should have."""
+def definition_status(
+    facts: DefinitionFacts,
+    now: datetime,
+    unavailable: tuple[str, str] | None = None,
+    warm: WarmStatus | None = None,
+) -> TaskDefinitionStatus:
+    """The status that the definition should have.
+
+    Args:
+        unavailable: why its tasks run as Pod, though it says otherwise: a reason and a sentence.
+        warm: its pods that are started ahead.
+    """
     problem = schema_problems(facts)
     conditions = [_condition(facts, "Accepted", "False" if problem else "True", _REASONS[bool(problem)], problem, now)]
-    isolation = facts.revision.spec.isolation or "Pod"
-    if isolation != "Pod":
-        why = f"isolation {isolation} needs NATS, and the operator runs without: its tasks run as Pod"
-        conditions.append(_condition(facts, "WarmUnavailable", "True", "NoNATS", why, now))
+    if unavailable is not None:
+        reason, why = unavailable
+        conditions.append(_condition(facts, WARM_UNAVAILABLE, "True", reason, cut(why, 1024), now))
     return TaskDefinitionStatus(
-        observed_generation=facts.generation, revision=facts.revision.name, conditions=tuple(conditions)
+        observed_generation=facts.generation, revision=facts.revision.name, conditions=tuple(conditions), warm=warm
     )
 
 

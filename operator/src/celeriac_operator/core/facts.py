@@ -53,6 +53,8 @@ class TaskFacts:
     """Digest of the message that it came as; None: it was created as a resource, and NATS keeps no record of it."""
     submitted: datetime | None = None
     """When the stream took the message that it came as; None: it was created as a resource."""
+    request_digest: str | None = None
+    """Digest of what a client was asked for, which its record keeps."""
     definition_digest: str | None = None
     """Of the TaskDefinition's content that its message was made for; None: it takes the definition as it is."""
 
@@ -150,6 +152,12 @@ class PodFacts:
     """Reason of the DisruptionTarget condition."""
     unschedulable: str = ""
     """The scheduler's message, while no node fits."""
+    job_name: str = ""
+    """Of a pod that was started ahead: its Job."""
+    definition: str = ""
+    """Of the same: its TaskDefinition."""
+    content: str = ""
+    """Of the same: the first characters of the digest of the content that it was made from."""
 
     @property
     def ended(self) -> bool:
@@ -215,3 +223,7 @@ class World:
     """How many Tasks of the queue hold a slot."""
     records: Records = field(default_factory=Records)
     """What NATS has recorded."""
+    waiting_pod: PodFacts | None = None
+    """A pod that waits for just such a Task, and for no other."""
+    heard: bool = True
+    """Whether the pod that the attempt was assigned to is known to listen, or may be."""

@@ -11,6 +11,8 @@ TASK_LABEL = "celeriac.dev/task"
 ATTEMPT_LABEL = "celeriac.dev/attempt"
 QUEUE_LABEL = "celeriac.dev/queue"
 DEFINITION_LABEL = "celeriac.dev/definition"
+WARM_LABEL = "celeriac.dev/warm"
+"""On a pod that was started ahead of its task: the first characters of its content's digest."""
 KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 ACCEPTED_ANNOTATION = "celeriac.dev/accepted"
@@ -18,8 +20,6 @@ ACCEPTED_ANNOTATION = "celeriac.dev/accepted"
 
 DEFINITION_DIGEST_ANNOTATION = "celeriac.dev/definition-digest"
 """On a Task that came as a message: the digest of the TaskDefinition's content that it was made for."""
-REQUEST_DIGEST_ANNOTATION = "celeriac.dev/request-digest"
-"""On a Task: the digest of what a client was asked for, the same when it is asked again."""
 
 LEASE_LABEL = "celeriac.dev/lease"
 """On a Lease: the name that the Leases of one installation have in common."""
@@ -42,12 +42,17 @@ STALLED = "Stalled"
 ACTIVE = "Active"
 STREAM_READY = "StreamReady"
 
+WARM_UNAVAILABLE = "WarmUnavailable"
+
 # Reasons beside the failure classes
+ASSIGNED = "Assigned"
 BUS_UNAVAILABLE = "BusUnavailable"
 CANCELLED = "Cancelled"
 COMPLETING = "Completing"
+DEAD_LETTERS_FULL = "DeadLettersFull"
 DEFINITION_NOT_FOUND = "DefinitionNotFound"
 DEFINITION_GONE = "DefinitionGone"
+DELAYED_FULL = "DelayedFull"
 DRAINED = "Drained"
 DRAINING = "Draining"
 EXPIRED = "Expired"
@@ -86,12 +91,20 @@ REPLACED_EVENT = "Replaced"
 RUN_SKIPPED_EVENT = "RunSkipped"
 
 _LONGEST_JOB_NAME = 63
+_LONGEST_UNCUT = 57
+"""Of a Job whose pods' names begin with all of its own."""
 
 
 def job_name(task: str, uid: str, attempt: int) -> str:
     """The one name of an attempt's Job: ``<task, cut>-<6 characters of sha256(uid)>-a<n>``."""
     tail = f"-{hashlib.sha256(uid.encode()).hexdigest()[:6]}-a{attempt}"
     return task[: _LONGEST_JOB_NAME - len(tail)].rstrip("-") + tail
+
+
+def warm_job_name(definition: str, seed: str) -> str:
+    """The Job of a pod that is started ahead; the seed is never used twice."""
+    tail = f"-w-{hashlib.sha256(seed.encode()).hexdigest()[:10]}"
+    return definition[: _LONGEST_UNCUT - len(tail)].rstrip("-") + tail
 
 
 def attempt_of(job: str) -> int:

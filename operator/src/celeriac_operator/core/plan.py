@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from celeriac.api.v1alpha1 import TaskStatus
-from celeriac.wire.records import AttemptRecord, TaskRecord
+from celeriac.wire.records import AttemptRecord, StopNotice, TaskRecord
 from celeriac_operator.core.admission.standing import Standing
 from celeriac_operator.core.facts import Accepted, Revision
 
@@ -31,11 +31,22 @@ class CreateJob:
 
 
 @dataclass(frozen=True, slots=True)
+class TellRunner:
+    """Let the function of an attempt know why it is stopped, if NATS answers at once."""
+
+    attempt: int
+    notice: StopNotice
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Stop a pod: SIGTERM, its grace period, SIGKILL."""
 
     name: str
     uid: str
+    grace_seconds: int | None = None
+    """Where the pod was made before it was known what it would run; None: as the pod says."""
+    first: TellRunner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +85,30 @@ class RecordTask:
     record: TaskRecord
 
 
+@dataclass(frozen=True, slots=True)
+class RevokeClaim:
+    """Have the pod never run the attempt, unless it has claimed it; then decide again, from what is known then."""
+
+    attempt: int
+    pod_uid: str
+    expect: int
+    """Revision of the claim's key; 0: there is none."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Tell a waiting pod of its attempt, which the status names. Told again, it changes nothing."""
+
+    attempt: int
+    pod_uid: str
+    expect: int
+    """Revision of the claim's key that the pod has to claim against; 0: there is none."""
+    accepted: Accepted
+
+
 Create = CreateRevision | CreateJob
-Record = RecordAttempt | RecordTask
+Record = RecordAttempt | RecordTask | RevokeClaim
 Delete = DeletePod | DeleteJob | DeleteTask
 
 
@@ -88,6 +121,8 @@ class Plan:
     """Set ``spec.cancel``, for this reason: a client asked for it by a record."""
     record: tuple[Record, ...] = ()
     status: TaskStatus | None = None
+    assign: Assign | None = None
+    """Goes out once the status is written."""
     events: tuple[Event, ...] = ()
     delete: tuple[Delete, ...] = ()
     look_again: datetime | None = None

@@ -1,4 +1,4 @@
-"""What a plan has to record in NATS before it writes its status, and what happens while NATS does not answer. Pure.
+"""What a plan has to record in NATS before it writes its status, and what happens while that cannot be. Pure.
 
 A Task that came by message needs its records: it waits, and the status says so. Nothing is lost meanwhile: how its last
 attempt ended is written down as the condition Succeeded, and only Finished waits. Any other Task goes on without.
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from celeriac.api.v1alpha1 import Attempt, Phase, TaskStatus
+from celeriac.api.v1alpha1 import Attempt, Failure, Phase, TaskStatus
+from celeriac.wire.records import StopNotice
 from celeriac_operator.core import names
 from celeriac_operator.core.attempt_record import verdict
 from celeriac_operator.core.clocks import earliest
 from celeriac_operator.core.conditions import condition_since
-from celeriac_operator.core.plan import DeleteTask, Plan, Record, RecordAttempt, RecordTask
+from celeriac_operator.core.plan import DeletePod, DeleteTask, Plan, Record, RecordAttempt, RecordTask, TellRunner
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.task_record import LOOK_AGAIN_SECONDS, decided_already, phase_of, record_of, stands
 from celeriac_operator.core.view import View
@@ -28,8 +29,21 @@ def with_records(view: View, plan: Plan) -> Plan:
     bus = view.world.records.bus
     wanted = (*_of_attempt(view, plan), *_of_task(view, plan)) if bus != "Off" else ()
     if not wanted or bus == "Up":
-        return replace(plan, record=tuple(wanted))
-    return plan if view.task.submission is None else _until_it_answers(view, plan)
+        return replace(plan, record=(*plan.record, *wanted))
+    return plan if bus == "Down" and view.task.submission is None else _until_it_answers(view, plan)
+
+
+def with_notice(view: View, plan: Plan) -> Plan:
+    """The plan with a word to the runner that is stopped: a verdict would reach it too, and forbid a late success."""
+    attempts = (plan.status or view.task.status).attempts
+    attempt = next((each for each in attempts if each.number == _number(view) and each.finish_time is None), None)
+    if attempt is None or attempt.failure is None or not view.has_runner or view.world.records.bus != "Up":
+        return plan
+    cancel = view.task.spec.cancel if attempt.failure is Failure.CANCELLED else None
+    why = (cancel.reason if cancel is not None else "") or attempt.message or ""
+    first = TellRunner(attempt.number, StopNotice(failure=attempt.failure, message=why))
+    stops = (replace(each, first=first) if isinstance(each, DeletePod) else each for each in plan.delete)
+    return replace(plan, delete=tuple(stops))
 
 
 def _of_attempt(view: View, plan: Plan) -> Iterable[Record]:
@@ -44,9 +58,13 @@ def _of_attempt(view: View, plan: Plan) -> Iterable[Record]:
 
 def _closed_by(view: View, plan: Plan) -> Attempt | None:
     """The attempt under way, if the plan records its end."""
-    number = view.recorded.number if view.recorded is not None else None
+    number = _number(view)
     attempts = plan.status.attempts if plan.status is not None else ()
     return next((each for each in attempts if each.number == number and each.finish_time is not None), None)
+
+
+def _number(view: View) -> int | None:
+    return view.recorded.number if view.recorded is not None else None
 
 
 def _of_task(view: View, plan: Plan) -> Iterable[Record]:
@@ -78,7 +96,9 @@ def _until_it_answers(view: View, plan: Plan) -> Plan:
 
 
 def _waits(view: View, what: str) -> Saying:
-    message = f"{what}; its outcome is settled once NATS answers"
+    full = view.world.records.bus == "Full"
+    until = "NATS has room for its record: it takes none now" if full else "NATS answers"
+    message = f"{what}; its outcome is settled once {until}"
     phase = Phase.QUEUED if view.attempt is None else Phase.RUNNING if view.attempt.start_time else Phase.STARTING
     return Saying(phase, names.BUS_UNAVAILABLE, message)
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from celeriac.wire.records import AttemptRecord, TaskRecord
 
-BusState = Literal["Off", "Down", "Up"]
-"""Off: the operator runs without NATS. Down: it does not answer now, and what is known of it may be old."""
+BusState = Literal["Off", "Down", "Full", "Up"]
+"""Off: the operator runs without NATS. Down: it does not answer now, and what is known of it may be old. Full: it
+answers, and takes no record."""
 
 RETENTION = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who may run an attempt that a waiting pod was told of: what is under its key in the bucket."""
+
+    pod_uid: str
+    revoked: bool
+    """That pod never will; else it does, and no other."""
+    time: datetime
+    revision: int
+    """Of the key: the next one who writes it has to know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +38,7 @@ class Records:
     """The record of the Task's name; another Task of that name may have left it."""
     attempt: AttemptRecord | None = None
     """Whoever decided the attempt under way, or took its key."""
+    claim: Claim | None = None
+    """The last word on who runs the attempt under way, where a waiting pod was told of it."""
     retention: timedelta = RETENTION
     """How long a task's record is kept once it has finished."""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from celeriac.api.v1alpha1 import DISRUPTIONS, NOT_RETRIED, EffectiveBackoff, EffectiveRetry, Failure, RetryRule
+from celeriac.api.v1alpha1 import DISRUPTIONS, NOT_RETRIED, EffectiveBackoff, EffectiveRetry, Failure
 
 _ALWAYS_FINAL = frozenset({Failure.CANCELLED, Failure.TOTAL_DEADLINE_EXCEEDED})
 
@@ -35,7 +35,7 @@ def retry_decision(
     Args:
         seed: makes the jitter, so that deciding twice decides the same (the Task's uid will do).
     """
-    rule = next((rule for rule in policy.rules if _matches(rule, failure, exit_code)), None)
+    rule = next((rule for rule in policy.rules if rule.matches(failure, exit_code)), None)
     if failure in _ALWAYS_FINAL:
         return RetryDecision(None, "")
     if rule is not None and rule.action == "Fail":
@@ -54,14 +54,6 @@ def _within_limits(failure: Failure, used: Failures, policy: EffectiveRetry, see
         return RetryDecision(None, f"{count} {noun}{'s' * (count != 1)} of {allowed} used up")
     pause = backoff_seconds(policy.backoff, count, f"{seed}/{used.own}/{used.disruptions}")
     return RetryDecision(now + timedelta(seconds=pause), "")
-
-
-def _matches(rule: RetryRule, failure: Failure, exit_code: int | None) -> bool:
-    if rule.on_failures is not None:
-        return failure in rule.on_failures
-    if rule.on_exit_codes is None or not exit_code:
-        return False
-    return (exit_code in rule.on_exit_codes.values) == (rule.on_exit_codes.operator == "In")
 
 
 def backoff_seconds(backoff: EffectiveBackoff, failures: int, seed: str) -> float:

@@ -35,7 +35,7 @@ def holds(view: View, plan: Plan) -> bool:
     task = view.task
     if task.deleting or task.finished or (plan.status is not None and plan.status.finish_time is not None):
         return False
-    if any(isinstance(create, CreateJob) for create in plan.create):
+    if plan.assign is not None or any(isinstance(create, CreateJob) for create in plan.create):
         return True
     refusal = view.world.refusal
     kept_out = refusal is not None and refusal.reason == names.QUOTA_EXCEEDED and view.world.pod is None

@@ -56,7 +56,7 @@ def compose(
     """The whole status, with the given attempt as the last."""
     old, accepted = view.task.status, view.accepted
     finished = saying.phase in _SUCCEEDED
-    attempts = _attempts(old.attempts, attempt)
+    attempts = _attempts(view.attempts, attempt)
     return TaskStatus(
         observed_generation=view.task.generation,
         phase=saying.phase,

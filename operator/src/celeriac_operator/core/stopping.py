@@ -63,7 +63,8 @@ def _check_again(view: View) -> datetime:
 def _stops(view: View) -> tuple[Delete, ...]:
     pod, job = view.world.pod, view.world.job
     if pod is not None:
-        return () if pod.deleted_at else (DeletePod(pod.name, pod.uid),)
+        grace = view.deadlines.grace_seconds if view.assigned else None
+        return () if pod.deleted_at else (DeletePod(pod.name, pod.uid, grace),)
     return (DeleteJob(job.name, job.uid),) if job is not None and not job.deleting and not job.finished else ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from celeriac.api.v1alpha1 import Container, DefinitionContainer, Json
@@ -40,6 +41,16 @@ def missing_params(container: Container | DefinitionContainer, params: Mapping[s
 def unfit_params(container: Container | DefinitionContainer, params: Mapping[str, Json]) -> list[str]:
     """Names that the container refers to and whose text no process can be given: it has a NUL character."""
     return [name for name in _names(container) if "\0" in _as_text(params.get(name, ""))]
+
+
+def filled_bytes(container: Container | DefinitionContainer, params: Mapping[str, Json]) -> int:
+    """How many bytes the params come to in all the places where the container refers to them.
+
+    Counted, not made: 40 arguments that refer to one of 32 KiB 3,000 times each would be gigabytes.
+    """
+    found = (name for text in _texts(container) for name in _REFERENCE.findall(text))
+    counts = Counter(name for name in found if name and name in params)
+    return sum(count * len(escaped(_as_text(params[name])).encode(errors="replace")) for name, count in counts.items())
 
 
 def _names(container: Container | DefinitionContainer) -> Iterable[str]:

@@ -50,6 +50,7 @@ def record_of(task: TaskFacts, status: TaskStatus, retention: timedelta) -> Task
     return TaskRecord(
         kind=RecordKind.FINISHED,
         submission=task.submission,
+        request_digest=task.request_digest,
         task_uid=task.uid,
         outcome=finished.reason,
         message=status.message or "",
@@ -68,6 +69,7 @@ def record_of_deleted(task: TaskFacts, now: datetime, retention: timedelta) -> T
     return TaskRecord(
         kind=RecordKind.FINISHED,
         submission=task.submission,
+        request_digest=task.request_digest,
         task_uid=task.uid,
         outcome=names.CANCELLED,
         message="Its Task was deleted before it had finished",
@@ -133,10 +135,15 @@ def cancel_requested(view: View) -> Plan | None:
     record, task = view.world.records.task, view.task
     if record is None or task.submission is None or task.spec.cancel is not None:
         return None
-    ours = record.submission in (None, task.submission)
-    if record.kind is not RecordKind.CANCEL_REQUESTED or not ours:
-        return None
-    return Plan(cancel=cut(record.message, 1024))
+    reason = _cancel_in(record, task)
+    return None if reason is None else Plan(cancel=cut(reason, 1024))
+
+
+def _cancel_in(record: TaskRecord, task: TaskFacts) -> str | None:
+    """A dead letter of the name may have come over the request; the Task that it was meant for is another message's."""
+    if record.kind is RecordKind.CANCEL_REQUESTED and record.submission in (None, task.submission):
+        return record.message
+    return record.cancel if record.kind is RecordKind.DEAD and not stands(record, task) else None
 
 
 def record_unknown(view: View) -> Plan | None:

@@ -16,7 +16,8 @@ from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
 from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
-from celeriac_operator.core.runner import runs_runner
+from celeriac_operator.core.runner import runs_runner, told_by_exit_code
+from celeriac_operator.core.warm.claim import claimed, is_assigned, of_assigned, own_end, taken_back
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,39 @@ class View:
         return live if live is not None and live.name == accepted.definition.revision else None
 
     @cached_property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The recorded attempts that have begun, or may have: without one that was taken back from its pod."""
+        known, records = self.task.status.attempts, self.world.records
+        last = known[-1] if known else None
+        if last is None or last.finish_time is not None or not is_assigned(last):
+            return known
+        decided_already = records.attempt is not None and counts(records.attempt, self.task.uid, last)
+        return known[:-1] if taken_back(last, records.claim) and not decided_already else known
+
+    @property
+    def _last(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def assigned(self) -> bool:
+        """The attempt under way was given to a pod that waited."""
+        return self.recorded is not None and is_assigned(self.recorded)
+
+    @property
+    def unclaimed(self) -> bool:
+        """The same, and that pod has not claimed it: it may, or may not."""
+        return self.assigned and self.record is None and not claimed(self.world.records.claim)
+
+    @property
+    def claim_revision(self) -> int:
+        """What the next who writes the claim's key has to know."""
+        claim = self.world.records.claim
+        return claim.revision if claim is not None else 0
+
+    @cached_property
     def recorded(self) -> Attempt | None:
         """The attempt under way as it was last recorded, or as its Job shows it where it was not recorded yet."""
-        last = self.task.status.attempts[-1] if self.task.status.attempts else None
+        last = self._last
         if last is not None and last.finish_time is None:
             return last
         job = self.world.job
@@ -90,8 +121,15 @@ class View:
             return None
         job = self.world.job
         replaced = job is not None and any(pod.job_uid == job.uid for pod in self.world.strays)
-        found = outcome(self.recorded, job, self.world.pod, replaced=replaced)
-        return decided(self.record, found) if self.record is not None else found
+        pod = self.world.pod
+        if self.assigned:
+            pod = own_end(pod, self.task.uid, self.recorded.number)
+        found = outcome(self.recorded, job, pod, replaced=replaced)
+        if self.assigned:
+            found = of_assigned(self.recorded, self.world.records.claim, found, self.world.records.bus, self.now)
+        if self.record is not None:
+            return decided(self.record, found)
+        return told_by_exit_code(found) if self.has_runner else found
 
     @cached_property
     def record(self) -> AttemptRecord | None:
@@ -122,7 +160,8 @@ class View:
 
     @property
     def next_number(self) -> int:
-        return (self.task.status.attempt_count or 0) + 1
+        withdrawn = len(self.task.status.attempts) - len(self.attempts)
+        return (self.task.status.attempt_count or 0) + 1 - withdrawn
 
     @property
     def first_start(self) -> datetime | None:
@@ -149,6 +188,8 @@ class View:
             return None
         if pod is None and refusal is not None and refusal.reason == QUOTA_EXCEEDED:
             return None
+        if self.assigned:
+            return attempt.create_time
         if pod is not None:
             return pod.created
         return job.started if job is not None and job.started is not None else attempt.create_time
@@ -181,7 +222,7 @@ class View:
     @property
     def waiting_since(self) -> datetime:
         """When the present wait began, as far as it can be told from what is recorded."""
-        last = self.task.status.attempts[-1] if self.task.status.attempts else None
+        last = self._last
         return max(self.task.created, last.finish_time) if last and last.finish_time else self.task.created
 
     def used(self, failed: Attempt) -> Failures:

@@ -84,7 +84,7 @@ def before_start_time(view: View) -> Plan | None:
 
 def backing_off(view: View) -> Plan | None:
     """Between two attempts."""
-    at, attempts = view.task.status.next_attempt_time, view.task.status.attempts
+    at, attempts = view.task.status.next_attempt_time, view.attempts
     if at is None or view.now >= at or not attempts:
         return None
     return said(view, retrying(attempts[-1], at), until=at)

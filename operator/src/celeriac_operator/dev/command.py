@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from celeriac.cli._escape import escape
+
 if TYPE_CHECKING:
     from celeriac_operator.dev.session import Wishes
 
@@ -110,4 +112,4 @@ def _how_to_connect(env: dict[str, str]) -> None:
 
 
 def _tell(line: str) -> None:
-    typer.echo(line, err=True)
+    typer.echo(escape(line), err=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from celeriac_operator.dev.container import CannotStart, Process, process_of
+from celeriac_operator.dev.guarded import Child, Guarded
 from celeriac_operator.dev.kinds import CONFIG_MAPS, JOBS, PODS, SECRETS
 from celeriac_operator.dev.store import Change, Store, timestamp
 
@@ -30,12 +31,14 @@ class Executor:
         env: what every process gets beneath its own.
         directory: where logs and results are.
         work: the directory that processes start in: where the user's code is.
+        children: starts them.
     """
 
-    def __init__(self, store: Store, env: Mapping[str, str], directory: Path, work: Path) -> None:
+    def __init__(self, store: Store, env: Mapping[str, str], directory: Path, work: Path, children: Guarded) -> None:
         self._store, self._env, self._directory, self._work = store, dict(env), directory, work
+        self._children = children
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._processes: dict[str, Child] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         store.heard.append(self._hear)
 
@@ -96,7 +99,8 @@ class Executor:
         """Run the process to its end; the state of a container that has terminated."""
         started = timestamp()
         try:
-            child = await self._spawn(process, place)
+            env, cwd = {**self._env, **process.env}, process.directory or self._work
+            child = await self._children.spawn(process.argv, env, place / "log", cwd)
         except OSError as error:
             message = f"{process.argv[0]}: {error.strerror}"
             return _terminated(128, "StartError", message, started)
@@ -113,18 +117,6 @@ class Executor:
         finally:
             self._processes.pop(uid, None)
         return _terminated(code if code >= 0 else 128 - code, "", _message(place, code), started)
-
-    async def _spawn(self, process: Process, place: Path) -> asyncio.subprocess.Process:
-        with (place / "log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                *process.argv,
-                env={**self._env, **process.env},
-                cwd=process.directory or self._work,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
 
     def _set_state(self, pod: Raw, state: Raw, phase: str = "") -> bool:
         """Tell what the container does; False where the pod is gone."""
@@ -189,7 +181,7 @@ class Executor:
             yield log.read() if follow else b""
 
 
-async def _stop(process: asyncio.subprocess.Process, grace: float) -> None:
+async def _stop(process: Child, grace: float) -> None:
     _signal(process, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(grace):
@@ -197,7 +189,7 @@ async def _stop(process: asyncio.subprocess.Process, grace: float) -> None:
     _signal(process, signal.SIGKILL)
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _signal(process: Child, number: signal.Signals) -> None:
     """To the whole session: a shell's children are to end with it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)

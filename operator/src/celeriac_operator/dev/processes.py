@@ -13,6 +13,8 @@ from pathlib import Path
 
 import aiohttp
 
+from celeriac_operator.dev.guarded import Child, Guarded
+
 START_SECONDS = 60.0
 DEPOSED = 3
 """The operator's exit code when it was asleep for longer than its lease, as on a laptop that was closed."""
@@ -31,15 +33,11 @@ class Program:
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], log: Path) -> None:
         self.name, self._argv, self._env, self.log = name, argv, env, log
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Child | None = None
 
-    async def start(self) -> None:
-        """Start it, in a session of its own: Ctrl-C is for us, and we end it in order."""
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._argv, env=dict(self._env), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+    async def start(self, guarded: Guarded) -> None:
+        """Start it, or start it again."""
+        self._process = await guarded.spawn(self._argv, self._env, self.log)
 
     async def ended(self) -> int:
         """Wait for its end; its exit code."""

@@ -17,6 +17,7 @@ from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac.wire.names import stream_of
 from celeriac_operator.dev.api_server import ApiServer
 from celeriac_operator.dev.executor import Executor
+from celeriac_operator.dev.guarded import Guarded, guarded
 from celeriac_operator.dev.kinds import KINDS, NAMESPACES
 from celeriac_operator.dev.processes import DEPOSED, DevError, Program, answers, free_port, greets, nats_server
 from celeriac_operator.dev.store import Change, Store
@@ -25,6 +26,7 @@ Raw = dict[str, Any]
 Told = Callable[[str], None]
 
 _TASKS = next(kind for kind in KINDS if kind.kind == "Task")
+_BOUND = str(64 * 1024 * 1024)
 _DEFINITIONS = next(kind for kind in KINDS if kind.kind == "TaskDefinition")
 _QUEUES = next(kind for kind in KINDS if kind.kind == "TaskQueue")
 
@@ -63,29 +65,30 @@ async def session(wishes: Wishes, tell: Told) -> AsyncIterator[Session]:
         DevError: something could not be started.
     """
     async with AsyncExitStack() as stack:
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="celeriac-dev-")))
+        logs = Path(tempfile.mkdtemp(prefix="celeriac-dev-"))
+        children = await stack.enter_async_context(guarded(logs))
         programs: list[Program] = []
         settings: dict[str, str] = {}
         if wishes.with_nats:
             server, settings = nats_server(logs, os.environ)
-            programs.append(await _started(server, stack))
+            programs.append(await _started(server, children, stack))
         store = _store(wishes, tell)
-        settings["CELERIAC_KUBECONFIG"] = await _cluster(store, wishes, settings, logs, stack)
+        settings["CELERIAC_KUBECONFIG"] = await _cluster(store, wishes, settings, logs, children, stack)
         operator, port = _operator(wishes, os.environ, settings, logs)
         if wishes.with_nats:
             await programs[0].until("ready", lambda: greets(settings["CELERIAC_NATS_URL"]))
-        programs.append(await _started(operator, stack))
+        programs.append(await _started(operator, children, stack))
         _declare(store, wishes)
         await operator.until("ready", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
         if wishes.with_nats:
             await _streams(settings, wishes, operator)
-        watching = asyncio.create_task(_first_end(programs))
+        watching = asyncio.create_task(_first_end(programs, children))
         stack.callback(watching.cancel)
         yield Session(settings, logs, watching)
 
 
-async def _started(program: Program, stack: AsyncExitStack) -> Program:
-    await program.start()
+async def _started(program: Program, children: Guarded, stack: AsyncExitStack) -> Program:
+    await program.start(children)
     stack.push_async_callback(program.stop)
     return program
 
@@ -97,9 +100,11 @@ def _store(wishes: Wishes, tell: Told) -> Store:
     return store
 
 
-async def _cluster(store: Store, wishes: Wishes, settings: Mapping[str, str], logs: Path, stack: AsyncExitStack) -> str:
+async def _cluster(
+    store: Store, wishes: Wishes, settings: Mapping[str, str], logs: Path, children: Guarded, stack: AsyncExitStack
+) -> str:
     """Start the API server, and what runs processes; the kubeconfig, which processes get as well."""
-    executor = Executor(store, {**os.environ, **settings}, logs / "pods", wishes.directory)
+    executor = Executor(store, {**os.environ, **settings}, logs / "pods", wishes.directory, children)
     api = ApiServer(store, executor.log_of)
     await api.start()
     stack.push_async_callback(api.stop)
@@ -136,6 +141,9 @@ def _operator(wishes: Wishes, env: Mapping[str, str], settings: Mapping[str, str
         "CELERIAC_LOG_LEVEL": wishes.log_level,
         "CELERIAC_LOG_FORMAT": "console",
         "CELERIAC_QUEUE_DEFAULTS": json.dumps({"maxConcurrency": wishes.slots}),
+        "CELERIAC_NATS_DEAD_BYTES": _BOUND,  # reserved of the laptop's disk, and nobody to share it with
+        "CELERIAC_NATS_DELAYED_BYTES": _BOUND,
+        "CELERIAC_NATS_NAMESPACE_PERCENT": "100",
     }
     runner = {"CELERIAC_RUNNER_NATS_URL": settings["CELERIAC_NATS_URL"]} if wishes.with_nats else {}
     theirs = ("CELERIAC_", "KUBERNETES_SERVICE_")  # of another operator or cluster
@@ -176,12 +184,12 @@ async def _streams(settings: Mapping[str, str], wishes: Wishes, operator: Progra
         await client.close()
 
 
-async def _first_end(programs: Iterable[Program]) -> DevError:
+async def _first_end(programs: Iterable[Program], children: Guarded) -> DevError:
     """Wait until one has ended that must not; an operator that was asleep for too long is started again."""
 
     async def end(program: Program) -> DevError:
         while (code := await program.ended()) == DEPOSED:
-            await program.start()
+            await program.start(children)
         return program.failed(f"has ended with code {code}")
 
     done, left = await asyncio.wait(

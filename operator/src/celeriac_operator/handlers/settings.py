@@ -5,7 +5,6 @@ from __future__ import annotations
 import kopf
 
 from celeriac_operator.handlers.storage import NoDiffBase, NoProgress
-from celeriac_operator.watch import MANAGED
 
 
 def kopf_settings() -> kopf.OperatorSettings:
@@ -24,8 +23,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = 70
     settings.watching.reconnect_backoff = 1
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors["pods"] = MANAGED
-    settings.queueing.idle_timeout = 10  # about the time between two events of a pod: a worker serves several
+    settings.queueing.idle_timeout = 10
     settings.queueing.exit_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5

@@ -1,4 +1,7 @@
-"""kopf's watches: each event goes to the cache, and from there into the work queue. Nothing is decided here."""
+"""kopf's watches, of what is set up and seldom changes: each event goes to the cache and into the work queue.
+
+Nothing is decided here.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,7 @@ from celeriac_operator.watch import Watch
 
 
 def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
-    """Have kopf tell of every event of the four kinds."""
-
-    @kopf.on.event(GROUP, VERSION, "tasks", registry=registry)
-    async def task_seen(event: Any, **_: Any) -> None:
-        watch.saw("tasks", event["type"], event["object"])
+    """Have kopf tell of every event of these kinds."""
 
     @kopf.on.event(GROUP, VERSION, "taskdefinitions", registry=registry)
     async def definition_seen(event: Any, **_: Any) -> None:
@@ -28,7 +27,3 @@ def register_watches(registry: kopf.OperatorRegistry, watch: Watch) -> None:
     @kopf.on.event(GROUP, VERSION, "crontasks", registry=registry)
     async def cron_seen(event: Any, **_: Any) -> None:
         watch.saw("crons", event["type"], event["object"])
-
-    @kopf.on.event("", "v1", "pods", registry=registry)
-    async def pod_seen(event: Any, **_: Any) -> None:
-        watch.saw("pods", event["type"], event["object"])

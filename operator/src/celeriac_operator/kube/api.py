@@ -30,6 +30,9 @@ KEEPALIVE_SECONDS = 75
 """The API server closes idle connections after 90 s."""
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 _TIMEOUT_SECONDS = 30
+_WATCH_SECONDS = 240
+_SILENT_SECONDS = 70
+"""Bookmarks come every 60 s: a watch that is silent for longer is dead."""
 
 
 class ApiError(Exception):
@@ -93,14 +96,18 @@ class KubeApi:
         self._api, self._permit = api, permit
 
     @classmethod
-    async def connect(cls, permit: Permit = unfenced) -> KubeApi:
-        """Connect with the pod's service account, or with the kubeconfig where there is none."""
+    async def connect(cls, permit: Permit = unfenced, *, watches: int = 0) -> KubeApi:
+        """Connect with the pod's service account, or with the kubeconfig where there is none.
+
+        Args:
+            watches: so many connections are held by watches, besides those for calls.
+        """
         configuration = client.Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        configuration.connection_pool_maxsize = CONNECTIONS
+        configuration.connection_pool_maxsize = CONNECTIONS + watches
         # With it, aiohttp would look for a netrc file at every request; the proxy is the configuration's own matter.
         configuration.client_session_kwargs = {"trust_env": False}
         connection = client.ApiClient(configuration)
@@ -159,6 +166,41 @@ class KubeApi:
             if not token:
                 return
 
+    async def watch(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", since: str = ""
+    ) -> AsyncIterator[tuple[str, Raw]]:
+        """Types and objects of a watch's events, bookmarks too, until the API server ends it.
+
+        Args:
+            since: the resourceVersion that was seen last; without it everything that is there comes first, as ADDED.
+
+        Raises:
+            ApiError: it was refused, or told of an error: 410, where `since` is too long ago.
+            TimeoutError: nothing came, not even a bookmark.
+            ConnectionError: it broke off.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+            "labelSelector": labels,
+            "resourceVersion": since,
+        }
+        asked = urlencode({name: value for name, value in query.items() if value})
+        patience = aiohttp.ClientTimeout(sock_connect=_TIMEOUT_SECONDS, sock_read=_SILENT_SECONDS)
+        url = f"{self._api.configuration.host}{resource.path(namespace)}?{asked}"
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **await self._credentials()}
+        try:
+            async with self._session.get(url, headers=headers, timeout=patience, **self._way) as response:
+                if response.status >= 400:
+                    raise _error(response.status, await response.read())
+                async for line in _lines(response.content):
+                    yield _event(line)
+        except aiohttp.ServerTimeoutError:
+            raise
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
+
     async def create(
         self,
         resource: Resource,
@@ -204,10 +246,23 @@ class KubeApi:
         return await self._write("patch", resource, namespace, path, body, content_type="application/merge-patch+json")
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str, *, propagation: str = "Background"
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        *,
+        propagation: str = "Background",
+        grace_seconds: int | None = None,
     ) -> None:
-        """Delete just that object; it is fine if it is gone or another one has its name."""
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        """Delete just that object; it is fine if it is gone or another one has its name.
+
+        Args:
+            grace_seconds: instead of what the object says.
+        """
+        options: Raw = {"preconditions": {"uid": uid}, "propagationPolicy": propagation}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         try:
             await self._write("delete", resource, namespace, resource.path(namespace, name), options)
         except ApiError as error:
@@ -251,13 +306,16 @@ class KubeApi:
         patience: float = _TIMEOUT_SECONDS,
     ) -> Raw:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": USER_AGENT}
-        settings = await self._api.configuration.auth_settings()  # with a token that is fresh
-        headers |= {auth["key"]: auth["value"] for auth in settings.values()}
+        headers |= await self._credentials()
         status, text = await self._send(_METHODS[verb], f"{path}?{urlencode(query)}", headers, body, patience)
         API_CALLS.labels(verb, resource.plural, str(status)).inc()
         if status >= 400:
             raise _error(status, text)
         return json.loads(text)  # type: ignore[no-any-return]
+
+    async def _credentials(self) -> dict[str, str]:
+        """Headers with a token that is fresh."""
+        return {auth["key"]: auth["value"] for auth in (await self._api.configuration.auth_settings()).values()}
 
     async def _send(
         self, method: str, path: str, headers: dict[str, str], body: object, patience: float
@@ -284,9 +342,42 @@ def _json(body: object) -> bytes | None:
     return None if body is None else json.dumps(body, separators=(",", ":")).encode()
 
 
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Its lines, of any length: aiohttp's own reading of lines has a limit."""
+    rest: list[bytes] = []
+    async for chunk in content.iter_any():
+        first, *others = chunk.split(b"\n")
+        rest.append(first)
+        for line in others:
+            yield b"".join(rest)
+            rest = [line]
+
+
 def _error(status: int, text: bytes) -> ApiError:
     try:
-        answer = json.loads(text)
-        return ApiError(status, str(answer.get("reason") or ""), str(answer.get("message") or ""))
-    except (ValueError, AttributeError, RecursionError):
+        return _status({**json.loads(text), "code": status})
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return ApiError(status, "", text[:500].decode(errors="replace"))
+
+
+def _event(line: bytes) -> tuple[str, Raw]:
+    """Type and object of a watch's event.
+
+    Raises:
+        ApiError: it tells of an error, or of nothing that an API server would tell.
+    """
+    try:
+        event = json.loads(line)
+        if event["type"] == "ERROR":
+            raise _status(event["object"])
+        kind, raw = str(event["type"]), event["object"]
+        raw["metadata"]["resourceVersion"] + ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ApiError(500, "", f"a watch told of no event: {line[:200].decode(errors='replace')}") from error
+    return kind, raw
+
+
+def _status(answer: Raw) -> ApiError:
+    """The API server's Status object."""
+    code, reason, message = answer.get("code"), answer.get("reason") or "", answer.get("message") or ""
+    return ApiError(code if isinstance(code, int) and code else 500, str(reason), str(message))

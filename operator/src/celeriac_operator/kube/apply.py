@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from celeriac.api.v1alpha1 import Failure, Resources, TaskStatus
 from celeriac.wire.records import AttemptRecord, TaskRecord
 from celeriac_operator.core import names
-from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
+from celeriac_operator.core.facts import Key, Refusal, Revision, TaskFacts, World
 from celeriac_operator.core.plan import (
+    Assign,
     Create,
     CreateJob,
     CreateRevision,
@@ -23,14 +24,18 @@ from celeriac_operator.core.plan import (
     Record,
     RecordAttempt,
     RecordTask,
+    RevokeClaim,
+    TellRunner,
 )
 from celeriac_operator.core.quota import never_fits
+from celeriac_operator.core.records import Claim
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.kube.events import post
 from celeriac_operator.kube.observe import refusal_reason
 from celeriac_operator.kube.parse import controller_uid
+from celeriac_operator.manifests.assignment import build_assignment
 from celeriac_operator.manifests.job import build_job
 from celeriac_operator.manifests.revision import build_revision
 from celeriac_operator.manifests.runner import NO_ACCESS, RunnerAccess
@@ -56,8 +61,24 @@ class Applied:
 class Records(Protocol):
     """Writes to NATS what outlives a Task; see ``bus/records.py``."""
 
+    def expect(self, task: TaskFacts, attempt: int, claim: Claim | None) -> None: ...
     async def decide(self, task: TaskFacts, record: AttemptRecord) -> bool: ...
+    async def revoke(self, task: TaskFacts, revocation: RevokeClaim) -> None: ...
     async def finish(self, task: TaskFacts, record: TaskRecord) -> bool: ...
+    async def tell(self, task: TaskFacts, told: TellRunner) -> None: ...
+
+
+class Pods(Protocol):
+    """Tells pods that wait of their tasks; see ``bus/assignments.py``."""
+
+    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None: ...
+
+
+class NoPods:
+    """Where no pod waits."""
+
+    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
+        """Nobody is told: an assignment that nobody claims is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +97,8 @@ class Applier:
     """Is told of each status that was written, and what it was before."""
     access: RunnerAccess = NO_ACCESS
     """How the pods' runner reaches NATS."""
+    pods: Pods = field(default_factory=NoPods)
+    """The pods that wait."""
 
     async def apply(self, plan: Plan, world: World, now: datetime) -> Applied:
         """Carry it out. What the API server refused comes back, to be decided upon."""
@@ -89,21 +112,29 @@ class Applier:
         for record in plan.record:
             if not await self._record(record, task):
                 self.changed({task.key})
-                return Applied(stale=True)  # somebody else has decided: decide again, from that
+                return Applied(stale=True)  # something else is decided now: decide again, from that
         stored = None
         if plan.status is not None:
             stored = await self.write_status(task, plan.status)
             if stored is None:
                 return Applied(stale=True)  # it was decided from an old state: what it would delete may be wanted
+        await self._follow_up(plan, stored or task, world, now)
+        return Applied(world=self._after(plan, world, stored))
+
+    async def _follow_up(self, plan: Plan, task: TaskFacts, world: World, now: datetime) -> None:
+        """What comes once the status is written."""
+        if plan.assign is not None:
+            await self._assign(plan.assign, task, world, now)
         for event in plan.events:
             await post(self.kube, task, event, now)
         for delete in plan.delete:
             await self._delete(delete, task)
-        return Applied(world=self._after(plan, world, stored))
 
     def _after(self, plan: Plan, world: World, stored: TaskFacts | None) -> World | None:
         """The snapshot as it is now, as far as the plan changed what the next decision is made from."""
         started = next((create.attempt for create in plan.create if isinstance(create, CreateJob)), None)
+        if plan.assign is not None and world.waiting_pod is not None:
+            world = replace(world, pod=world.waiting_pod)
         if started is None:
             return replace(world, task=stored) if stored is not None else None
         namespace, name = world.task.key
@@ -113,18 +144,24 @@ class Applier:
     async def _create(self, create: Create, task: TaskFacts, now: datetime) -> Refusal | None:
         match create:
             case CreateRevision(revision):
-                manifest = build_revision(task.key.namespace, revision)
                 try:
-                    await self.kube.create(api.REVISIONS, task.key.namespace, manifest)
+                    await self.keep(task.key.namespace, revision)
                 except ApiError as error:
-                    if error.status != 409:
-                        return _refusal(error, now)
-                self.cache.revisions[Key(task.key.namespace, revision.name)] = replace(revision, stored=True)
+                    return _refusal(error, now)
                 return None
             case CreateJob():
                 return await self._create_job(create, task, now)
             case _ as never:
                 assert_never(never)
+
+    async def keep(self, namespace: str, revision: Revision) -> None:
+        """Store a TaskDefinition's content, once. Raises ApiError."""
+        try:
+            await self.kube.create(api.REVISIONS, namespace, build_revision(namespace, revision))
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        self.cache.revisions[Key(namespace, revision.name)] = replace(revision, stored=True)
 
     async def _create_job(self, create: CreateJob, task: TaskFacts, now: datetime) -> Refusal | None:
         manifest = build_job(task, create, self.resources, now, self.access)
@@ -146,6 +183,12 @@ class Applier:
         self.cache.put("jobs", raw)
         return None
 
+    async def _assign(self, assign: Assign, task: TaskFacts, world: World, now: datetime) -> None:
+        """Have the pod told; from before that on the news of its claim and its end are listened to."""
+        self.book.expect(task, assign.attempt, world.records.claim)
+        message = build_assignment(task, assign, now)
+        await self.pods.assign(task.key.namespace, assign.pod_uid, message)
+
     async def _cancel(self, task: TaskFacts, reason: str) -> None:
         try:
             raw = await self.kube.merge(api.TASKS, *task.key, task.uid, {"spec": {"cancel": {"reason": reason}}})
@@ -162,6 +205,9 @@ class Applier:
                 return await self.book.decide(task, found)
             case RecordTask(found):
                 return await self.book.finish(task, found)
+            case RevokeClaim():
+                await self.book.revoke(task, record)
+                return False
             case _ as never:
                 assert_never(never)
 
@@ -190,8 +236,10 @@ class Applier:
     async def _delete(self, delete: Delete, task: TaskFacts) -> None:
         namespace = task.key.namespace
         match delete:
-            case DeletePod(name, uid):
-                await self.kube.delete(api.PODS, namespace, name, uid)
+            case DeletePod(name, uid, grace_seconds, first):
+                if first is not None:
+                    await self.book.tell(task, first)
+                await self.kube.delete(api.PODS, namespace, name, uid, grace_seconds=grace_seconds)
             case DeleteJob(name, uid):
                 # In the foreground: the Job is there until its pods are gone, so no attempt overlaps the next.
                 await self.kube.delete(api.JOBS, namespace, name, uid, propagation="Foreground")

@@ -134,6 +134,10 @@ def _discard(index: dict[Of, set[Key]], of: Of, key: Key) -> None:
         index.pop(of, None)
 
 
+def _pod_of(task: TaskFacts) -> str | None:
+    return task.status.attempts[-1].pod_uid if task.status.attempts else None
+
+
 def _task_key(raw: Raw) -> Key | None:
     name = raw["metadata"].get("labels", {}).get(TASK_LABEL)
     return Key(raw["metadata"]["namespace"], name) if name else None
@@ -179,18 +183,52 @@ class Cache:
     queues: Kind[QueueFacts] = field(default_factory=lambda: Kind(_or_none(queue_of)))
     crons: Kind[CronFacts] = field(default_factory=lambda: Kind(_or_none(cron_of)))
     revisions: dict[Key, Revision] = field(default_factory=dict)
+    tasks_of_pods: dict[str, Key] = field(default_factory=dict)
+    """Uid of a pod to the Task whose last attempt is bound to it."""
+    waiting: dict[DefinitionKey, set[Key]] = field(default_factory=dict)
+    """The pods of a TaskDefinition that were started ahead of their tasks."""
+    waiting_uids: dict[str, DefinitionKey] = field(default_factory=dict)
+    """The same by their uids."""
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
         """Take in an object; the keys to look at again."""
-        return self._affected(kind, key_of(raw), self.kind(kind).put(raw))
+        key = key_of(raw)
+        known = key in self.kind(kind).entries
+        before = self.kind(kind).get(key) if kind in ("tasks", "pods") else None
+        entry = self.kind(kind).put(raw)
+        if entry is not None:
+            self._link_pods(key, before, entry.facts)
+        affected = self._affected(kind, key, entry)
+        return affected if known or kind != "queues" else affected | self._definitions_in(key.namespace)
 
     def drop(self, kind: str, key: Key) -> set[WorkKey]:
         """Forget an object, a Task with its Jobs; the keys to look at again."""
         dropped = self.kind(kind).drop(key)
+        if dropped is not None:
+            self._link_pods(key, dropped.facts, None)
         if kind == "tasks" and dropped is not None and dropped.facts is not None:
             for job in list(self.jobs.owned_by(dropped.facts.uid)):
                 self.jobs.drop(Key(key.namespace, job.name))
         return self._affected(kind, key, dropped, gone=True)
+
+    def _link_pods(self, key: Key, before: object, after: object) -> None:
+        """Know which Task a pod has, and which pods of a TaskDefinition wait."""
+        if isinstance(before, TaskFacts) and (uid := _pod_of(before)) and self.tasks_of_pods.get(uid) == key:
+            del self.tasks_of_pods[uid]
+        if isinstance(before, PodFacts) and before.definition:
+            _discard(self.waiting, DefinitionKey(key.namespace, before.definition), key)
+            self.waiting_uids.pop(before.uid, None)
+        if isinstance(after, TaskFacts) and (uid := _pod_of(after)):
+            self.tasks_of_pods[uid] = key
+        if isinstance(after, PodFacts) and after.definition:
+            definition = DefinitionKey(key.namespace, after.definition)
+            self.waiting.setdefault(definition, set()).add(key)
+            self.waiting_uids[after.uid] = definition
+
+    def waiting_pods(self, definition: DefinitionKey) -> list[PodFacts]:
+        """The pods of a TaskDefinition that were started ahead, whatever became of them."""
+        found = (self.pods.get(key) for key in self.waiting.get(definition, ()))
+        return [pod for pod in found if pod is not None]
 
     def contents_of(self, definition: Key) -> tuple[Revision, ...]:
         """What Tasks of a TaskDefinition can run from: its content as it is now, then those that are kept."""
@@ -212,8 +250,9 @@ class Cache:
         return keys | {CronKey(*key) for key in self.crons.entries if ours(key.namespace)}
 
     def forget_orphans(self) -> None:
-        """Forget Jobs whose Task is gone: Kubernetes collects them."""
+        """Forget Jobs whose Task or TaskDefinition is gone: Kubernetes collects them."""
         uids = {entry.facts.uid for entry in self.tasks.entries.values() if entry.facts is not None}
+        uids |= {entry.facts.uid for entry in self.definitions.entries.values() if entry.facts is not None}
         for key in [key for key, entry in self.jobs.entries.items() if entry.owner not in uids]:
             self.jobs.drop(key)
 
@@ -225,14 +264,33 @@ class Cache:
         if entry is None:
             return set()
         if kind == "tasks":
-            return {key, *_cron_that_waits(entry, gone)}
+            return {key, *_cron_that_waits(entry, gone), *(self._left_behind(entry) if gone else ())}
         if kind == "queues":
             return {QueueKey(*key)}
         if kind == "crons":
             return {CronKey(*key)}
         if kind == "definitions":
             return {DefinitionKey(*key), *self._waiting_for(key)}
+        if isinstance(entry.facts, PodFacts) and entry.facts.definition:
+            return self._affected_by_waiting(key, entry.facts)
         return {entry.task} if entry.task is not None and not self._expected(entry, gone) else set()
+
+    def _definitions_in(self, namespace: str) -> set[WorkKey]:
+        """TaskDefinitions that messages may be made for, now that there is a queue for them."""
+        return {DefinitionKey(*key) for key in self.definitions.entries if key.namespace == namespace}
+
+    def _left_behind(self, entry: Entry[Any]) -> Iterable[DefinitionKey]:
+        """The TaskDefinition that the last pod of a Task is of which is gone: nobody needs its log any more."""
+        uid = _pod_of(entry.facts) if isinstance(entry.facts, TaskFacts) else None
+        definition = self.waiting_uids.get(uid) if uid is not None else None
+        return (definition,) if definition is not None else ()
+
+    def _affected_by_waiting(self, key: Key, pod: PodFacts) -> set[WorkKey]:
+        """Its TaskDefinition, and the Task that it was given, until that has finished."""
+        holder = self.tasks_of_pods.get(pod.uid)
+        task = self.tasks.get(holder) if holder is not None else None
+        of_task = {holder} if holder is not None and isinstance(task, TaskFacts) and not task.finished else set()
+        return {DefinitionKey(key.namespace, pod.definition), *of_task}
 
     def _expected(self, entry: Entry[Any], gone: bool) -> bool:
         """A pod that ends after its Task has, or that begins as it should: news that no decision needs."""

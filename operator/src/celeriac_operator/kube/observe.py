@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from celeriac.api.v1alpha1 import Defaults, Failure
+from celeriac.api.v1alpha1 import Attempt, Defaults, Failure
 from celeriac_operator.core import names
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Refusal, Revision, TaskFacts, World
 from celeriac_operator.core.records import Records
 from celeriac_operator.core.view import View
+from celeriac_operator.core.warm.claim import is_assigned, taken_back
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.cache import Cache
@@ -45,12 +46,19 @@ async def observe(
     Args:
         refusal: what was said when the attempt's Job was last to be created.
     """
-    job = await _job(task, cache, kube)
+    given = _assigned(task)
+    job = await _job(task, cache, kube) if given is None else cache.jobs.get(_job_key(task, given))
     known = World(
         task=task, job=job, live=_live(task, cache), pinned=await _pinned(task, job, cache, kube), defaults=defaults
     )
     records = await _records(known, book, now)
-    bound = _bound(task) or _bound_by(records, task)
+    if given is not None and not taken_back(given, records.claim):
+        pod, job = await _assigned_pod(task, given, records, cache, kube)
+        return replace(known, job=job, pod=pod, records=records)
+    if given is not None:
+        job = await _job(task, cache, kube)  # it may have begun with a Job of its own since
+        known = replace(known, job=job)
+    bound = (_bound(task) if given is None else None) or _bound_by(records, task)
     pods = _pods(task, job, cache)
     pod = _pod_of(pods, bound, job)
     if _pod_is_missing(pod, bound, job, now):
@@ -69,6 +77,37 @@ async def observe(
         refusal=refusal,
         records=records,
     )
+
+
+def _assigned(task: TaskFacts) -> Attempt | None:
+    """The attempt under way, if it was given to a pod that waited."""
+    last = task.status.attempts[-1] if task.status.attempts else None
+    begun = last is not None and last.finish_time is None and not task.finished
+    return last if last is not None and begun and is_assigned(last) else None
+
+
+def _job_key(task: TaskFacts, attempt: Attempt) -> Key:
+    return Key(task.key.namespace, attempt.job_name)
+
+
+async def _assigned_pod(
+    task: TaskFacts, attempt: Attempt, records: Records, cache: Cache, kube: KubeApi
+) -> tuple[PodFacts | None, JobFacts | None]:
+    """The pod that the attempt was given to, or that has claimed it, and its Job: asked for where it is not there."""
+    claim, name, job_key = records.claim, attempt.pod_name or "", _job_key(task, attempt)
+    uid = claim.pod_uid if claim is not None and not claim.revoked else attempt.pod_uid
+    if uid != attempt.pod_uid:
+        others = (entry.facts for entry in cache.pods.entries.values() if entry.facts is not None)
+        name = next((pod.name for pod in others if pod.uid == uid), name)
+    pod = cache.pods.get(Key(task.key.namespace, name))
+    if pod is not None and pod.uid == uid and pod.deleted_at is None:
+        return pod, cache.jobs.get(job_key)
+    raw = await kube.get(api.PODS, task.key.namespace, name)
+    if raw is not None:
+        cache.put("pods", raw)
+    job = await _job_now(job_key, cache, kube)
+    pod = cache.pods.get(Key(task.key.namespace, name)) if raw is not None else None
+    return (pod if pod is not None and pod.uid == uid else None), job
 
 
 async def _records(known: World, book: LooksUp, now: datetime) -> Records:
@@ -92,8 +131,9 @@ def _bound(task: TaskFacts) -> str | None:
 async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
     """The Job of the attempt under way; or of the next, which may exist without being recorded yet."""
     last = task.status.attempts[-1] if task.status.attempts else None
-    open_attempt = last is not None and last.finish_time is None and not task.finished
-    number = last.number if last is not None and open_attempt else (task.status.attempt_count or 0) + 1
+    begun = last is not None and last.finish_time is None and not task.finished
+    open_attempt = begun and _assigned(task) is None
+    number = last.number if last is not None and begun else (task.status.attempt_count or 0) + 1
     key = Key(task.key.namespace, names.job_name(task.key.name, task.uid, number))
     job = cache.jobs.get(key)
     if job is not None and job.suspended:
@@ -132,7 +172,8 @@ async def _ask_for(task: TaskFacts, job: JobFacts | None, cache: Cache, kube: Ku
     if fresh is not None and not fresh.finished and not fresh.taken_up and _bound(task) is None:
         # There can be no pod yet. To search for it in a backlog of thousands costs the API server thousands each time.
         return fresh
-    async for raw in kube.list(api.PODS, task.key.namespace, labels=f"{names.TASK_LABEL}={task.key.name}"):
+    labels = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.TASK_LABEL}={task.key.name}"
+    async for raw in kube.list(api.PODS, task.key.namespace, labels=labels):
         cache.put("pods", raw)
     return fresh
 
@@ -145,7 +186,7 @@ def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]
         ours = {owned.uid for owned in cache.jobs.owned_by(task.uid)}
         pods |= {pod for pod in going_on if pod.job_uid in ours}
     last = task.status.attempts[-1] if task.status.attempts else None
-    if job is None and last is not None and last.pod_name is not None:
+    if job is None and last is not None and last.pod_name is not None and _assigned(task) is None:
         orphan = cache.pods.get(Key(task.key.namespace, last.pod_name))
         if orphan is not None and orphan.uid == last.pod_uid:
             pods.add(orphan)

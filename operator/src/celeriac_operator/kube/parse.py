@@ -20,6 +20,7 @@ from celeriac.api.v1alpha1 import (
     TaskStatus,
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
+from celeriac.wire.identity import request_of
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
@@ -82,6 +83,7 @@ def task_of(raw: Raw) -> TaskFacts:
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
+        request_digest=request_of(annotations),
         definition_digest=annotations.get(names.DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )
@@ -154,6 +156,8 @@ def definition_of(raw: Raw) -> DefinitionFacts:
         generation=int(meta.get("generation", 1)),
         status=TaskDefinitionStatus.model_validate(raw.get("status") or {}),
         revision=revision_of(meta["name"], meta.get("generation", 1), spec),
+        uid=meta["uid"],
+        created=time_of(meta["creationTimestamp"]),
     )
 
 
@@ -188,6 +192,11 @@ def controller_uid(raw: Raw) -> str:
     """The uid of the object that controls this one, or nothing."""
     owners = raw["metadata"].get("ownerReferences", ())
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
+
+
+def _controller_name(raw: Raw) -> str:
+    owners = raw["metadata"].get("ownerReferences", ())
+    return next((owner["name"] for owner in owners if owner.get("controller")), "")
 
 
 def job_of(raw: Raw) -> JobFacts:
@@ -237,6 +246,8 @@ def pod_of(raw: Raw) -> PodFacts:
     created = time_of(meta["creationTimestamp"])
     conditions = {c["type"]: c for c in status.get("conditions", ())}
     disruption, scheduled = conditions.get("DisruptionTarget", {}), conditions.get("PodScheduled", {})
+    labels = meta.get("labels") or {}
+    ahead = names.WARM_LABEL in labels
     unschedulable = scheduled.get("reason") == "Unschedulable" and scheduled.get("status") == "False"
     return PodFacts(
         name=meta["name"],
@@ -251,6 +262,9 @@ def pod_of(raw: Raw) -> PodFacts:
         deleted_at=_deleted_at(meta),
         disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
         unschedulable=scheduled.get("message", "") if unschedulable else "",
+        job_name=_controller_name(raw) if ahead else "",
+        definition=labels.get(names.DEFINITION_LABEL, "") if ahead else "",
+        content=labels.get(names.WARM_LABEL, ""),
     )
 
 

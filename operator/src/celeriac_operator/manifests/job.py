@@ -82,21 +82,28 @@ def _owner(task: TaskFacts) -> Manifest:
 def _pod(task: TaskFacts, create: CreateJob, defaults: Resources, now: datetime, access: RunnerAccess) -> Manifest:
     options = (create.revision.spec.pod if create.revision else None) or PodOptions()
     deadlines = create.accepted.effective.deadlines
-    nats = runner_access(create, task, access)
+    given = create.revision.spec.container if create.revision else task.spec.container
+    assert given is not None  # noqa: S101  exactly one of the two, says the CRD
+    container = build_container(given, options, _own_env(task, create, now), task.spec.params or {}, defaults)
+    nats = runner_access(given, access, of_definition=create.revision is not None)
+    return {**build_pod(container, options, nats, deadlines.grace_seconds), **_backstop(deadlines)}
+
+
+def build_pod(container: Manifest, options: PodOptions, nats: Access, grace_seconds: int | None) -> Manifest:
+    """The spec of a pod with that one container."""
     service_account = {"serviceAccountName": options.service_account_name} if options.service_account_name else {}
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": options.service_account_name is not None,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": deadlines.grace_seconds,
+        "terminationGracePeriodSeconds": grace_seconds,
         "securityContext": pod_security(options.security_context),
-        "containers": [_with_access(_container(task, create, options, defaults, now), nats)],
+        "containers": [_with_access(container, nats)],
         "volumes": [
             {"name": TMP_VOLUME, "emptyDir": {"sizeLimit": TMP_SIZE_LIMIT}},
             *nats.volumes,
             *(volume.to_wire() for volume in options.volumes or ()),
         ],
-        **_backstop(deadlines),
         **service_account,
         **_placement(options),
     }
@@ -119,12 +126,18 @@ def _placement(options: PodOptions) -> Manifest:
     }
 
 
-def _container(task: TaskFacts, create: CreateJob, options: PodOptions, defaults: Resources, now: datetime) -> Manifest:
-    container: Container | DefinitionContainer | None = (
-        create.revision.spec.container if create.revision else task.spec.container
-    )
-    assert container is not None  # noqa: S101  exactly one of the two, says the CRD
-    params = task.spec.params or {}
+def build_container(
+    container: Container | DefinitionContainer,
+    options: PodOptions,
+    own_env: Iterable[Manifest],
+    params: Mapping[str, Any],
+    defaults: Resources,
+) -> Manifest:
+    """The container, with the variables of ours, and params in the place of references to them.
+
+    Args:
+        defaults: requests and limits where it gives none.
+    """
     wire = container.to_wire()
     plain: Manifest = {field: wire[field] for field in ("image", "imagePullPolicy", "workingDir") if field in wire}
     texts: Manifest = {
@@ -136,7 +149,7 @@ def _container(task: TaskFacts, create: CreateJob, options: PodOptions, defaults
         "name": names.CONTAINER_NAME,
         **plain,
         **texts,
-        "env": [*_own_env(task, create, now), *_user_env(container, params)],
+        "env": [*own_env, *_user_env(container, params)],
         "resources": resources(container.resources, defaults),
         "securityContext": container_security(options.security_context),
         "terminationMessagePath": RESULT_FILE,
@@ -164,27 +177,33 @@ def _user_env(container: Container | DefinitionContainer, params: Mapping[str, A
             yield {"name": variable.name, "value": substituted(variable.value or "", params)}
 
 
+POD_UID: Manifest = {"name": "CELERIAC_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
+
+
 def _own_env(task: TaskFacts, create: CreateJob, now: datetime) -> list[Manifest]:
-    deadlines = create.accepted.effective.deadlines
+    values = variables(task, create.attempt, create.accepted.effective.deadlines, now)
+    return [*({"name": name, "value": escaped(value)} for name, value in values.items()), POD_UID]
+
+
+def variables(task: TaskFacts, attempt: int, deadlines: Deadlines, now: datetime) -> dict[str, str]:
+    """What an attempt's process is told, as it shall see it."""
     ends = earliest(after(origin(task), deadlines.total_seconds), after(now, deadlines.run_seconds))
-    values = {
+    return {
         "CELERIAC_TASK": task.key.name,
         "CELERIAC_NAMESPACE": task.key.namespace,
-        "CELERIAC_ATTEMPT": str(create.attempt),
+        "CELERIAC_ATTEMPT": str(attempt),
         "CELERIAC_TASK_UID": task.uid,
         **_params(task),
         "CELERIAC_DEADLINE": ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else "",
         "CELERIAC_RESULT_FILE": RESULT_FILE,
     }
-    pod_uid = {"name": "CELERIAC_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
-    return [*({"name": name, "value": value} for name, value in values.items()), pod_uid]
 
 
 def _params(task: TaskFacts) -> dict[str, str]:
     """The params, or where they are: a process that knows only the first finds none, rather than empty ones."""
     ref = task.spec.params_ref
     name, value = ("CELERIAC_PARAMS", task.spec.params or {}) if ref is None else ("CELERIAC_PARAMS_REF", ref.to_wire())
-    return {name: escaped(json.dumps(value, separators=(",", ":"), ensure_ascii=False))}
+    return {name: json.dumps(value, separators=(",", ":"), ensure_ascii=False)}
 
 
 def resources(given: Resources | None, defaults: Resources) -> Manifest:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from celeriac_operator.core.facts import TaskFacts
-from celeriac_operator.core.plan import CreateJob
+from celeriac.api.v1alpha1 import Container, DefinitionContainer
 from celeriac_operator.core.runner import runs_runner
 from celeriac_operator.manifests.security import Manifest
 
@@ -42,13 +41,16 @@ class Access:
     mounts: tuple[Manifest, ...] = ()
 
 
-def runner_access(create: CreateJob, task: TaskFacts, access: RunnerAccess) -> Access:
-    """What the attempt's pod gets: nothing, where its container does not run the runner."""
-    container = create.revision.spec.container if create.revision is not None else task.spec.container
+def runner_access(container: Container | DefinitionContainer, access: RunnerAccess, *, of_definition: bool) -> Access:
+    """What a pod with that container gets: nothing, where it does not run the runner.
+
+    Args:
+        of_definition: it is a TaskDefinition's, rather than a Task's own.
+    """
     if not runs_runner(container):
         return Access()
     env = ({"name": "CELERIAC_NATS_URL", "value": access.url},) if access.url else ()
-    if not access.secret or create.revision is None:
+    if not access.secret or not of_definition:
         return Access(env)
     if not access.creds:
         return Access(env, ({"secretRef": {"name": access.secret, "optional": True}},))

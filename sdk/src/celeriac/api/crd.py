@@ -17,6 +17,7 @@ from celeriac.api.rules import (
     immutable,
     name_rule,
     never_set,
+    starts_without_params,
     stays_set,
 )
 from celeriac.api.schema import Schema, structural_schema
@@ -82,6 +83,7 @@ RESOURCES = (
         columns=(
             Column("Image", ".spec.container.image"),
             Column("Isolation", ".spec.isolation", priority=1),
+            Column("Ready", ".status.warm.ready", "integer", priority=1),
             Column("Version", ".spec.version"),
             Column("Accepted", ".status.conditions[?(@.type=='Accepted')].status"),
             AGE,
@@ -222,8 +224,14 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
     }
 
 
-def _cron_rules(_: Schema) -> dict[str, list[Rule]]:
+def _cron_rules(spec: Schema) -> dict[str, list[Rule]]:
+    # As a rule, because people would be shown the pattern itself.
+    fits = {
+        "rule": f"self.matches(r'{spec['properties']['schedule'].pop('pattern')}')",
+        "message": "must be five fields (minute, hour, day of month, month, day of week) or a nickname such as @daily",
+    }
     return {
+        "schedule": [fits],
         "taskTemplate.spec": [
             exactly_one("definitionName", "container"),
             at_most_one("params", "paramsRef"),
@@ -243,6 +251,11 @@ def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
         "message": "the volume names celeriac-tmp and celeriac-nats are reserved",
     }
     return {
+        "": [
+            starts_without_params("command", "each"),
+            starts_without_params("args", "each"),
+            starts_without_params("env", "(has(each.value) ? each.value : '')"),
+        ],
         "container.env.*": [at_most_one("value", "valueFrom")],
         "container.env.*.valueFrom": [exactly_one("secretKeyRef", "configMapKeyRef")],
         "pod.volumes.*": [one_source, reserved],

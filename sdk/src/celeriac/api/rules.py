@@ -59,3 +59,17 @@ def stays_set(field: str) -> Rule:
 def never_set(field: str, why: str) -> Rule:
     """The field, which the model has for elsewhere, may not be set here."""
     return {"rule": f"!has(self.{field})", "message": f"{field} cannot be set in a template: {why}"}
+
+
+def starts_without_params(field: str, text: str) -> Rule:
+    """Of a TaskDefinition whose pods start before there is a Task: its container refers to no params.
+
+    text: what of each of the field's entries is looked at.
+    """
+    found = f"has(self.container.{field}) && self.container.{field}.exists(each, {text}.contains('$(params.'))"
+    return {
+        "rule": f"!has(self.isolation) || self.isolation == 'Pod' || !({found})",
+        "message": f"container.{field} may not use $(params.…) with isolation Warm or Worker: "
+        "the pod starts before there are params",
+        "fieldPath": f".container.{field}",
+    }

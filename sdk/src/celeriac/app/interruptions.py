@@ -23,6 +23,6 @@ class CancelRequested(TaskInterrupted):
     def __init__(self, reason: str, failure: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        """Why, a sentence for people."""
+        """Why: of a cancel, the reason that was given; else a sentence for people."""
         self.failure = failure
         """Why, as ``attempts[].failure`` will say it (``Cancelled``, ``RunDeadlineExceeded`` …); None: not known."""

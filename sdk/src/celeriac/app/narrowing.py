@@ -17,7 +17,7 @@ Schema = Any
 _NOTES = frozenset({"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment"})
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
-_SAME = ("pattern", "format", "multipleOf", "contentEncoding", "contentMediaType", "propertyNames", "patternProperties",
+_SAME = ("pattern", "format", "multipleOf", "contentEncoding", "contentMediaType", "patternProperties",
     "allOf", "not", "if", "then", "else", "contains", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
     "unevaluatedItems")  # fmt: skip
 """Keywords that only take something away: a new or another one is a narrowing, one that went is none."""
@@ -140,7 +140,7 @@ def _unjudged(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[N
         if keyword in new and new[keyword] != old.get(keyword):
             yield Narrowing(path, f"its {keyword} is new" if keyword not in old else f"its {keyword} is another")
     known = {*_NOTES, *_LOWER, *_UPPER, *_SAME, "type", "enum", "const", "$defs", "properties", "required",
-        "additionalProperties", "items", "prefixItems", "uniqueItems", "discriminator"}  # fmt: skip
+        "additionalProperties", "propertyNames", "items", "prefixItems", "uniqueItems", "discriminator"}  # fmt: skip
     for keyword in sorted(set(new) - known):
         if new[keyword] != old.get(keyword):
             yield Narrowing(path, f"its {keyword} has changed, which cannot be judged")
@@ -158,12 +158,17 @@ def _object(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterato
             yield from (
                 [removed] if rest is False else _compare(pair.with_parts(before[name], rest), _join(path, name), seen)
             )
+    if old.get("additionalProperties", False) is not False:  # said, as of **kwargs: nobody sends what is ignored
+        for name in sorted(now.keys() - before.keys()):
+            yield from _compare(pair.with_parts(old["additionalProperties"], now[name]), _join(path, name), seen)
     for name in new.get("required", ()):
         if name not in old.get("required", ()):
             yield Narrowing(_join(path, name), "it is required now")
     if old.get("type") == "object" and old.get("additionalProperties", True) is not False:
         rest = pair.with_parts(old.get("additionalProperties", True), new.get("additionalProperties", True))
         yield from _compare(rest, _join(path, "*"), seen)
+    keys = pair.with_parts(old.get("propertyNames", True), new.get("propertyNames", True))
+    yield from (Narrowing(path, f"of its keys, {each.what}") for each in _compare(keys, path, seen))
 
 
 def _array(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterator[Narrowing]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from celeriac._policy import Retry, RetryRule
 from celeriac.api.v1alpha1 import ExitCodes
-from celeriac.app.exit_code import ExitCode
+from celeriac.app.exit_code import FINAL
 
-FINAL_RULE = RetryRule(
-    on_exit_codes=ExitCodes(operator="In", values=(ExitCode.RAISED_FINALLY, ExitCode.INVALID)), action="Fail"
-)
+FINAL_RULE = RetryRule(on_exit_codes=ExitCodes(operator="In", values=FINAL), action="Fail")
 """Goes before every other rule, or ``dont_retry_for`` would not hold."""
 
 

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
+from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 
 from celeriac.app.signature import Signature
 
@@ -18,11 +18,31 @@ _NOT_RE2 = re.compile(r"\(\?(=|!|<=|<!)|\\[1-9]|\(\?P=")
 """Look-around and back-references: the operator's patterns are RE2's, which has none. The runner still checks them."""
 
 
-class _Untitled(GenerateJsonSchema):
-    """Without titles that only repeat a field's name."""
+class _Schema(GenerateJsonSchema):
+    """Without titles that only repeat a field's name, and with what a mapping's keys are."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """With a format for keys that are no text for the function, which JSON Schema itself has no word for.
+
+        No validator checks it; without it nobody could see that ``dict[str, int]`` has become ``dict[int, int]``.
+        """
+        written = super().dict_schema(schema)
+        kinds = self._kinds(self.generate_inner(schema["keys_schema"])) if "keys_schema" in schema else {"string"}
+        if kinds and "string" not in kinds:
+            written["propertyNames"] = {"format": "-or-".join(sorted(kinds))}
+        return written
+
+    def _kinds(self, schema: JsonSchemaValue) -> set[str]:
+        """The types that values of it have; none where it does not say."""
+        if "$ref" in schema:
+            schema = self.get_schema_from_definitions(JsonRef(schema["$ref"])) or {}
+        if "anyOf" in schema:
+            parts = [self._kinds(each) for each in schema["anyOf"]]
+            return set().union(*parts) if all(parts) else set()
+        return {schema["type"]} if isinstance(schema.get("type"), str) else set()
 
 
 def params_schema(signature: Signature) -> Schema:
@@ -47,7 +67,7 @@ def result_schema(signature: Signature) -> Schema | None:
 
 
 def _schema_of(adapter: TypeAdapter[dict[str, Any]]) -> Schema:
-    schema = adapter.json_schema(by_alias=True, mode="validation", schema_generator=_Untitled)
+    schema = adapter.json_schema(by_alias=True, mode="validation", schema_generator=_Schema)
     schema.pop("title", None)
     usable: Schema = _usable(schema)
     return usable

@@ -16,14 +16,14 @@ from typing import Any, NotRequired, Required
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from celeriac.app.base64_bytes import with_base64
 from celeriac.app.context import Context
 from celeriac.app.json_text import Unwritable, written
+from celeriac.app.leaves import Anything, for_json
 from celeriac.errors import InvalidParams
 
 _RESULT = "value"
 _KINDS = inspect.Parameter
-_ANYTHING: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+_ANYTHING: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Anything])
 
 
 class BadSignature(TypeError):  # noqa: N818 -- names what it is, as the other errors do
@@ -130,17 +130,17 @@ class Signature:
     @property
     def returns_anything(self) -> bool:
         """Whether the function has no annotation of its result."""
-        return self.signature.return_annotation in (inspect.Signature.empty, Any)
+        return self.signature.return_annotation in (inspect.Signature.empty, Anything)
 
     @cached_property
     def _parts(self) -> tuple[bool, inspect.Signature]:
         found = inspect.signature(self._function)
         hints = self._hints()
-        parameters = [p.replace(annotation=with_base64(hints.get(p.name, Any))) for p in found.parameters.values()]
+        parameters = [p.replace(annotation=for_json(hints.get(p.name, Any))) for p in found.parameters.values()]
         takes_context = bool(parameters) and parameters[0].annotation is Context
         for parameter in parameters[takes_context:]:
             self._check(parameter)
-        returns = with_base64(hints.get("return", inspect.Signature.empty))
+        returns = for_json(hints.get("return", inspect.Signature.empty))
         return takes_context, inspect.Signature(parameters[takes_context:], return_annotation=returns)
 
     def _hints(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Signature:
 
     @cached_property
     def _result(self) -> TypeAdapter[dict[str, Any]]:
-        returns = Any if self.returns_anything else self.signature.return_annotation
+        returns = Anything if self.returns_anything else self.signature.return_annotation
         return self._adapter("Result", {_RESULT: Required[returns]})
 
     def _adapter(self, name: str, fields: dict[str, Any]) -> TypeAdapter[dict[str, Any]]:

@@ -75,13 +75,18 @@ def wait(
     tasks, code = asyncio.run(_wait_all(common, names, parse_duration(timeout) if timeout else None))
     if common.output is Output.TABLE:
         for task in tasks:
-            write(
-                f"{name_of(task)} {task.outcome}"
-                + (f": {first_line(task.status.message or '')}" if not task.succeeded else "")
-            )
+            write(f"{name_of(task)} {_how_it_ended(task)}")
     else:
         print_tasks(tasks, common.output)
     raise typer.Exit(code or (ExitCode.OK if all(task.succeeded for task in tasks) else ExitCode.TASK_FAILED))
+
+
+def _how_it_ended(task: Task) -> str:
+    """In a word, and why it did not succeed; a message may begin with that word."""
+    outcome, message = str(task.outcome), first_line(task.status.message or "")
+    if task.succeeded or not message:
+        return outcome
+    return message if message.startswith(outcome) else f"{outcome}: {message}"
 
 
 async def _wait_all(common: Common, names: list[str], seconds: float | None) -> tuple[list[Task], int]:
@@ -147,8 +152,11 @@ def _print_explanation(explanation: Explanation) -> None:
     reason = f" ({explanation.reason})" if explanation.reason else ""
     out().print(
         Text.assemble(
-            f"{explanation.namespace}/{explanation.task} is ",
-            (f"{explanation.phase}{reason}", next((s for p, s in STYLES.items() if p == explanation.phase), "")),
+            escape(f"{explanation.namespace}/{explanation.task} is "),
+            (
+                escape(f"{explanation.phase}{reason}"),
+                next((s for p, s in STYLES.items() if p == explanation.phase), ""),
+            ),
             f": {escape(explanation.summary)}",
         )
     )

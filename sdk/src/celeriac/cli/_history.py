@@ -24,7 +24,7 @@ HEADINGS = ["TIME", "PHASE", "ATTEMPT", "REASON", "MESSAGE"]
 def history(
     task: Annotated[str, typer.Argument(help="Name of the task.", metavar="TASK")],
     *,
-    progress: Annotated[bool, typer.Option("--progress", help="With each report of its progress.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="With its last report of its progress.")] = False,
     common: Common,
 ) -> None:
     """Show what happened to a task, also to one that is gone: from NATS, which keeps it for seven days."""

@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing, nullcontext, suppress
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from rich.status import Status
 
-from celeriac import _dead_letters, _queues, errors
+from celeriac import _dead_letters, _queues, _tasks, errors
 from celeriac._async_client import AsyncClient
+from celeriac._burial import retention
 from celeriac._explain import duration
 from celeriac._queue import Queue
 from celeriac.api.v1alpha1 import API_VERSION
@@ -87,7 +89,9 @@ async def _delete(common: Common, queue: str, purge: bool) -> tuple[str, int]:
         async with _dead_letters.connection(os.environ) as nats:
             with suppress(errors.UnknownQueue):
                 await _queues.delete(client._api, namespace, queue)
-            return namespace, await _dead_letters.bury_rest(nats, namespace, queue)
+            task = partial(_tasks.annotations_of, client._api, namespace)
+            kept = retention(os.environ)
+            return namespace, await _dead_letters.Rest(nats, namespace, queue, task, kept).bury()
 
 
 app.command("delete")(delete)

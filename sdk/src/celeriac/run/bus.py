@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from celeriac._loop import LoopThread
 from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac.run.bus_down import BusDown
-from celeriac.wire.names import PAYLOADS_BUCKET, RESULTS_BUCKET
+from celeriac.wire.names import RESULTS_BUCKET
+
+if TYPE_CHECKING:
+    from celeriac.run.standby import Assignment
 
 T = TypeVar("T")
 
@@ -58,6 +61,17 @@ class Bus:
         """Publish at once if there is a connection; nothing is waited for, and nothing fails."""
         self._thread.start(self._publish(subject, data))
 
+    def stand_by(self, namespace: str, pod_uid: str) -> Assignment:
+        """Wait for this pod's task, however long that takes."""
+        from celeriac.run.standby import Standby  # noqa: PLC0415 -- of pods that wait only
+
+        async def wait() -> Assignment:
+            client = await asyncio.shield(asyncio.wrap_future(self._connection))
+            js = client.jetstream(timeout=PUBLISH_SECONDS)
+            return await Standby(client, namespace, pod_uid, lambda *claim: _put_against(js, *claim)).wait()
+
+        return self._thread.run(wait())
+
     async def _connect(self) -> Any:
         from nats.aio.client import Client  # noqa: PLC0415 -- it takes a while, which this thread has
 
@@ -99,9 +113,14 @@ async def _create(js: Any, key: str, data: bytes) -> bytes | None:
 
     A key that was deleted stays deleted: its attempt is over and its record was collected.
     """
+    return await _put_against(js, key, data, 0)
+
+
+async def _put_against(js: Any, key: str, data: bytes, revision: int) -> bytes | None:
+    """Write where the key has that revision (0: none yet); what is there else. It takes as long as it takes."""
     from nats.js.errors import BadRequestError  # noqa: PLC0415 -- imported with the connection
 
-    headers = {"Nats-Expected-Last-Subject-Sequence": "0"}
+    headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
     while True:
         try:
             await js.publish(f"$KV.{RESULTS_BUCKET}.{key}", data, headers=headers)
@@ -131,16 +150,15 @@ async def _read(js: Any, key: str) -> bytes | None:
 
 
 async def _put(js: Any, name: str, data: bytes) -> None:
-    store = await js.object_store(PAYLOADS_BUCKET)
-    await store.put(name, data)
+    from celeriac import _objects  # noqa: PLC0415 -- as above
+
+    await _objects.put(js, name, data)
 
 
 async def _get(js: Any, name: str) -> bytes:
-    from nats.js.errors import ObjectNotFoundError  # noqa: PLC0415 -- as above
+    from celeriac import _objects  # noqa: PLC0415 -- as above
 
-    store = await js.object_store(PAYLOADS_BUCKET)
     try:
-        found = await store.get(name)
-    except ObjectNotFoundError:
+        return await _objects.get(js, name)
+    except _objects.ObjectLost:
         raise LookupError(name) from None
-    return found.data or b""

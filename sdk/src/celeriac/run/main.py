@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from celeriac.run.bus import Bus
 
 USAGE = "usage: python -m celeriac.run MODULE:APP TASK, or CELERIAC_FUNCTION=MODULE:FUNCTION python -m celeriac.run"
+WAITS = "CELERIAC_STANDBY"
+"""Variable that the operator sets in pods that wait for a task to be assigned."""
 PARAMS_SECONDS = 30.0
 """How long large params may take, which are nowhere else."""
 REASON_SECONDS = 1.0
-"""How long the function goes on while it is asked why SIGTERM came."""
+"""How long an answer may take to why SIGTERM came; the function waits meanwhile."""
 LINGER_SECONDS = 10.0
 """How long what the function left behind (threads, exit handlers) may hold up the end of the process."""
 SOFT_MARGIN_SECONDS = 5.0
@@ -48,8 +51,9 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> None:
     if location is None:
         print(USAGE, file=sys.stderr)  # noqa: T201 -- there is nothing else to say it with
         sys.exit(ExitCode.USAGE)
-    environment = read_environment(env)
-    bus = _bus(environment, env)
+    waits = bool(env.get(WAITS))
+    bus = _bus(env) if waits or env.get("CELERIAC_TASK_UID") else None
+    environment = _assigned(location, env, bus) if waits else read_environment(env)
     interrupts = Interrupts(lambda: _why_stopped(environment, bus))
     interrupts.install()
     outcome = _outcome(location, environment, bus, interrupts)
@@ -65,15 +69,38 @@ def _location(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[str, st
     return (function, None) if function and not arguments else None
 
 
-def _bus(environment: Environment, env: Mapping[str, str]) -> Bus | None:
-    """NATS, where there is one and the operator said whose attempt this is; connecting has begun."""
-    if not env.get("CELERIAC_NATS_URL") or environment.uid is None:
+def _bus(env: Mapping[str, str]) -> Bus | None:
+    """NATS, where there is one; connecting has begun."""
+    if not env.get("CELERIAC_NATS_URL"):
         return None
     from celeriac._nats_options import NatsOptions  # noqa: PLC0415 -- not needed without NATS
     from celeriac.run.bus import Bus  # noqa: PLC0415 -- as above
 
     options = NatsOptions.from_env(env)
     return Bus(options) if options.enabled else None
+
+
+def _assigned(location: tuple[str, str | None], env: Mapping[str, str], bus: Bus | None) -> Environment:
+    """Wait for a task, with everything imported that it will need, and become its attempt."""
+    from celeriac.run import standby  # noqa: PLC0415 -- of pods that wait only
+    from celeriac.run.reporting import report  # noqa: PLC0415 -- as above
+
+    standby.leave_on_sigterm()
+    task = _find(*location)
+    with suppress(Exception):  # what is wrong with its types is told to the task
+        _ = task.signature.params_adapter, task.signature.result_adapter
+    pod = env.get("CELERIAC_POD_UID")
+    if bus is None or not pod:
+        print(f"{WAITS} needs CELERIAC_NATS_URL and CELERIAC_POD_UID", file=sys.stderr)  # noqa: T201 -- as above
+        sys.exit(ExitCode.USAGE)
+    container_log.flush()
+
+    def too_late(environment: Environment) -> None:
+        message = "It ran longer than runSeconds, and no operator was there to stop it"
+        report(Failed("RunDeadlineExceeded", ExitCode.STOPPED, message), environment, bus)
+        os._exit(ExitCode.STOPPED)
+
+    return standby.prepare(bus.stand_by(env.get("CELERIAC_NAMESPACE") or "", pod), too_late)
 
 
 def _outcome(

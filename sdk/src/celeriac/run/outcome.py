@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from celeriac.app.exit_code import ExitCode
-from celeriac.app.interruptions import CancelRequested
+from celeriac.app.exit_code import FAILURES, ExitCode
+from celeriac.app.interruptions import CancelRequested, SoftDeadlineExceeded
 
 MAX_MESSAGE_BYTES = 4000
 """Of a failure: less than both a termination message (4,095 bytes) and a record's message (4,096 characters) hold."""
@@ -57,18 +57,32 @@ def of_exception(error: BaseException, *, retry: bool, stopped: bool) -> Failed 
     if stopped or isinstance(error, CancelRequested):
         return Stopped(message)
     if isinstance(error, SystemExit):
-        return Failed("AppError", _exit_code(error), message)
-    return Failed("AppError", ExitCode.RAISED if retry else ExitCode.RAISED_FINALLY, message)
+        return _failed(_exit_code(error), message)
+    if _is_or_has(error, SoftDeadlineExceeded):
+        return _failed(ExitCode.OUT_OF_TIME if retry else ExitCode.OUT_OF_TIME_FINALLY, message)
+    return _failed(ExitCode.RAISED if retry else ExitCode.RAISED_FINALLY, message)
 
 
 def invalid_params(message: str) -> Failed:
     """The params do not fit the function: no retry helps."""
-    return Failed("AppError", ExitCode.INVALID, cut(f"InvalidParams: {message}", MAX_MESSAGE_BYTES))
+    return _failed(ExitCode.INVALID, cut(f"InvalidParams: {message}", MAX_MESSAGE_BYTES))
 
 
 def invalid_result(message: str) -> Failed:
-    """What the function returned is not what it says that it returns, or cannot be kept: no retry helps."""
-    return Failed("ResultInvalid", ExitCode.INVALID, cut(f"ResultInvalid: {message}", MAX_MESSAGE_BYTES))
+    """What the function returned is not what it says that it returns, or cannot be kept."""
+    return _failed(ExitCode.RESULT_INVALID, cut(f"ResultInvalid: {message}", MAX_MESSAGE_BYTES))
+
+
+def _is_or_has(error: BaseException, kind: type[BaseException]) -> bool:
+    """A task group makes a group of what it is interrupted by."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(kind) is not None
+    return isinstance(error, kind)
+
+
+def _failed(exit_code: int, message: str) -> Failed:
+    """A failure whose class follows from the exit code, which is all that the operator has without NATS."""
+    return Failed(FAILURES.get(exit_code, "AppError"), exit_code, message)
 
 
 def describe(error: BaseException) -> str:

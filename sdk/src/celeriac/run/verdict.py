@@ -1,4 +1,4 @@
-"""Why an attempt is stopped, as the operator recorded it before it stopped it."""
+"""Why an attempt is stopped, as the operator said it before it stopped it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from celeriac.app.interruptions import CancelRequested
 from celeriac.run.bus_down import BusDown
 from celeriac.run.environment import Environment
-from celeriac.wire.names import attempt_key
+from celeriac.wire.names import attempt_key, stop_key
 
 if TYPE_CHECKING:
     from celeriac.run.bus import Bus
@@ -19,14 +19,20 @@ UNKNOWN = "SIGTERM: it was cancelled, a deadline has passed, or its node is want
 
 def stopped_by(environment: Environment, bus: Bus | None, timeout: float) -> CancelRequested:
     """The exception for the function, with the operator's reason where there is one. timeout: seconds."""
-    if bus is None or environment.uid is None:
-        return CancelRequested(UNKNOWN)
-    try:
-        data = bus.read(attempt_key(environment.namespace, environment.uid, environment.attempt), timeout)
-    except BusDown:
-        data = None
-    failure, message = (parse_record(data or b"").get(field) for field in ("failure", "message"))
+    found = _said(environment, bus, timeout) if bus is not None else {}
+    failure, message = found.get("failure"), found.get("message")
     return CancelRequested(str(message or failure or UNKNOWN), str(failure) if failure else None)
+
+
+def _said(environment: Environment, bus: Bus, timeout: float) -> Mapping[str, Any]:
+    """The notice; where there is none, the record of an attempt that was given up, as on a node that was cut off."""
+    if environment.uid is None:
+        return {}
+    attempt = environment.namespace, environment.uid, environment.attempt
+    try:
+        return parse_record(bus.read(stop_key(*attempt), timeout) or bus.read(attempt_key(*attempt), timeout) or b"")
+    except BusDown:
+        return {}
 
 
 def parse_record(data: bytes) -> Mapping[str, Any]:

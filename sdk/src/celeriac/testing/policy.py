@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from celeriac.api.v1alpha1 import Effective, TaskSpec
-from celeriac.api.v1alpha1.policy import Deadlines, Retry
+from celeriac.api.v1alpha1.policy import Deadlines
 from celeriac.app.function import TaskFunction
 from celeriac.app.retry import with_final_rule
 from celeriac.testing.work import Policy
@@ -24,7 +24,7 @@ def policy_of(spec: TaskSpec, task: TaskFunction[..., Any, Any]) -> Policy:
         max_seconds=_first((each.max_seconds for each in backoffs), built_in.backoff.max_seconds),
         queue_seconds=_seconds("queue_seconds", spec.deadlines, task),
         run_seconds=_seconds("run_seconds", spec.deadlines, task),
-        final_exit_codes=_final(retries),
+        rules=next((retry.rules for retry in retries if retry.rules is not None), ()),
     )
 
 
@@ -36,10 +36,3 @@ def _seconds(name: str, deadlines: Deadlines | None, task: TaskFunction[..., Any
     given: int | None = getattr(deadlines, name) if deadlines is not None else None
     declared: Any = task.settings.get(name)
     return given if given is not None else declared
-
-
-def _final(retries: list[Retry]) -> frozenset[int]:
-    """Exit codes that a rule says Fail to, of those rules that hold; other rules are the operator's to test."""
-    rules = next((retry.rules for retry in retries if retry.rules is not None), ())
-    named = [rule.on_exit_codes for rule in rules if rule.action == "Fail" and rule.on_exit_codes is not None]
-    return frozenset(code for codes in named if codes.operator == "In" for code in codes.values)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from celeriac import errors
-from celeriac._names import REQUEST_DIGEST
+from celeriac._names import RETRY_OF, retry_name, retry_number
 from celeriac._request import TaskRequest, build_task
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import TaskSpec
@@ -20,6 +21,7 @@ from celeriac.testing.clock import EPOCH, VirtualClock
 from celeriac.testing.handle import TestHandle
 from celeriac.testing.policy import policy_of
 from celeriac.testing.work import Work
+from celeriac.wire.names import REQUEST_DIGEST
 
 R = TypeVar("R")
 
@@ -133,10 +135,12 @@ class TestQueue:
             raise errors.TaskNotFinished(f"Task {work.name} has not finished: run the queue, or cancel it first.")
         manifest = copy.deepcopy(work.manifest)
         spec = {key: value for key, value in manifest["spec"].items() if key not in {"cancel", "startTime"}}
-        number = 1
-        while f"{work.name}-r{number}" in self._works:
-            number += 1
-        metadata = {**manifest["metadata"], "name": f"{work.name}-r{number}"}
+        notes = manifest["metadata"]["annotations"]
+        retry_of = notes.get(RETRY_OF)
+        numbers = itertools.count(retry_number(work.name, retry_of) + 1)
+        names = (retry_name(work.name, retry_of, number) for number in numbers)
+        name = next(each for each in names if each not in self._works)
+        metadata = {**manifest["metadata"], "name": name, "annotations": {**notes, RETRY_OF: work.name}}
         return TestHandle(self, self._add({"metadata": metadata, "spec": spec}), parse)
 
     def _step(self, end: datetime | None) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from celeriac._task import Task, parse_task, parse_time
-from celeriac.api.v1alpha1 import Failure
+from celeriac.api.v1alpha1 import NOT_RETRIED, Failure, RetryRule
 from celeriac.app.function import TaskFunction
 from celeriac.run.outcome import Failed, Succeeded
 
@@ -23,11 +23,18 @@ class Policy:
     max_seconds: float
     queue_seconds: int | None
     run_seconds: int | None
-    final_exit_codes: frozenset[int]
+    rules: tuple[RetryRule, ...]
 
     def pause(self, failures: int) -> float:
         """Seconds before the next attempt. Without jitter, so that a test can say what it expects."""
         return min(self.initial_seconds * self.multiplier ** (failures - 1), self.max_seconds)
+
+    def ends(self, failure: Failure, exit_code: int) -> str:
+        """Why no attempt follows such a failure, however many are left; empty: another may follow."""
+        rule = next((rule for rule in self.rules if rule.matches(failure, exit_code)), None)
+        if rule is not None:
+            return "a retry rule says Fail" if rule.action == "Fail" else ""
+        return f"{failure} is not retried" if failure in NOT_RETRIED else ""
 
 
 @dataclass
@@ -119,11 +126,10 @@ class Work:
 
     def _failed(self, outcome: Failed, number: int, now: datetime) -> None:
         self.failures += 1
-        final = outcome.exit_code in self.policy.final_exit_codes or outcome.failure == Failure.RESULT_INVALID
-        if final or self.failures >= self.policy.max_attempts:
-            why = (
-                "a retry rule says Fail" if final else f"{self.failures} of {self.policy.max_attempts} attempts used up"
-            )
+        why = self.policy.ends(Failure(outcome.failure), outcome.exit_code)
+        if not why and self.failures >= self.policy.max_attempts:
+            why = f"{self.failures} of {self.policy.max_attempts} attempts used up"
+        if why:
             self.finish(outcome.failure, f"Attempt {number} failed ({why}): {outcome.message}", now)
             return
         pause = self.policy.pause(self.failures)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.message import MalformedMessage, TaskMessage, decode
-from celeriac.wire.names import name_of_unnamed
+from celeriac.wire.names import REQUEST_DIGEST, name_of_unnamed
 
 LONGEST_NAME = 63
 
@@ -37,6 +38,12 @@ def digest_of(message: TaskMessage | MalformedMessage, data: bytes) -> str:
     if isinstance(message, MalformedMessage):
         return f"sha256:{hashlib.sha256(data).hexdigest()}"
     return message.digest
+
+
+def request_of(annotations: Mapping[str, str]) -> str | None:
+    """The digest of what the client was asked for, as a Task's annotations say it; what is no digest is none."""
+    found = annotations.get(REQUEST_DIGEST)
+    return found if found is not None and re.fullmatch("sha256:[0-9a-f]{64}", found) else None
 
 
 def valid_name(name: str) -> bool:

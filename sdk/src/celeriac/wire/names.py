@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -20,11 +21,15 @@ RESULTS_BUCKET = "celeriac-results"
 """Key-value bucket of the records."""
 PAYLOADS_BUCKET = "celeriac-payloads"
 """Object store of params and results that are too large for a message or a status."""
+PAYLOADS_STREAM = f"OBJ_{PAYLOADS_BUCKET}"
+"""The stream of that store."""
 
 SUBMISSION = "celeriac.dev/submission"
 """Annotation of a Task that came as a message: the message's digest."""
 SUBMIT_TIME = "celeriac.dev/submit-time"
 """Annotation of a Task that came as a message: when the stream took it, RFC 3339; the clocks start there."""
+REQUEST_DIGEST = "celeriac.dev/request-digest"
+"""Annotation: the digest of what a client was asked for, so that a repeated request is known as such."""
 
 DEAD_REASON = "Celeriac-Reason"
 """Header of a dead letter: why, one CamelCase word."""
@@ -108,6 +113,11 @@ def event_subject(namespace: str, task: str, what: str) -> str:
     return f"celeriac.events.{namespace}.{task}.{what}"
 
 
+def event_kind(phase: str, attempt: int | None) -> str:
+    """What the subject of a change of phase says of it, so that the last of each can be asked for."""
+    return phase if attempt is None else f"{phase}-{attempt}"
+
+
 def record_key(namespace: str, task: str) -> str:
     """Key of a task's record in the results bucket."""
     return f"{namespace}.{task}"
@@ -118,6 +128,36 @@ def attempt_key(namespace: str, task_uid: str, attempt: int) -> str:
     return f"{namespace}.{task_uid}.{attempt}"
 
 
+def stop_key(namespace: str, task_uid: str, attempt: int) -> str:
+    """Key of the notice why an attempt is being stopped; a runner may read it, and not write it."""
+    return f"{attempt_key(namespace, task_uid, attempt)}.stop"
+
+
+def claim_key(namespace: str, task_uid: str, attempt: int) -> str:
+    """Key of the claim on an attempt in the results bucket: which waiting pod runs it, or that none will."""
+    return f"{namespace}.claim.{task_uid}.{attempt}"
+
+
+def begin_line(task_uid: str, attempt: int) -> str:
+    """The line that an attempt begins with in the log of a pod that waited; what was before is not the task's."""
+    return f"celeriac: begin {task_uid} {attempt}"
+
+
+def assign_subject(namespace: str, pod_uid: str) -> str:
+    """Where a waiting pod is told of its task."""
+    return f"celeriac.assign.{namespace}.{pod_uid}"
+
+
+def ready_subject(namespace: str, pod_uid: str) -> str:
+    """Where a waiting pod says that it is there."""
+    return f"celeriac.ready.{namespace}.{pod_uid}"
+
+
+def roll_subject(namespace: str) -> str:
+    """Where the operator asks a namespace's waiting pods to say so."""
+    return f"celeriac.roll.{namespace}"
+
+
 def params_object(namespace: str, digest: str) -> str:
     """Name of large params in the payloads bucket; ``digest`` is ``sha256:<hex>`` of their canonical JSON."""
     return f"{namespace}.params.{digest.removeprefix('sha256:')}"
@@ -126,6 +166,17 @@ def params_object(namespace: str, digest: str) -> str:
 def result_object(namespace: str, task_uid: str, attempt: int) -> str:
     """Name of an attempt's large result in the payloads bucket."""
     return f"{namespace}.result.{task_uid}.{attempt}"
+
+
+def object_subject(name: str) -> str:
+    """Where an object of the payloads bucket is described; its name begins with its namespace."""
+    encoded = base64.urlsafe_b64encode(name.encode()).decode()
+    return f"$O.{PAYLOADS_BUCKET}.M.{name.partition('.')[0]}.{encoded}"
+
+
+def chunk_subject(namespace: str, nuid: str, number: int | str) -> str:
+    """Where a chunk of an object is; ``nuid`` is that of the put."""
+    return f"$O.{PAYLOADS_BUCKET}.C.{namespace}.{nuid}.{number}"
 
 
 def origin_of(stream: str, created: datetime, sequence: int) -> str:

@@ -38,6 +38,9 @@ class TaskRecord(ApiModel):
     """Reason of the Finished condition, ``Cancelled``, or the dead letter's reason."""
     message: Annotated[str, Field(max_length=8192)] = ""
     """The sentence about it; of a cancel request, the reason that was given."""
+    cancel: Annotated[str | None, Field(max_length=8192)] = None
+    """The reason of a request to cancel that a dead letter's record has replaced: the letter's submitter has to learn
+    of its end, and a Task of the name that another message becomes is to be cancelled all the same."""
     result: Result | None = None
     """What the task returned."""
     attempt_count: int = 0
@@ -88,3 +91,33 @@ class AttemptRecord(ApiModel):
     """When the runner began."""
     finish_time: AwareDatetime
     """When it ended."""
+
+
+class StopNotice(ApiModel):
+    """Why an attempt is being stopped, under ``<namespace>.<task uid>.<attempt>.stop``, for its function to know.
+
+    It decides nothing: a function that returns after all has succeeded.
+    """
+
+    failure: Failure
+    """What the attempt will have failed with, unless it succeeds."""
+    message: Annotated[str, Field(max_length=4096)] = ""
+    """Of a cancel, the reason that was given; else a sentence."""
+
+
+class ClaimRecord(ApiModel):
+    """Who may run an attempt that a waiting pod was told of, under ``<namespace>.claim.<task uid>.<attempt>``.
+
+    Each write is made against the revision that its author knows (0: there is none), so of two one is first.
+    """
+
+    author: Author
+    """The runner: that pod runs the attempt, and never another one. The operator: that pod never will."""
+    task_uid: Annotated[str, Field(max_length=64)]
+    """Uid of the Task."""
+    attempt: int
+    """1 for the first."""
+    pod_uid: Annotated[str, Field(max_length=64, alias="podUID")]
+    """The pod that it is about."""
+    time: AwareDatetime
+    """When it was written."""

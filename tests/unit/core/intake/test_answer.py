@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from celeriac.wire.names import SUBMISSION
+from celeriac.wire.names import REQUEST_DIGEST, SUBMISSION
 from celeriac_operator.core.intake.answer import Again, Duplicate, name_taken, pause, refused
 from celeriac_operator.core.intake.verdict import Bury
-from celeriac_operator.core.names import REQUEST_DIGEST_ANNOTATION
 
 REFUSALS = {
     "an invalid Task never becomes one": (422, "spec.priority: Invalid value", "InvalidTask"),
@@ -44,16 +43,16 @@ def test_tries_are_ever_further_apart_up_to_half_a_minute() -> None:
     assert (1, 30) == (pause(0), pause(10_000))
 
 
-OURS = {SUBMISSION: "sha256:1", REQUEST_DIGEST_ANNOTATION: "r"}
+OURS = {SUBMISSION: "sha256:1", REQUEST_DIGEST: "r"}
 TAKEN = {
     "the same message again": (Duplicate, OURS, {SUBMISSION: "sha256:1"}),
     "the same request, which waits from a later time": (
         Duplicate,
         OURS,
-        {SUBMISSION: "sha256:2", REQUEST_DIGEST_ANNOTATION: "r"},
+        {SUBMISSION: "sha256:2", REQUEST_DIGEST: "r"},
     ),
-    "the same request, submitted over the API server": (Duplicate, OURS, {REQUEST_DIGEST_ANNOTATION: "r"}),
-    "another message": (Bury, OURS, {SUBMISSION: "sha256:2", REQUEST_DIGEST_ANNOTATION: "q"}),
+    "the same request, submitted over the API server": (Duplicate, OURS, {REQUEST_DIGEST: "r"}),
+    "another message": (Bury, OURS, {SUBMISSION: "sha256:2", REQUEST_DIGEST: "q"}),
     "another message, neither with a request": (Bury, {SUBMISSION: "sha256:1"}, {SUBMISSION: "sha256:2"}),
     "a Task that came from kubectl": (Bury, OURS, {}),
     "nobody's any more": (Again, OURS, None),

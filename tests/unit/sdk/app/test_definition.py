@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
+from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -13,7 +15,7 @@ from celeriac import App, Backoff, BadSignature, Context, EnvVarSource, KeySelec
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec
 from celeriac.app.compare import breaks
 from celeriac.app.definition import definitions_of
-from celeriac_operator.core.schema import broken_schema
+from celeriac_operator.core.schema import broken_schema, schema_problem
 
 
 def defined(function: Callable[..., Any], app: App | None = None, **settings: Any) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def test_a_definition() -> None:
                 "retry": {
                     "maxAttempts": 3,
                     "backoff": {"initialSeconds": 1},
-                    "rules": [{"onExitCodes": {"operator": "In", "values": [100, 101]}, "action": "Fail"}],
+                    "rules": [{"onExitCodes": {"operator": "In", "values": [100, 101, 105]}, "action": "Fail"}],
                 },
             },
             "version": "1.4",
@@ -156,6 +158,67 @@ def test_breaks(new: Callable[..., Any], expected: list[tuple[str, str]]) -> Non
     found = breaks([old], [defined(new, definition="x")], "media")
     assert expected == [(each.place, each.what) for each in found]
     assert {"x"} >= {each.definition for each in found}
+
+
+class Shade(Enum):
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class Hue(Enum):
+    LIGHT = "light"
+
+
+def any_more(path: str, **rest: Any) -> None: ...
+def one_more(path: str, width: int = 1, **rest: Any) -> None: ...
+def anything_more(path: str, width: Any = 1, **rest: Any) -> None: ...
+
+
+def by(key: Any) -> Callable[..., Any]:
+    """A function with a mapping that has such keys."""
+
+    def function(names: Any) -> None: ...
+
+    function.__annotations__["names"] = dict[key, int]
+    return function
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(any_more, any_more, [], id="nothing has changed"),
+        pytest.param(
+            any_more,
+            one_more,
+            [("params.width", "it was anything, and is integer now")],
+            id="one of **kwargs has a type",
+        ),
+        pytest.param(any_more, anything_more, [], id="one of **kwargs has a name"),
+        pytest.param(one_more, any_more, [], id="a parameter is one of **kwargs"),
+        pytest.param(by(int), by(int), [], id="the same keys"),
+        pytest.param(by(int), by(str), [], id="any keys"),
+        pytest.param(by(str), by(int | str), [], id="keys that are text too"),
+        pytest.param(
+            by(str), by(int), [("params.names", "of its keys, its format is new")], id="whole numbers as keys"
+        ),
+        pytest.param(by(str), by(date), [("params.names", "of its keys, its format is new")], id="dates as keys"),
+        pytest.param(
+            by(float), by(int), [("params.names", "of its keys, its format is another")], id="other numbers as keys"
+        ),
+        pytest.param(
+            by(Shade), by(Hue), [("params.names", "of its keys, 'dark' is not taken any more")], id="fewer keys"
+        ),
+    ],
+)
+def test_breaks_of_names(old: Callable[..., Any], new: Callable[..., Any], expected: list[tuple[str, str]]) -> None:
+    found = breaks([defined(old, definition="x")], [defined(new, definition="x")], "media")
+    assert expected == [(each.place, each.what) for each in found]
+
+
+def test_keys_that_are_no_text_are_still_keys_for_the_operator() -> None:
+    schema = defined(by(int))["spec"]["paramsSchema"]
+    assert broken_schema(schema) is None
+    assert schema_problem(schema, {"names": {"1": 1}}, "params") is None
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_the_runner_fills_the_defaults_in() -> None:
         pytest.param((1, "a", "b"), {}, "too many positional", id="one too many"),
         pytest.param(("x-secret",), {}, "first: ", id="not what the annotation says"),
         pytest.param((1,), {"third": [1, "x-secret"]}, "third[1]: ", id="inside of a list"),
-        pytest.param((1,), {"x": object()}, "x: JSON has nothing for a type", id="no JSON"),
+        pytest.param((1,), {"x": object()}, "x: Value error, object is no JSON", id="no JSON"),
         pytest.param((1,), {"x": [{"y": float("inf")}]}, "x: a number in it is not finite", id="infinity somewhere"),
     ],
 )
@@ -183,6 +183,66 @@ def test_what_json_cannot_write_is_refused_by_its_name(value: Any, problem: str)
         Signature("t", function).bind((1, value), {})
     with pytest.raises(ResultMismatch, match="result: "):
         Signature("t", function).dump_result(value)
+
+
+NOTHING_SAID = [
+    pytest.param(None, id="without an annotation"),
+    pytest.param(Any, id="as anything"),
+    pytest.param(Any | None, id="as anything or nothing"),
+]
+
+
+@pytest.mark.parametrize("annotation", NOTHING_SAID)
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        pytest.param(WHEN, "datetime is no JSON", id="a time"),
+        pytest.param(b"ab", "bytes is no JSON", id="bytes"),
+        pytest.param({1}, "set is no JSON", id="a set"),
+        pytest.param([{"a": Path("x")}], "PosixPath is no JSON", id="a path, further down"),
+        pytest.param({1: 2}, "a key of an object is no text", id="keys that are numbers"),
+        pytest.param(Data(Path("x"), (1, 2)), "Data is no JSON", id="a dataclass"),
+    ],
+)
+def test_where_nothing_says_what_it_is_it_has_to_be_json(annotation: Any, value: Any, says: str) -> None:
+    def function(value): ...  # type: ignore[no-untyped-def]
+
+    if annotation is not None:
+        function.__annotations__ = {"value": annotation, "return": annotation}
+    signature = Signature("t", function)
+    with pytest.raises(InvalidParams, match=f"value: .*{says}: annotate what it is"):
+        signature.bind((value,), {})
+    with pytest.raises(ResultMismatch, match=f"result: .*{says}"):
+        signature.dump_result(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "arrives"),
+    [
+        pytest.param(Any, (1, (2, "a")), [1, [2, "a"]], id="a tuple is an array, as in Celery"),
+        pytest.param(list, [{"a": (1,)}], [{"a": [1]}], id="in a list of anything"),
+        pytest.param(dict, {"a": None}, {"a": None}, id="in an object of anything"),
+        pytest.param(
+            dict[str, Any], {"a": [1.5, True]}, {"a": [1.5, True]}, id="in an object of anything, as it is said"
+        ),
+    ],
+)
+def test_json_of_any_kind_arrives_as_it_was(annotation: Any, value: Any, arrives: Any) -> None:
+    def function(value: Any) -> None: ...
+
+    function.__annotations__["value"] = annotation
+    signature = Signature("t", function)
+    (arrived,), _ = signature.arguments(json.dumps(signature.bind((value,), {})))
+    assert (type(arrives), arrives) == (type(arrived), arrived)
+
+
+@pytest.mark.parametrize("annotation", [list, dict, list[Any], dict[str, Any], tuple[Any, ...]])
+def test_what_an_annotation_leaves_open_has_to_be_json(annotation: Any) -> None:
+    def function(value: Any) -> None: ...
+
+    function.__annotations__["value"] = annotation
+    with pytest.raises(InvalidParams, match="datetime is no JSON"):
+        Signature("t", function).bind(({"a": WHEN} if annotation in (dict, dict[str, Any]) else [WHEN],), {})
 
 
 def test_a_value_that_would_come_back_as_another_is_refused() -> None:

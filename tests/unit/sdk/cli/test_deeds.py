@@ -66,6 +66,20 @@ def test_wait(
     assert "task.celeriac.dev/a Succeeded\n" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("outcome", "message", "said"),
+    [
+        pytest.param("AppError", "Attempt 1 failed", "AppError: Attempt 1 failed", id="a failure, and its sentence"),
+        pytest.param("Cancelled", "Cancelled: enough", "Cancelled: enough", id="a sentence that begins with the word"),
+        pytest.param("Expired", "", "Expired", id="no sentence"),
+    ],
+)
+def test_wait_says_why(celeriac: Command, cluster: Cluster, outcome: str, message: str, said: str) -> None:
+    cluster.add("a", finished(outcome, message=message))
+
+    assert f"task.celeriac.dev/a {said}\n" == celeriac("wait", "a").stdout
+
+
 def test_wait_for_what_is_not_there(celeriac: Command) -> None:
     assert celeriac("wait", "nope").exit_code == 2
 

@@ -17,6 +17,9 @@ from celeriac.cli._escape import escape, escape_json
         pytest.param("\x1b[31mred", "\\x1b[31mred", id="an escape sequence"),
         pytest.param("\x9b31m", "\\x9b31m", id="a C1 control sequence"),
         pytest.param("over\rwritten\x08\x07\x00\x7f", "over\\x0dwritten\\x08\\x07\\x00\\x7f", id="the other controls"),
+        pytest.param("a\u202ecba\u2066", "a\\u202ecba\\u2066", id="a change of direction"),
+        pytest.param("a\u2028b", "a\\u2028b", id="an end of line that is none"),
+        pytest.param("\ud800", "\\ud800", id="half a character, which no terminal takes"),
     ],
 )
 def test_escape(text: str, expected: str) -> None:
@@ -24,9 +27,9 @@ def test_escape(text: str, expected: str) -> None:
 
 
 def test_escaped_json_is_the_same_json() -> None:
-    value = {"a": "\x9b31m\x7f\x1b é"}
+    value = {"a": "\x9b31m\x7f\x1b é \u202e\u2028\ud800"}
 
     text = escape_json(json.dumps(value, ensure_ascii=False))
 
-    assert "\x9b" not in text and "\x7f" not in text
+    assert not {"\x9b", "\x7f", "\u202e", "\u2028", "\ud800"} & set(text)
     assert json.loads(text) == value

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from celeriac import CancelRequested, Retry
+from celeriac import CancelRequested, Retry, SoftDeadlineExceeded
 from celeriac.app.exit_code import ExitCode
 from celeriac.run.outcome import (
     Failed,
@@ -32,6 +32,11 @@ def raised(error: BaseException) -> BaseException:
 @pytest.mark.parametrize(
     ("error", "retry", "stopped", "expected"),
     [
+        pytest.param(SoftDeadlineExceeded("x"), True, False, 104, id="the soft deadline"),
+        pytest.param(SoftDeadlineExceeded("x"), False, False, 105, id="the soft deadline, and it may not run again"),
+        pytest.param(
+            BaseExceptionGroup("x", [SoftDeadlineExceeded("x")]), True, False, 104, id="the soft deadline in a group"
+        ),
         pytest.param(ValueError("x"), True, False, 1, id="it may run again"),
         pytest.param(ValueError("x"), False, False, 100, id="it may not"),
         pytest.param(SystemExit(42), True, False, 42, id="its own exit code"),
@@ -48,7 +53,8 @@ def test_of_exception(error: BaseException, retry: bool, stopped: bool, expected
         assert isinstance(outcome, Stopped)
     else:
         assert isinstance(outcome, Failed)
-        assert ("AppError", expected) == (outcome.failure, outcome.exit_code)
+        failure = "RunDeadlineExceeded" if expected in (104, 105) else "AppError"
+        assert (failure, expected) == (outcome.failure, outcome.exit_code)
 
 
 @pytest.mark.parametrize("text", ["short", "é" * 9000, "x\n" * 9000, "\ud800" * 10])
@@ -59,11 +65,13 @@ def test_a_description_fits_and_begins_with_the_error(text: str) -> None:
     assert "Traceback" in described or "…" in described
 
 
-@pytest.mark.parametrize("make", [invalid_params, invalid_result])
-def test_what_is_invalid_is_told_in_a_message_that_fits(make: Callable[[str], Failed]) -> None:
+@pytest.mark.parametrize(
+    ("make", "code"), [(invalid_params, ExitCode.INVALID), (invalid_result, ExitCode.RESULT_INVALID)]
+)
+def test_what_is_invalid_is_told_in_a_message_that_fits(make: Callable[[str], Failed], code: ExitCode) -> None:
     outcome = make("é" * 9000)
     assert len(outcome.message.encode()) <= 4000
-    assert ExitCode.INVALID == outcome.exit_code
+    assert code == outcome.exit_code
 
 
 @pytest.mark.parametrize(
@@ -79,6 +87,8 @@ def test_what_is_invalid_is_told_in_a_message_that_fits(make: Callable[[str], Fa
         pytest.param(
             (), (KeyError,), ExceptionGroup("", [OSError(), KeyError()]), False, id="a group with a final one"
         ),
+        pytest.param((OSError,), (), SoftDeadlineExceeded(), True, id="a deadline is no exception of the program's"),
+        pytest.param((), (SoftDeadlineExceeded,), SoftDeadlineExceeded(), False, id="but where it is named"),
         pytest.param((ExceptionGroup,), (), ExceptionGroup("", [KeyError()]), True, id="groups of anything"),
     ],
 )

@@ -59,8 +59,8 @@ VERDICT = b'{"author": "Operator", "failure": "Cancelled", "message": "not neede
     ("outcome", "nats", "code", "calls", "text"),
     [
         pytest.param(Succeeded(1), None, 0, [], "1", id="without NATS the termination message says all"),
-        pytest.param(LARGE, None, 101, [], "ResultInvalid: ", id="which is too small for some results"),
-        pytest.param(Succeeded(2**64), None, 101, [], "ResultInvalid: ", id="and for numbers that would be rounded"),
+        pytest.param(LARGE, None, 103, [], "ResultInvalid: ", id="which is too small for some results"),
+        pytest.param(Succeeded(2**64), None, 103, [], "ResultInvalid: ", id="and for numbers that would be rounded"),
         pytest.param(Failed("AppError", 100, "no"), None, 100, [], "no", id="a failure"),
         pytest.param(Succeeded(1), Played(), 0, ["create"], "1", id="with NATS the record decides"),
         pytest.param(LARGE, Played(), 0, ["read", "put", "create"], "", id="a payload goes before the record of it"),
@@ -93,7 +93,7 @@ def test_report(
     "made",
     [
         pytest.param(Report(Succeeded(None), {"value": None}), id="null"),
-        pytest.param(Report(Failed("ResultInvalid", 101, "no")), id="a failure"),
+        pytest.param(Report(Failed("ResultInvalid", 103, "no")), id="a failure"),
         pytest.param(
             Report(Succeeded(1), {"ref": {"bucket": "b", "key": "k", "size": 1, "digest": "sha256:0"}}),
             id="a reference",

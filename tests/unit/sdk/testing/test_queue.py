@@ -16,10 +16,12 @@ from celeriac import (
     App,
     Backoff,
     Context,
+    Failure,
     LogsUnavailable,
     QueueFull,
     ResultInvalid,
     Retry,
+    RetryRule,
     SoftDeadlineExceeded,
     TaskCancelled,
     TaskExpired,
@@ -30,6 +32,8 @@ from celeriac import (
 from celeriac.testing import TestQueue
 
 app = App("shop")
+NO_MORE_TIME = RetryRule(on_failures=(Failure.RUN_DEADLINE_EXCEEDED,), action="Fail")
+AGAIN = RetryRule(on_failures=(Failure.RESULT_INVALID,), action="Retry")
 ran: list[tuple[str, datetime]] = []
 
 
@@ -162,6 +166,18 @@ def test_retries_with_backoff(queue: TestQueue) -> None:
         pytest.param(
             lambda: flaky.options(retry=Retry(max_attempts=2)).delay(9), 2, TaskFailed, id="the call's policy"
         ),
+        pytest.param(
+            lambda: flaky.options(retry=Retry(rules=(NO_MORE_TIME,))).delay(9, error="soft"),
+            1,
+            TaskFailed,
+            id="a rule about the soft deadline's class",
+        ),
+        pytest.param(
+            lambda: mistaken.options(retry=Retry(max_attempts=2, rules=(AGAIN,))).delay(),
+            2,
+            ResultInvalid,
+            id="a rule about a class that is not tried again otherwise",
+        ),
         pytest.param(mistaken.delay, 1, ResultInvalid, id="an invalid result"),
     ],
 )
@@ -267,6 +283,23 @@ def test_tasks_without_end_are_noticed(queue: TestQueue, monkeypatch: pytest.Mon
     endless.delay()
     with pytest.raises(RuntimeError, match="does a task submit itself"):
         queue.run()
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        pytest.param("n", ["n-r1", "n-r2", "n-r3"], id="each has the next number"),
+        pytest.param("n" * 63, [f"{'n' * 60}-r{number}" for number in (1, 2, 3)], id="a long name is cut"),
+    ],
+)
+def test_retries_are_named_as_on_a_cluster(queue: TestQueue, name: str, names: list[str]) -> None:
+    first = note.options(name=name).delay("a")
+    queue.run()
+    second = first.retry()
+    queue.run()
+    third = second.retry()
+
+    assert names == [second.name, third.name, first.retry().name]
 
 
 def test_retry_is_a_new_task(queue: TestQueue) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from celeriac.wire.dead import NAME_REUSED
-from celeriac.wire.names import SUBMISSION
+from celeriac.wire.names import REQUEST_DIGEST, SUBMISSION
 from celeriac_operator.core.intake.verdict import Bury
-from celeriac_operator.core.names import INVALID_TASK, REFUSED, REQUEST_DIGEST_ANNOTATION
+from celeriac_operator.core.names import INVALID_TASK, REFUSED
 from celeriac_operator.core.text import cut
 
 QUOTA_SECONDS = 10.0
@@ -63,7 +63,7 @@ def name_taken(ours: Mapping[str, str], theirs: Mapping[str, str] | None) -> Dup
         return Again(GONE_SECONDS, "the Task that had the name is gone")
     if theirs.get(SUBMISSION) == ours[SUBMISSION]:
         return Duplicate()
-    request = ours.get(REQUEST_DIGEST_ANNOTATION)
-    if request is not None and theirs.get(REQUEST_DIGEST_ANNOTATION) == request:
+    request = ours.get(REQUEST_DIGEST)
+    if request is not None and theirs.get(REQUEST_DIGEST) == request:
         return Duplicate()  # submitted again with a countdown, its startTime is another
     return Bury(NAME_REUSED, "name: another task has it: take another name, or delete that task first")

@@ -43,6 +43,11 @@ class Arrival:
         return identity.digest_of(self.message, self.data)
 
     @property
+    def request_digest(self) -> str | None:
+        """The digest of what the client was asked for; None where it says none."""
+        return identity.request_of(self.message.annotations) if isinstance(self.message, TaskMessage) else None
+
+    @property
     def start_time(self) -> datetime | None:
         """Its startTime; None where there is none, or none that can be read: the API server says what is wrong."""
         given = self.message.spec.get("startTime") if isinstance(self.message, TaskMessage) else None

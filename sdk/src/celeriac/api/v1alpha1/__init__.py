@@ -14,7 +14,13 @@ from celeriac.api.v1alpha1.cron import (
     TaskTemplate,
     TemplateMetadata,
 )
-from celeriac.api.v1alpha1.definition import PodOptions, TaskDefinitionSpec, TaskDefinitionStatus
+from celeriac.api.v1alpha1.definition import (
+    PodOptions,
+    TaskDefinitionSpec,
+    TaskDefinitionStatus,
+    WarmOptions,
+    WarmStatus,
+)
 from celeriac.api.v1alpha1.failure import DISRUPTIONS, NOT_RETRIED, TERMINAL_PHASES, Failure, Phase
 from celeriac.api.v1alpha1.model import API_VERSION, GROUP, VERSION, ApiModel, Condition, Json
 from celeriac.api.v1alpha1.policy import Backoff, Deadlines, Defaults, ExitCodes, Retry, RetryRule
@@ -101,4 +107,6 @@ __all__ = [
     "TaskStatus",
     "TaskTemplate",
     "TemplateMetadata",
+    "WarmOptions",
+    "WarmStatus",
 ]

@@ -18,7 +18,7 @@ DstPolicy = Literal["Once", "Skip", "Twice"]
 ConcurrencyPolicy = Literal["Allow", "Forbid", "Replace", "Queue"]
 CatchUpPolicy = Literal["None", "Latest", "All"]
 
-_NICKNAMES = "@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
+_NICKNAMES = "@(?i:yearly|annually|monthly|weekly|daily|midnight|hourly)"
 _FIVE_FIELDS = r"[^@\s]\S*(\s+\S+){4}"
 SCHEDULE_PATTERN = rf"^\s*({_NICKNAMES}|{_FIVE_FIELDS})\s*$"
 """Five fields or a nickname: seconds, years, @reboot and TZ= do not fit. The operator reads what the fields say."""

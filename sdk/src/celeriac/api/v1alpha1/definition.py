@@ -153,11 +153,11 @@ class WarmOptions(ApiModel):
     """How many pods wait ready, for isolation Warm."""
 
     min_ready: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Pods that wait at the least."""
+    """Pods that wait at the least. Default 1."""
     max_ready: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Pods that wait at the most."""
+    """Pods that wait at the most. Default 10, or minReady if that is more."""
     idle_seconds: Seconds | None = None
-    """After this time without tasks no pod waits."""
+    """After this time without tasks no pod waits, whatever minReady says. Default: some always do."""
 
 
 class WorkerOptions(ApiModel):
@@ -187,13 +187,25 @@ class TaskDefinitionSpec(ApiModel):
     defaults: Defaults | None = None
     """What a Task that does not say otherwise gets."""
     isolation: Literal["Pod", "Warm", "Worker"] | None = None
-    """Pod (default): a new pod for every attempt. Warm, Worker: see warm and worker; without NATS they run as Pod."""
+    """Pod (default): a new pod for every attempt. Warm: a pod that waits, for one task. Worker: not built yet, as Pod.
+    Without NATS all run as Pod."""
     warm: WarmOptions | None = None
     """For isolation Warm."""
     worker: WorkerOptions | None = None
     """For isolation Worker."""
     version: Annotated[str, Field(max_length=128)] | None = None
     """The author's name for this version, for people."""
+
+
+class WarmStatus(ApiModel):
+    """The pods of isolation Warm; written at most every 5 s."""
+
+    ready: int = 0
+    """Pods that wait for a task."""
+    claimed: int = 0
+    """Pods that were given one and have not ended."""
+    hit_rate: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Percent of the last attempts that found a pod, since the operator's start; none: there was no attempt."""
 
 
 class TaskDefinitionStatus(ApiModel):
@@ -205,3 +217,5 @@ class TaskDefinitionStatus(ApiModel):
     """The ControllerRevision that new Tasks run from, once there was one."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
     """Accepted, WarmUnavailable."""
+    warm: WarmStatus | None = None
+    """The pods of isolation Warm."""

@@ -64,6 +64,14 @@ class RetryRule(ApiModel):
     action: Literal["Retry", "Fail"]
     """Retry: again, while attempts are left. Fail: no further attempt."""
 
+    def matches(self, failure: Failure, exit_code: int | None) -> bool:
+        """Whether the rule is about an attempt that failed so."""
+        if self.on_failures is not None:
+            return failure in self.on_failures
+        if self.on_exit_codes is None or not exit_code:
+            return False
+        return (exit_code in self.on_exit_codes.values) == (self.on_exit_codes.operator == "In")
+
 
 class Retry(ApiModel):
     """When and how often a failed attempt is followed by another."""

@@ -1,0 +1,177 @@
+"""Pods that wait, on the simulated cluster: what the parts make of it together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client import Counter
+from tests.support.objects import Raw
+from tests.unit.core.warm.test_any_assignment import AnyAssignment
+
+from celeriac_operator.metrics import WARM_ATTEMPTS
+
+
+class Stage(AnyAssignment):
+    """The machine, played by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begin(submission=False, limit=None)
+
+    def task(self, name: str) -> Raw:
+        return (self.cluster.get("tasks", name) or {}).get("status") or {}
+
+    def give(self, name: str) -> Raw:
+        """A Task that is given to a pod; the pod has not heard of it."""
+        self.submit(name)
+        self.process.hear("tasks")
+        self.process.work_off()
+        return self.task(name)
+
+    def claim(self) -> None:
+        for message in self.cluster.assignments[self.told :]:
+            self.arrive(*message)
+        self.told = len(self.cluster.assignments)
+        self.process.hear_records()
+        self.process.work_off()
+
+    def pod(self, uid: str) -> Raw:
+        return next(pod for pod in self.pods() if pod["metadata"]["uid"] == uid)
+
+    def definition_status(self) -> Raw:
+        for _ in range(2):
+            self.clock.advance(6)
+            self.settle()
+        found: Raw = (self.cluster.get("taskdefinitions", "resize") or {})["status"]
+        return found
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def counted(counter: Counter, result: str) -> float:
+    value: Any = counter.labels(result)._value.get()
+    return float(value)
+
+
+def test_a_quick_task_costs_two_status_writes_and_no_create_of_its_own(stage: Stage) -> None:
+    before = stage.cluster.writes.copy()
+    first = stage.give("resize-1")
+    stage.claim()
+    stage.end(stage.pod(first["attempts"][0]["podUID"]), 0, recorded=True, exits=True)
+    stage.process.hear_records()
+    stage.process.hear("pods")
+    stage.process.work_off()
+    written = stage.cluster.writes - before
+
+    assert stage.task("resize-1")["phase"] == "Succeeded"
+    assert written["status tasks"] == 2
+    assert all("-w-" in job["metadata"]["name"] for job in stage.cluster.all("jobs"))
+
+
+def test_nothing_is_asked_of_the_api_server_meanwhile(stage: Stage) -> None:
+    stage.process.kube.gets.clear()
+    first = stage.give("resize-1")
+    stage.claim()
+    stage.end(stage.pod(first["attempts"][0]["podUID"]), 0, recorded=True, exits=False)
+    stage.process.hear_records()
+    stage.process.work_off()
+
+    assert stage.task("resize-1")["phase"] == "Succeeded"
+    assert not stage.process.kube.gets
+
+
+def test_two_tasks_get_two_pods_and_the_third_one_of_its_own(stage: Stage) -> None:
+    hits, misses = counted(WARM_ATTEMPTS, "hit"), counted(WARM_ATTEMPTS, "miss")
+    given = [stage.give(f"resize-{number}") for number in (1, 2)]
+    stage.give("resize-3")
+
+    assert len({status["attempts"][0]["podUID"] for status in given}) == 2
+    assert [job for job in stage.cluster.all("jobs") if "-w-" not in job["metadata"]["name"]]
+    assert counted(WARM_ATTEMPTS, "hit") - hits == 2
+    assert counted(WARM_ATTEMPTS, "miss") - misses == 1
+
+
+def test_a_pod_that_was_taken_is_replaced(stage: Stage) -> None:
+    stage.give("resize-1")
+    stage.clock.advance(1)
+    stage.settle()
+
+    assert sum(stage.waits(pod) for pod in stage.pods()) == 2
+
+
+def test_the_job_of_a_pod_goes_with_the_task_that_it_ran(stage: Stage) -> None:
+    attempt = stage.give("resize-1")["attempts"][0]
+    stage.claim()
+    stage.end(stage.pod(attempt["podUID"]), 0, recorded=True, exits=True)
+    stage.settle()
+    there = stage.cluster.get("jobs", attempt["jobName"])
+    stage.cluster.remove("tasks", "resize-1")
+    stage.process.hear("tasks")
+    stage.process.work_off()
+
+    assert there is not None
+    assert stage.cluster.get("jobs", attempt["jobName"]) is None
+
+
+def test_the_definition_says_how_its_pods_are_used(stage: Stage) -> None:
+    stage.give("resize-1")
+
+    assert stage.definition_status()["warm"] == {"ready": 2, "claimed": 1, "hitRate": 100}
+
+
+def test_what_nobody_hears_is_taken_back_and_given_to_another(stage: Stage) -> None:
+    first = stage.give("resize-1")["attempts"][0]["podUID"]
+    stage.process.warm.unheard(first)
+    stage.process.work_off()
+    (attempt,) = stage.task("resize-1")["attempts"]
+
+    assert (attempt["number"], attempt["podUID"] != first) == (1, True)
+    assert stage.cluster.assignments[-1][1]["expect"] > 0
+
+
+def test_a_restarted_operator_tells_the_pod_again(stage: Stage) -> None:
+    first = stage.give("resize-1")["attempts"][0]["podUID"]
+    stage.cluster.assignments.clear()
+    stage.process.start()
+    stage.process.queue.ready.update(dict.fromkeys(stage.process.cache.work_keys(lambda _: True)))
+    stage.process.work_off()
+
+    assert [uid for uid, _ in stage.cluster.assignments] == [first]
+
+
+def test_pods_that_come_to_nothing_are_said_and_tried_later(stage: Stage) -> None:
+    for _ in range(3):
+        for pod in stage.pods():
+            stage.cluster.kubelet(pod, "starts")
+            stage.cluster.kubelet(pod, "exits", 1, "ModuleNotFoundError: No module named 'media'")
+        stage.process.hear("pods")
+        stage.process.work_off()
+        stage.cluster.run_controllers()
+    (why,) = (each for each in stage.definition_status()["conditions"] if each["type"] == "WarmUnavailable")
+
+    assert why["reason"] == "PodsFail"
+    assert "No module named 'media'" in why["message"]
+
+
+def test_a_quota_that_refuses_pods_is_said(stage: Stage) -> None:
+    stage.cluster.quota_on_jobs = True
+    stage.cluster.edit("taskdefinitions", "resize", version="2")
+    (why,) = (each for each in stage.definition_status()["conditions"] if each["type"] == "WarmUnavailable")
+
+    assert (why["reason"], "exceeded quota" in why["message"]) == ("PodsRefused", True)
+
+
+def test_a_pod_with_somebody_elses_job_gets_no_task(stage: Stage) -> None:
+    """Anybody who may make pods may write our labels."""
+    for pod in stage.pods():
+        name, meta = pod["metadata"]["name"], pod["metadata"]
+        owner = {**meta["ownerReferences"][0], "name": "theirs", "uid": "theirs"}
+        stage.cluster.put("pods", {**pod, "metadata": {**meta, "name": name, "ownerReferences": [owner]}})
+    stage.process.hear("pods")
+    stage.give("resize-1")
+
+    assert not stage.cluster.assignments

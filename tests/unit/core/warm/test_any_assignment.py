@@ -186,6 +186,17 @@ class AnyAssignment(RuleBasedStateMachine):
     def nobody_hears_an_assignment(self, pick: int) -> None:
         self.process.warm.unheard(self.cluster.assignments[-1 - pick % len(self.cluster.assignments)][0])
 
+    @rule(name=st.sampled_from(TASKS), passed=st.sampled_from([0, 6]))
+    def a_claim_and_a_revocation_meet(self, name: str, passed: float) -> None:
+        """The pod has claimed, and the operator, which has not heard of it, gives it up."""
+        self.user_submits([name], well=True)
+        self.process.work_off()
+        for pod_uid, message in self.cluster.assignments[self.told :]:
+            self.arrive(pod_uid, message)
+            self.process.warm.unheard(pod_uid)
+        self.clock.advance(passed)
+        self.process.work_off()
+
     @precondition(lambda self: self.running())
     @rule(pick=st.integers(0, 5), code=st.sampled_from([0, 0, 1, 137]), recorded=st.booleans(), exits=st.booleans())
     def a_task_ends(self, pick: int, code: int, recorded: bool, exits: bool) -> None:

@@ -287,8 +287,9 @@ def test_a_job_of_a_task_is_not_edited_into_another(with_job: tuple[Namespace, O
 
 
 def test_a_pod_of_a_task_is_not_relabelled_into_another(with_job: tuple[Namespace, Obj]) -> None:
-    namespace, _ = with_job
-    (pod,) = namespace.kube.list(PODS, namespace.name, labels="celeriac.dev/task=x")
+    namespace, job = with_job
+    of_this_job = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"  # one of another may still end
+    (pod,) = namespace.kube.list(PODS, namespace.name, labels=of_this_job)
     editor = _as(namespace, "editor")
 
     for value in ("y", None):

@@ -86,7 +86,7 @@ def test_roles_are_enough_for_a_task_from_its_definition_to_its_end(operated: tu
     namespace.wait("goes")
     namespace.wait("waits", gone())
 
-    assert operator.metrics().total("celeriac_api_calls_total", code="201") >= 2
+    assert operator.metrics().total("celeriac_api_calls_total", code="201") >= 1  # its Lease, at least
     assert operator.metrics().total("celeriac_api_calls_total", code="403") == 0
 
 

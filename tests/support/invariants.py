@@ -193,15 +193,20 @@ def an_attempt_starts_once(facts: Facts) -> Iterator[str]:
 
 def a_recorded_attempt_gets_no_job(facts: Facts) -> Iterator[str]:
     """Once the status tells of an attempt, its Job is never made again, whoever deleted it. What was taken back from a
-    pod that waited never began, and its number is free again."""
-    told: set[tuple[str, int]] = set()
+    pod that waited has never begun."""
+    told: dict[tuple[str, int], str | None] = {}
     for fact in facts:
-        if isinstance(fact, Wrote):
-            last = fact.status.get("attemptCount", 0)
-            told = {(uid, number) for uid, number in told if uid != fact.uid or number <= last}
-            told |= {(fact.uid, attempt["number"]) for attempt in fact.status.get("attempts", ())}
-        elif isinstance(fact, JobMade) and (fact.uid, fact.attempt) in told:
-            yield f"{fact.uid} attempt {fact.attempt}"
+        match fact:
+            case Wrote(uid, status):
+                told |= {(uid, each["number"]): each.get("podUID") for each in status.get("attempts", ())}
+            case Recorded(key, {"author": "Operator", "taskUid": uid, "attempt": attempt, "podUID": pod}) if (
+                ".claim." in key and told.get((uid, attempt)) == pod
+            ):
+                del told[uid, attempt]
+            case JobMade(uid, attempt) if (uid, attempt) in told:
+                yield f"{uid} attempt {attempt}"
+            case _:
+                pass
 
 
 def a_terminal_state_stays(facts: Facts) -> Iterator[str]:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from tests.support.invariants import (
 from celeriac_operator.core import names
 from celeriac_operator.dev.api_server import ApiServer
 from celeriac_operator.dev.executor import Executor
+from celeriac_operator.dev.guarded import guarded
 from celeriac_operator.dev.kinds import JOBS, NAMESPACES, PODS, Kind
 from celeriac_operator.dev.session import _kubeconfig
 from celeriac_operator.dev.store import Change, Store
@@ -171,18 +172,20 @@ def _cluster(directory: Path, notes: Notes) -> Iterator[tuple[Path, Callable[[Ki
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    store = Store()
+    store, left = Store(), AsyncExitStack()
     store.create(NAMESPACES, "", {"metadata": {"name": NAMESPACE}})
     store.heard.append(notes.hear)
 
     async def begin() -> tuple[ApiServer, Executor]:
-        executor = Executor(store, dict(os.environ), directory / "pods", directory)
+        children = await left.enter_async_context(guarded(directory / "pods"))
+        executor = Executor(store, dict(os.environ), directory / "pods", directory, children)
         api = ApiServer(store, executor.log_of)
         await api.start()
         return api, executor
 
     async def end(api: ApiServer, executor: Executor) -> None:
         await executor.stop()
+        await left.aclose()
         await api.stop()
 
     async def put(kind: Kind, raw: Raw) -> None:

@@ -15,6 +15,7 @@ import pytest
 from e2e.chaos.conftest import Table
 from e2e.chaos.laboratory import NAMESPACE, Laboratory, laboratory
 from e2e.support.kube import JOBS, PODS, Obj
+from e2e.support.manifests import definition
 from e2e.support.proxy import NO_TROUBLE, Trouble
 
 from celeriac_operator.core import names
@@ -128,21 +129,43 @@ class Swallowed(Fault):
         return b"" if self.hit(0.4) else line
 
 
-class Broken(Fault):
-    """A watch ends with an error that is no 410: the operator ends, and is started again."""
+ERROR = b'{"type":"ERROR","object":{"kind":"Status","code":500,"reason":"InternalError","message":"trouble"}}\n'
 
-    error = b'{"type":"ERROR","object":{"kind":"Status","code":500,"reason":"InternalError","message":"trouble"}}\n'
+
+class Garbled(Fault):
+    """Three lines of ten of the watches of Tasks and pods are errors that are no 410, or nothing an API server says."""
+
+    lines = (
+        ERROR,
+        b"<html>busy</html>\n",
+        b'[{"type":\n',
+        b"7\n",
+        b'{"type":"ADDED"}\n',
+        b'{"type":"ERROR","object":7}\n',
+    )
 
     def begin(self) -> None:
         self.lab.proxy.tells = self._tells
 
     def _tells(self, path: str, line: bytes) -> bytes:
-        if "/pods" in path and not self.times:
+        followed = "/pods" in path or "/tasks" in path
+        return self.dice.choice(self.lines) if followed and self.hit(0.3) else line
+
+
+class Broken(Fault):
+    """A watch of kopf's ends with an error that is no 410: the operator ends, and is started again."""
+
+    def begin(self) -> None:
+        self.lab.proxy.tells = self._tells
+
+    def _tells(self, path: str, line: bytes) -> bytes:
+        if "/taskdefinitions" in path and not self.times:
             self.times += 1
-            return self.error
+            return ERROR
         return line
 
     def meanwhile(self) -> None:
+        self.lab.kube.create(definition("news", "true"), NAMESPACE)
         self.lab.operator.exit_code(60)
         self.lab.operator.start()
 
@@ -253,7 +276,8 @@ ROWS = {
     "answers are lost after the commit": Row(7, RepliesLost),
     "events are swallowed, and watches end with 410": Row(8, Swallowed),
     "watches fall silent": Row(9, Frozen),
-    "a watch ends with another error": Row(10, Broken),
+    "a watch of kopf's ends with another error": Row(10, Broken),
+    "watches tell of errors, and of nothing that is an event": Row(10, Garbled),
     "the watch of pods is late": Row(11, Late),
     "objects of another shape are stored": Row(21, Poison),
     "pods and Jobs are deleted by somebody": Row(24, Deletions),

@@ -133,7 +133,10 @@ ERROR = b'{"type":"ERROR","object":{"kind":"Status","code":500,"reason":"Interna
 
 
 class Garbled(Fault):
-    """Three lines of ten of the watches of Tasks and pods are errors that are no 410, or nothing an API server says."""
+    """Three lines of ten that tell of Tasks and pods are errors that are no 410, or nothing that an API server says.
+
+    The operator goes on.
+    """
 
     lines = (
         ERROR,
@@ -145,11 +148,16 @@ class Garbled(Fault):
     )
 
     def begin(self) -> None:
+        self.process = self.lab.operator.pid
         self.lab.proxy.tells = self._tells
 
     def _tells(self, path: str, line: bytes) -> bytes:
         followed = "/pods" in path or "/tasks" in path
         return self.dice.choice(self.lines) if followed and self.hit(0.3) else line
+
+    def end(self) -> None:
+        super().end()
+        assert self.lab.operator.pid == self.process, "the operator has ended over what a watch told"
 
 
 class Broken(Fault):

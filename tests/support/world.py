@@ -13,7 +13,8 @@ from typing import Any, NoReturn, TypeVar, cast
 from tests.support.clock import Clock
 from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.fake_kube import FakeKube
-from tests.support.jetstream import FakeBus, KeptStreams, Server, SteppedBucket
+from tests.support.jetstream import FakeBus, KeptStreams, SteppedBucket
+from tests.support.jetstream_server import Server
 from tests.support.objects import Raw
 from tests.support.process import run, wired
 from tests.support.stepped import Fate, Network, SteppedLoop

@@ -54,8 +54,26 @@ class Queues:
         self.news: Callable[[QueueKey], object] = lambda _: None
         """Is told of queues that were looked at, or have room for more messages."""
         self._written: dict[QueueKey, datetime] = {}
+        self._undeclared: set[QueueKey] = set()
+        """The API server was asked for them, and has none."""
 
     # --- a Task's turn ---
+
+    async def find(self, world: World) -> None:
+        """Ask the API server for a queue that no watch has told of: it may be declared just before its Tasks.
+
+        Watches tell of kinds in no order, and the start of a Task whose queue is held cannot be taken back.
+        """
+        name = queue_name(world.task, world.job, world.live, world.defaults)
+        queue = QueueKey(world.task.key.namespace, name)
+        if world.task.finished or queue in self._undeclared or self._declared(queue) is not None:
+            return
+        raw = await self._kube.get(api.QUEUES, queue.namespace, name)
+        if raw is None:
+            self._undeclared.add(queue)
+        else:
+            self._cache.put("queues", raw)
+            self._work.add(queue)  # its watch will have nothing new to tell
 
     def place(self, world: World) -> World:
         """The snapshot with what the Task's queue says to it."""
@@ -101,6 +119,7 @@ class Queues:
 
     async def reconcile(self, queue: QueueKey) -> None:
         """Follow the queue's spec, give out what there is, and write its status if it is time."""
+        self._undeclared.discard(queue)
         self._configure(queue)
         self._give_out(queue)
         self.news(queue)
@@ -227,3 +246,4 @@ class Queues:
     def forget_idle(self) -> None:
         """Forget what nothing stands in: a declaration is in the cache."""
         self.admission.forget_idle(self._clock())
+        self._undeclared.intersection_update(self.admission)

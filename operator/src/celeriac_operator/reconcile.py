@@ -166,6 +166,7 @@ class Reconciler:
         self._warm.release(task.key)
         refusal = self._refusals.get(task.key)
         seen = await observe(task, self._cache, self._kube, self._book, refusal, self._defaults, now)
+        await self._queues.find(seen)
         world = self._warm.place(self._queues.place(seen))
         plan = decide(world, now)
         self._warm.reserve(task.key, plan)

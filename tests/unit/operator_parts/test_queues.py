@@ -214,6 +214,28 @@ def test_a_held_queue_starts_nothing_and_what_runs_goes_on(cluster: Cluster) -> 
     assert ["a", "b"] == running(cluster)
 
 
+def test_a_queue_that_no_watch_has_told_of_yet_is_followed(cluster: Cluster) -> None:
+    """Watches tell of kinds in no order."""
+    process = Process(cluster)
+    queue(cluster, stopPolicy="Hold")
+    submit(cluster, "a")
+    process.hear("tasks")
+    process.work_off(500)
+    cluster.clock.advance(2)
+    process.work_off(500)
+
+    assert ("QueueHeld", []) == (status(cluster, "tasks", "a")["reason"], cluster.all("jobs"))
+
+
+def test_a_queue_that_nobody_declared_is_asked_for_once(cluster: Cluster) -> None:
+    process = Process(cluster)
+    for name in ("a", "b"):
+        submit(cluster, name)
+        settle(process)
+
+    assert 1 == process.kube.gets["taskqueues"]
+
+
 def test_a_queue_is_drained_and_its_tasks_go_on_when_it_does(cluster: Cluster) -> None:
     queue(cluster, maxConcurrency=5)
     process = Process(cluster)

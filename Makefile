@@ -68,7 +68,10 @@ integration: cluster-up ## tests against the real API server and a real nats-ser
 	@$(PYTHON) -m pytest tests/integration tests/nats
 
 e2e: cluster-up images ## tests of the chart and the images on the real node
-	@$(PYTHON) -m pytest e2e
+	@$(PYTHON) -m pytest e2e --ignore=e2e/chaos
+
+chaos: init ## the fault matrix: a real operator behind a proxy that fails; needs no cluster (CELERIAC_CHAOS_SEED=…)
+	@$(PYTHON) -m pytest e2e/chaos
 
 test: verify unit integration e2e ## everything; sets up what it needs
 
@@ -94,4 +97,4 @@ bench-messages: init ## messages a second by submit_many against nats-py alone; 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e test demo bench bench-admission bench-functions bench-warm bench-messages bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-messages bench-scale

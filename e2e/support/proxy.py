@@ -1,4 +1,4 @@
-"""A proxy between one operator and the API server, which can fail at a chosen write or for a while.
+"""A proxy between one operator and the API server, which can fail at a chosen write, for a while, or as `trouble` says.
 
 It speaks plain HTTP to the operator and is the admin to the API server, so that requests can be told apart; nobody
 else in the cluster notices what it does.
@@ -9,8 +9,10 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,23 @@ _PASSED_ON = ("Content-Type", "Accept")
 _TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong with one request."""
+
+    delay: float = 0.0
+    """It is sent on after so many seconds."""
+    reset: bool = False
+    """The connection ends before it is sent on."""
+    status: int = 0
+    """It is answered so, and not sent on."""
+    reply_lost: bool = False
+    """It is carried out, and the connection ends instead of an answer."""
+
+
+NO_TROUBLE = Trouble()
+
+
 class ApiProxy:
     """The proxy. `before` and `after` are told of each write, before it is sent on and once it has been answered."""
 
@@ -31,6 +50,10 @@ class ApiProxy:
         self.writes: list[str] = []
         self.before: Callable[[int], None] = lambda _number: None
         self.after: Callable[[int], None] = lambda _number: None
+        self.trouble: Callable[[str, str], Trouble] = lambda _method, _path: NO_TROUBLE
+        """Is asked for each request that is not about a lease."""
+        self.tells: Callable[[str, bytes], bytes] = lambda _path, line: line
+        """What becomes of each line of a watch; it may take its time, or raise, which ends the connection."""
         self._lock = threading.Lock()
         self._cut = threading.Event()
         self._open: set[socket.socket] = set()
@@ -146,6 +169,13 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
         # Renewals of the operator's lease come whatever it does; they are not what a test wants to hit.
         counted = self.command in _WRITES and "/leases" not in self.path
+        trouble = NO_TROUBLE if "/leases" in self.path else self.proxy.trouble(self.command, self.path)
+        time.sleep(trouble.delay)
+        if trouble.reset:
+            raise ConnectionAbortedError
+        if trouble.status:
+            self._refuse(trouble.status)
+            return
         number = self.proxy.write_begins(f"{self.command} {self.path}") if counted else 0
         if number:
             self.proxy.before(number)
@@ -155,6 +185,9 @@ class _Handler(BaseHTTPRequestHandler):
             if number:
                 response.read(cache_content=True)
                 self.proxy.after(number)
+            if trouble.reply_lost:
+                response.read(cache_content=True)
+                raise ConnectionAbortedError
             self._answer(response)
         finally:
             response.close()
@@ -165,10 +198,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        chunks = [response.data] if self.command in _WRITES else response.stream(None)
-        for chunk in chunks:
-            self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
-            self.wfile.flush()
+        for chunk in self._chunks(response):
+            if chunk:
+                self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+                self.wfile.flush()
         self.wfile.write(b"0\r\n\r\n")
+
+    def _chunks(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        if self.command in _WRITES:
+            yield response.data
+        elif "watch=true" not in self.path:
+            yield from response.stream(None)
+        else:
+            rest = b""
+            for chunk in response.stream(None):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (self.proxy.tells(self.path, line + b"\n") for line in lines)
+
+    def _refuse(self, status: int) -> None:
+        body = json.dumps({"kind": "Status", "status": "Failure", "code": status, "message": "trouble"}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _pass_on  # noqa: N815

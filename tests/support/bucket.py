@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.support.crash import Faulty, with_fault
+from tests.support.invariants import Recorded
 from tests.support.objects import Raw
 
 from celeriac_operator.bus.bucket import Entry
@@ -65,6 +66,7 @@ class FakeBucket:
             return False
         self.entries[key] = Entry(len(self.log) + 1, value)
         self.log.append((key, self.entries[key]))
+        self._where.facts.append(Recorded(key, json.loads(value)))
         return True
 
     def _ask(self) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeVar
 
+from tests.support.invariants import Fact
+
 T = TypeVar("T")
 
 
@@ -28,6 +30,7 @@ class Faulty(Protocol):
 
     faults: list[Fault | None]
     writes: Counter[str]
+    facts: list[Fact]
 
 
 def with_fault(where: Faulty, what: str, do: Callable[[], T], refused: Exception) -> T:

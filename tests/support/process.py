@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -29,12 +31,27 @@ T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never really waits, without an event loop."""
+    """Run a coroutine that never really waits; what limits its time needs a task of an event loop all the same."""
+    if asyncio._get_running_loop() is None:
+        return _in_a_task(coroutine)
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return cast(T, stop.value)
-    raise AssertionError("it waits for something that the simulation does not have")
+    raise AssertionError(WAITS)
+
+
+def _in_a_task(coroutine: Coroutine[Any, Any, T]) -> T:
+    loop = _loop()
+    task = loop.create_task(coroutine)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert task.done(), WAITS
+    return task.result()
+
+
+WAITS = "it waits for something that the simulation does not have"
+_loop = functools.cache(asyncio.new_event_loop)
 
 
 class Queue:
@@ -62,11 +79,30 @@ class Queue:
 class Pods:
     """What waiting pods are told: it is kept until a test lets it arrive, or loses it."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
-        self._process.cluster.assignments.append((pod_uid, dict(assignment)))
+        self._cluster.assignments.append((pod_uid, dict(assignment)))
+
+
+def wired(  # noqa: PLR0917  as many as there are parts
+    cluster: Cluster,
+    kube: FakeKube,
+    queue: Queue | WorkQueue[WorkKey],
+    cache: Cache,
+    book: RecordBook,
+    changed: Callable[[set[WorkKey]], None],
+    defaults: Defaults,
+    queue_defaults: TaskQueueSpec,
+) -> tuple[Queues, WarmPools, Reconciler]:
+    """What decides and what does, as ``app.py`` puts it together."""
+    clock, api, work = cluster.clock, cast(KubeApi, kube), cast("WorkQueue[WorkKey]", queue)
+    applier = Applier(api, cache, Resources(), changed, book, lambda *_: None, pods=Pods(cluster))
+    queues = Queues(cache, api, work, queue_defaults, clock=clock)
+    warm = WarmPools(cache, api, work, lambda: book.bus, Resources(), NO_ACCESS, clock=clock)
+    crons = CronReconciler(cache, api, work, CronApplier(api, cache, changed), clock=clock)
+    return queues, warm, Reconciler(cache, api, work, applier, queues, defaults, crons, book, warm, clock=clock)
 
 
 class Process:
@@ -85,25 +121,16 @@ class Process:
         self.starts += 1
         self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
         self.kube = FakeKube(self.cluster)
-        kube = cast(KubeApi, self.kube)
         self.book = RecordBook(self.cluster.bucket, self._records_changed, unfenced)
-        self.pods = Pods(self)
-        applier = Applier(kube, self.cache, Resources(), self._changed, self.book, lambda *_: None, pods=self.pods)
-        queue = cast("WorkQueue[WorkKey]", self.queue)
-        clock = self.cluster.clock
-        self.warm = WarmPools(
+        self.queues, self.warm, self.reconciler = wired(
+            self.cluster,
+            self.kube,
+            self.queue,
             self.cache,
-            kube,
-            queue,
-            lambda: self.book.bus,
-            Resources(),
-            NO_ACCESS,
-            clock=clock,
-        )
-        self.queues = Queues(self.cache, kube, queue, self.queue_defaults, clock=clock)
-        crons = CronReconciler(self.cache, kube, queue, CronApplier(kube, self.cache, self._changed), clock=clock)
-        self.reconciler = Reconciler(
-            self.cache, kube, queue, applier, self.queues, self.defaults, crons, self.book, self.warm, clock=clock
+            self.book,
+            self._changed,
+            self.defaults,
+            self.queue_defaults,
         )
         self.heard_records, self.cluster.bucket.live = len(self.cluster.bucket.log), self.cluster.bucket.up
         self.heard = {}

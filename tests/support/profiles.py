@@ -1,6 +1,7 @@
 """Hypothesis' profiles: importing this module loads the one that HYPOTHESIS_PROFILE names.
 
-``default`` keeps the unit suite short; HYPOTHESIS_PROFILE=thorough is for hours without a person.
+``default`` keeps the unit suite short, and ``ci``, where CI is set, does the same each time it is run;
+HYPOTHESIS_PROFILE=thorough is for hours without a person.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ _COMMON = {
 }
 settings.register_profile("default", settings(max_examples=60, **_COMMON))  # type: ignore[arg-type]
 settings.register_profile("thorough", settings(max_examples=3000, stateful_step_count=120, **_COMMON))  # type: ignore[arg-type]
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
 
 def examples(default: int) -> settings:

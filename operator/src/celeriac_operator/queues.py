@@ -72,8 +72,8 @@ class Queues:
         if raw is None:
             self._undeclared.add(queue)
         else:
-            self._cache.put("queues", raw)
-            self._work.add(queue)  # its watch will have nothing new to tell
+            for key in self._cache.put("queues", raw):  # its watch will have nothing new to tell
+                self._work.add(key)
 
     def place(self, world: World) -> World:
         """The snapshot with what the Task's queue says to it."""

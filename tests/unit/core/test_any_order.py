@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.support import invariants
 from tests.support.clock import Clock
 from tests.support.cluster import Cluster
 from tests.support.crash import Fault
@@ -86,13 +87,14 @@ class AnyOrder(RuleBasedStateMachine):
     """One Task's life."""
 
     definition: ClassVar[Raw] = DEFINITION
+    promises: ClassVar[tuple[invariants.Rule, ...]] = (invariants.a_recorded_attempt_gets_no_job,)
+    """Of the checker's rules, those that hold whatever nodes and controllers do."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.cluster = Cluster(self.clock)
         self.process = Process(self.cluster)
-        self.seen_jobs: set[str] = set()
 
     @initialize(spec=specs, named=st.sampled_from([False, False, True]), first=st.booleans(), slow=st.booleans())
     def submit(self, spec: Raw, named: bool, first: bool, slow: bool) -> None:
@@ -261,14 +263,9 @@ class AnyOrder(RuleBasedStateMachine):
         return (self.cluster.get("tasks", TASK) or {}).get("status") or {}
 
     @invariant()
-    def no_recorded_attempt_is_started_twice(self) -> None:
-        recorded = {attempt["jobName"] for attempt in self.status.get("attempts", ())}
-        again = {name for name in self.seen_jobs if self.cluster.created_jobs[name] > self.counted[name]}
-        assert not again, f"created again after it was recorded: {again}"
-        self.seen_jobs |= recorded
-        self.counted = dict(self.cluster.created_jobs)
-
-    counted: dict[str, int]
+    def the_facts_are_as_they_must_be(self) -> None:
+        found = [wrong for rule in self.promises for wrong in rule(self.cluster.facts)]
+        assert not found, found
 
     def settle_once(self) -> None:
         """Everybody does what they should, and nothing fails."""
@@ -329,6 +326,5 @@ class AnyOrder(RuleBasedStateMachine):
         assert not running, f"a finished Task has pods that run on: {running}"
 
 
-AnyOrder.counted = {}
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = examples(60)

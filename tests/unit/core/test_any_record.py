@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
+from tests.support import invariants
 from tests.support.clock import wire
 from tests.support.cluster import NAMESPACE
 from tests.support.objects import Raw
@@ -44,6 +45,11 @@ results = st.sampled_from([{"value": 7}, {"value": None}, {"value": "text"}, {"v
 class AnyRecord(AnyOrder):
     """One Task's life with records."""
 
+    promises = (
+        *AnyOrder.promises,
+        invariants.what_is_recorded_stays,
+        invariants.the_status_says_what_the_record_says,
+    )
     definition: ClassVar[Raw] = {**DEFINITION, "container": {"image": "media:1.4", "command": RUNNER}}
 
     @initialize(
@@ -148,28 +154,6 @@ class AnyRecord(AnyOrder):
             self.write(KEY, {"kind": "CancelRequested", "outcome": "Cancelled", "message": "enough", **times})
 
     # --- what holds ---
-
-    @invariant()
-    def what_is_decided_never_changes(self) -> None:
-        log = self.cluster.bucket.log
-        attempts = [key for key, _ in log if key.count(".") == 2]
-        assert len(set(attempts)) == len(attempts), "an attempt was decided twice"
-        ends = [json.loads(entry.value or b"{}") for key, entry in log if key == KEY]
-        finished = [end for end in ends if end.get("kind") == "Finished"]
-        assert len(finished) <= 1, "a task's end was recorded twice"
-        assert not finished or ends[-1] == finished[0], "a task's end was replaced"
-
-    @invariant()
-    def the_status_says_what_the_record_says(self) -> None:
-        ended = self.cluster.ended.get(getattr(self, "uid", ""))
-        if ended is None or not self.by_message:
-            return
-        record = self.cluster.bucket.read(KEY)
-        assert record is not None, "a task has ended without a record"
-        finished = next(c for c in ended["conditions"] if c["type"] == "Finished")
-        assert (record["outcome"], record.get("result")) == (finished["reason"], ended.get("result"))
-        if record["kind"] == "Finished" and record["taskUid"] == self.uid:
-            assert record["attempts"] == ended.get("attempts", []), "record and status tell different attempts"
 
     @invariant()
     def a_closed_attempt_is_what_its_record_says(self) -> None:

@@ -129,18 +129,22 @@ async def watched(kube: KubeApi) -> list[str]:
 
 LONG = "x" * 200_000
 STREAMS = [
-    pytest.param(streamed(b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n'), ["ADDED a"], id="an event"),
+    pytest.param(
+        streamed(b'{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"7"}}}\n'),
+        ["ADDED a"],
+        id="an event",
+    ),
     pytest.param(
         streamed(
             b'{"type":"ADDED","object":',
-            b'{"metadata":{"name":"a"}}}\n{"type":"DEL',
-            b'ETED","object":{"metadata":{"name":"a"}}}\n',
+            b'{"metadata":{"name":"a","resourceVersion":"7"}}}\n{"type":"DEL',
+            b'ETED","object":{"metadata":{"name":"a","resourceVersion":"7"}}}\n',
         ),
         ["ADDED a", "DELETED a"],
         id="events cut anywhere",
     ),
     pytest.param(
-        streamed(b'{"type":"ADDED","object":{"metadata":{"name":"%b"}}}\n' % LONG.encode()),
+        streamed(b'{"type":"ADDED","object":{"metadata":{"name":"%b","resourceVersion":"7"}}}\n' % LONG.encode()),
         [f"ADDED {LONG}"],
         id="an event longer than a buffer",
     ),

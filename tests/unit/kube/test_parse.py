@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from tests.support import profiles  # noqa: F401
 from tests.support.builders import EFFECTIVE, make_revision
 from tests.support.clock import T0, at, wire
 from tests.support.objects import Raw, owner, raw_job, raw_pod, raw_task, terminated
+from tests.support.outside import damaged
 from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import Result
@@ -189,35 +189,6 @@ def test_a_pod_that_is_deleted_with_more_grace_than_there_is_time_is_read(second
 
 
 # --- whatever is stored ---
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn, original: Raw) -> Raw:
-    """The object with a few of its values replaced by any other, or removed."""
-    raw = copy.deepcopy(original)
-    for _ in range(draw(st.integers(1, 4))):
-        at_ = raw
-        while True:
-            keys = list(at_) if isinstance(at_, dict) else list(range(len(at_)))
-            if not keys:
-                break
-            key: Any = draw(st.sampled_from(keys))
-            inner = at_[key]
-            if isinstance(inner, dict | list) and inner and draw(st.integers(0, 3)):
-                at_ = inner
-                continue
-            if draw(st.booleans()):
-                at_[key] = draw(json_values)
-            else:
-                del at_[key]
-            break
-    return raw
 
 
 def seen(raw_: Raw) -> Raw:

@@ -95,3 +95,15 @@ def test_with_the_first_queue_of_a_namespace_what_is_there_is_kept() -> None:
 
 def test_without_nats_nothing_is_kept_before_a_task_runs_from_it() -> None:
     assert 0 == defined(nats=False).cluster.writes["create controllerrevisions"]
+
+
+def test_so_it_is_where_a_task_is_seen_before_that_queue() -> None:
+    process = defined(queue=False)
+    process.cluster.add("taskqueues", {"metadata": {"name": "media"}, "spec": {}})
+    spec = {"queueName": "media", "container": {"image": "media:1"}}
+    process.cluster.add("tasks", {"metadata": {"name": "resize-42"}, "spec": spec})
+    process.hear("tasks")
+    process.work_off()
+    settle(process)
+
+    assert 1 == process.cluster.writes["create controllerrevisions"]

@@ -7,7 +7,6 @@ band, so that the next one is there at once; ``LEAST_ROOM`` keeps room for what 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -128,7 +127,7 @@ class Intake:
             await self._stop_lingering()
         await self._receive(spec)
         left = room(spec, self._tools.waiting.count(self.queue), len(self._in_hand) + len(self._lingering))
-        paused = self._paused_until - time.monotonic()
+        paused = self._paused_until - asyncio.get_running_loop().time()
         if left == 0:
             await self._wait(await self._sweep(spec))
         elif paused > 0:
@@ -209,7 +208,7 @@ class Intake:
                 log.error("a message made the operator raise", queue=str(self.queue), exc_info=error)
                 seconds = await self._raises(carried, error)
         if seconds:
-            self._paused_until = time.monotonic() + seconds
+            self._paused_until = asyncio.get_running_loop().time() + seconds
 
     async def _raises(self, carried: Carried, error: Exception) -> float:
         """One that keeps making the operator fail becomes a dead letter, so that the others go on."""

@@ -195,10 +195,7 @@ class KubeApi:
                 if response.status >= 400:
                     raise _error(response.status, await response.read())
                 async for line in _lines(response.content):
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        raise _status(event["object"])
-                    yield event["type"], event["object"]
+                    yield _event(line)
         except aiohttp.ServerTimeoutError:
             raise
         except aiohttp.ClientError as error:
@@ -359,10 +356,28 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 def _error(status: int, text: bytes) -> ApiError:
     try:
         return _status({**json.loads(text), "code": status})
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return ApiError(status, "", text[:500].decode(errors="replace"))
+
+
+def _event(line: bytes) -> tuple[str, Raw]:
+    """Type and object of a watch's event.
+
+    Raises:
+        ApiError: it tells of an error, or of nothing that an API server would tell.
+    """
+    try:
+        event = json.loads(line)
+        if event["type"] == "ERROR":
+            raise _status(event["object"])
+        kind, raw = str(event["type"]), event["object"]
+        raw["metadata"]["resourceVersion"] + ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ApiError(500, "", f"a watch told of no event: {line[:200].decode(errors='replace')}") from error
+    return kind, raw
 
 
 def _status(answer: Raw) -> ApiError:
     """The API server's Status object."""
-    return ApiError(answer.get("code") or 500, answer.get("reason") or "", answer.get("message") or "")
+    code, reason, message = answer.get("code"), answer.get("reason") or "", answer.get("message") or ""
+    return ApiError(code if isinstance(code, int) and code else 500, str(reason), str(message))

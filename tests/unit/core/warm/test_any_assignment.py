@@ -7,7 +7,6 @@ and users. An assignment may come late, twice or never; a pod claims as the runn
 from __future__ import annotations
 
 import json
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.support.clock import Clock, wire
 from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.crash import Fault
+from tests.support.invariants import violations
 from tests.support.objects import Raw
 from tests.support.process import Process
 from tests.support.profiles import examples
@@ -180,6 +180,7 @@ class AnyAssignment(RuleBasedStateMachine):
         key = claim_key(NAMESPACE, message["uid"], message["attempt"])
         if self.cluster.bucket.put(key, json.dumps(record).encode(), message["expect"] or None):
             self.runs[pod_uid] = (message["uid"], message["attempt"])
+            self.cluster.pod_claims(pod_uid, *self.runs[pod_uid])
 
     @precondition(lambda self: self.cluster.assignments)
     @rule(pick=st.integers(0, 5))
@@ -226,9 +227,9 @@ class AnyAssignment(RuleBasedStateMachine):
         return [task.get("status") or {} for task in self.cluster.all("tasks")]
 
     @invariant()
-    def no_attempt_starts_twice(self) -> None:
-        twice = [run for run, count in Counter(self.runs.values()).items() if count > 1]
-        assert not twice, f"started in two pods: {twice}"
+    def the_facts_are_as_they_must_be(self) -> None:
+        found = violations(self.cluster.facts)
+        assert not found, found
 
     @invariant()
     def no_pod_has_two_tasks(self) -> None:

@@ -29,8 +29,8 @@ from celeriac.wire.message import MSG_ID, decode, encode
 from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
 from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.bus.lanes import Lanes
-from celeriac_operator.bus.streams import Streams
 from celeriac_operator.bus.room import Bounds
+from celeriac_operator.bus.streams import Streams
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube.api import ApiError, Resource

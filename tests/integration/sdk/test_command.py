@@ -41,7 +41,7 @@ async def test_a_task_from_its_submission_to_its_retry(celeriac: Run, set_status
 
     assert (submitted.stdout, submitted.returncode) == ("task.celeriac.dev/n\n", 0)
     assert (waited.returncode, cancelled.returncode, ended.returncode) == (124, 0, 1)
-    assert ended.stdout == "task.celeriac.dev/n Cancelled: Cancelled: enough\n"
+    assert ended.stdout == "task.celeriac.dev/n Cancelled: enough\n"
     assert retried.stdout == "task.celeriac.dev/n-r1\n"
 
 

@@ -168,15 +168,17 @@ def test_a_held_queue_keeps_its_backlog_in_nats(stage: Stage) -> None:
 
 
 def test_a_priority_goes_first_among_what_waits(stage: Stage) -> None:
-    stage.namespace.apply(queue("default", stopPolicy="Hold", maxConcurrency=1))
+    stage.namespace.apply(queue("default", maxConcurrency=1))
     _seen(stage.namespace, "default")
+    stage.mailbox.submit(audited("first", 15, 0))
+    stage.namespace.wait("first", phase("Running"))  # it has the only slot, and the others wait as Tasks
     low = [_with(audited(f"low-{number}", 1, 0), priority=-1) for number in range(3)]
     stage.mailbox.submit(*low, _with(audited("high", 0, 0), priority=9))
-    stage.mailbox.wait_empty()  # all of them are Tasks, and wait
-    stage.namespace.apply(queue("default", stopPolicy="None", maxConcurrency=1))
-    stage.wait_finished("high", *(each["metadata"]["name"] for each in low))
+    stage.mailbox.wait_empty()
+    stage.wait_finished("first", "high", *(each["metadata"]["name"] for each in low))
     tasks = stage.namespace.kube.list(TASKS, stage.namespace.name)
     starts = {each["metadata"]["name"]: status(each)["startTime"] for each in tasks}
+    del starts["first"]
 
     assert min(starts, key=lambda name: (starts[name], name != "high")) == "high"
 

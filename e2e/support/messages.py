@@ -125,7 +125,7 @@ class Mailbox:
         for attempt in Retrying(
             stop=stop_after_delay(PATIENCE_SECONDS),
             wait=wait_fixed(0.2),
-            retry=retry_if_exception_type(NotYet),
+            retry=retry_if_exception_type((NotYet, nats.errors.TimeoutError)),  # the server is killed now and then
             reraise=True,
         ):
             with attempt:

@@ -189,9 +189,8 @@ class KubeApi:
         asked = urlencode({name: value for name, value in query.items() if value})
         patience = aiohttp.ClientTimeout(sock_connect=_TIMEOUT_SECONDS, sock_read=_SILENT_SECONDS)
         url = f"{self._api.configuration.host}{resource.path(namespace)}?{asked}"
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT, **await self._credentials()}
         try:
-            async with self._session.get(url, headers=headers, timeout=patience, **self._way) as response:
+            async with self._session.get(url, headers=await self._headers(), timeout=patience, **self._way) as response:
                 if response.status >= 400:
                     raise _error(response.status, await response.read())
                 async for line in _lines(response.content):
@@ -305,17 +304,18 @@ class KubeApi:
         content_type: str = "application/json",
         patience: float = _TIMEOUT_SECONDS,
     ) -> Raw:
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": USER_AGENT}
-        headers |= await self._credentials()
+        headers = await self._headers() | {"Content-Type": content_type}
         status, text = await self._send(_METHODS[verb], f"{path}?{urlencode(query)}", headers, body, patience)
         API_CALLS.labels(verb, resource.plural, str(status)).inc()
         if status >= 400:
             raise _error(status, text)
         return json.loads(text)  # type: ignore[no-any-return]
 
-    async def _credentials(self) -> dict[str, str]:
-        """Headers with a token that is fresh."""
-        return {auth["key"]: auth["value"] for auth in (await self._api.configuration.auth_settings()).values()}
+    async def _headers(self) -> dict[str, str]:
+        """What every request says, with a token that is fresh."""
+        settings = await self._api.configuration.auth_settings()
+        credentials = {auth["key"]: auth["value"] for auth in settings.values()}
+        return {"Accept": "application/json", "User-Agent": USER_AGENT} | credentials
 
     async def _send(
         self, method: str, path: str, headers: dict[str, str], body: object, patience: float

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 
+from celeriac._last_message import last_message
 from celeriac.wire.names import PAYLOADS_BUCKET, PAYLOADS_STREAM, chunk_subject, object_subject
 
 CHUNK_BYTES = 128 * 1024
@@ -97,15 +96,10 @@ def _description(name: str, raw: Any) -> Description:
 
 
 async def _last(js: JetStreamContext, subject: str) -> bytes:
-    """By its subject, which a user of one namespace may: any other read would be of the whole bucket."""
-    try:
-        try:
-            found = await js.get_last_msg(PAYLOADS_STREAM, subject, direct=True)
-        except NoRespondersError:  # the bucket is an administrator's, who has not allowed it
-            found = await js.get_last_msg(PAYLOADS_STREAM, subject)
-    except NotFoundError:
-        raise ObjectLost(f"there is nothing at {subject}") from None
-    return found.data or b""
+    found = await last_message(js, PAYLOADS_STREAM, subject)
+    if found is None:
+        raise ObjectLost(f"there is nothing at {subject}")
+    return found
 
 
 def _namespace(name: str) -> str:

@@ -134,19 +134,9 @@ async def _put_against(js: Any, key: str, data: bytes, revision: int) -> bytes |
 
 
 async def _read(js: Any, key: str) -> bytes | None:
-    from nats.errors import NoRespondersError  # noqa: PLC0415 -- as above
-    from nats.js.errors import NotFoundError  # noqa: PLC0415
+    from celeriac._last_message import last_message  # noqa: PLC0415 -- as above
 
-    stream, subject = f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}"
-    try:
-        try:
-            # By its subject, which a user of one namespace may: any other read would be of the whole bucket.
-            message = await js.get_last_msg(stream, subject, direct=True)
-        except NoRespondersError:  # the bucket is an administrator's, who has not allowed it
-            message = await js.get_last_msg(stream, subject)
-    except NotFoundError:
-        return None
-    return message.data or b""
+    return await last_message(js, f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}")
 
 
 async def _put(js: Any, name: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from celeriac_operator.dev.kinds import NAMESPACES, Place, discovery, place_of
+from celeriac_operator.dev.kinds import NAMESPACES, Kind, Place, discovery, place_of
 from celeriac_operator.dev.patches import BadPatch, merged, patched
 from celeriac_operator.dev.schema import problems
 from celeriac_operator.dev.selection import selected
@@ -27,16 +27,20 @@ _REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "Metho
 
 
 class Refusal(Exception):  # noqa: N818 -- it is an answer
-    """What the API server refuses."""
+    """What the API server refuses.
 
-    def __init__(self, code: int, message: str, reason: str = "") -> None:
+    Args:
+        details: of what object, which is how clients tell one that is missing from a kind that is not known.
+    """
+
+    def __init__(self, code: int, message: str, reason: str = "", details: Raw | None = None) -> None:
         super().__init__(message)
-        self.code, self.message, self.reason = code, message, reason or _REASONS[code]
+        self.code, self.message, self.reason, self._details = code, message, reason or _REASONS[code], details or {}
 
     @property
     def body(self) -> Raw:
         """The refusal as a Status."""
-        meta = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
+        meta = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "details": self._details}
         return {**meta, "code": self.code, "reason": self.reason, "message": self.message}
 
 
@@ -216,17 +220,24 @@ class ApiServer:
     def _at(self, place: Place) -> Raw:
         found = self._store.get(place.kind, place.namespace or "", place.name or "")
         if found is None:
-            raise Refusal(404, f'{place.kind.plural} "{place.name}" not found')
+            raise _missing(place.kind, place.name or "")
         return found
 
     def _check(self, place: Place, raw: Raw) -> None:
         """What no API server would take."""
         if place.kind.namespaced and self._store.get(NAMESPACES, "", place.namespace or "") is None:
-            raise Refusal(404, f'namespaces "{place.namespace}" not found: `celeriac dev` has one, see its --namespace')
+            raise _missing(NAMESPACES, place.namespace or "", ": `celeriac dev` has one, see its --namespace")
         wrong = problems(place.kind.kind, raw.get("spec") or {}) if place.kind.ours else []
         if wrong:
             name = raw["metadata"].get("name", "")
             raise Refusal(422, f'{place.kind.kind} "{name}" is invalid: {"; ".join(wrong[:5])}')
+
+
+def _missing(kind: Kind, name: str, hint: str = "") -> Refusal:
+    """What Kubernetes answers where there is no object of that name."""
+    details = {"name": name, "kind": kind.plural, **({"group": kind.group} if kind.group else {})}
+    resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+    return Refusal(404, f'{resource} "{name}" not found{hint}', details=details)
 
 
 def _guards(new: Raw) -> Raw:

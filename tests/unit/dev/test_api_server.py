@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -11,8 +13,8 @@ import pytest
 from celeriac import errors
 from celeriac._refusals import error_of_reply
 from celeriac._wire import Call, Reply
-from celeriac_operator.dev.api_server import ApiServer
-from celeriac_operator.dev.kinds import NAMESPACES
+from celeriac_operator.dev.api_server import ApiServer, LogOf
+from celeriac_operator.dev.kinds import NAMESPACES, SECRETS
 from celeriac_operator.dev.store import Store
 
 OURS = "/apis/celeriac.dev/v1alpha1/namespaces/media"
@@ -25,14 +27,20 @@ def store() -> Store:
     return store
 
 
-@pytest.fixture
-async def api(store: Store) -> AsyncIterator[aiohttp.ClientSession]:
-    server = ApiServer(store, lambda *_: None)
+@asynccontextmanager
+async def serving(store: Store, log_of: LogOf = lambda *_: None) -> AsyncIterator[aiohttp.ClientSession]:
+    server = ApiServer(store, log_of)
     await server.start()
     headers = {"Authorization": f"Bearer {server.token}"}
     async with aiohttp.ClientSession(server.url, headers=headers) as session:
         yield session
     await server.stop()
+
+
+@pytest.fixture
+async def api(store: Store) -> AsyncIterator[aiohttp.ClientSession]:
+    async with serving(store) as session:
+        yield session
 
 
 async def _reply(api: aiohttp.ClientSession, method: str, path: str, body: Any = None) -> Reply:
@@ -75,3 +83,15 @@ async def test_what_is_missing_is_the_clients_error_for_it(
     error = error_of_reply(Call(method, path), reply)
 
     assert (404, expected) == (reply.status, type(error))
+
+
+async def test_a_client_that_drops_its_watch_is_no_error(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    before = asyncio.all_tasks()
+    async with serving(store) as api, api.get("/api/v1/secrets", params={"watch": "true"}):
+        pass
+    async with asyncio.timeout(60):
+        while left := asyncio.all_tasks() - before:
+            store.create(SECRETS, "media", {"metadata": {"generateName": "news-"}})
+            await asyncio.wait(left, timeout=0.01)
+
+    assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]

@@ -159,12 +159,13 @@ def test_a_pod_that_waited_takes_a_task_and_its_log_is_the_tasks(running: Lab) -
             _served.__wrapped__(running)  # type: ignore[attr-defined]
 
 
-def test_the_log_of_a_task_can_be_read(running: Lab) -> None:
+@pytest.mark.parametrize("follow", [False, True], ids=["as it is", "followed"])
+def test_the_log_of_a_task_can_be_read(follow: bool, running: Lab) -> None:
     with running.client() as client:
         handle = client.submit(definition="add", params={"a": 20, "b": 3})
         handle.get(PATIENCE)
 
-        assert "adding 20 and 3" in "\n".join(str(line) for line in handle.logs())
+        assert "adding 20 and 3" in list(handle.logs(follow=follow))
 
 
 @pytest.mark.parametrize(

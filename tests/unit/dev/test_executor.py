@@ -14,6 +14,7 @@ import pytest
 from celeriac_operator.dev.executor import Executor
 from celeriac_operator.dev.guarded import guarded
 from celeriac_operator.dev.kinds import JOBS, PODS
+from celeriac_operator.dev.pod_log import Wanted
 from celeriac_operator.dev.store import Change, Store
 
 Raw = dict[str, Any]
@@ -104,3 +105,15 @@ async def _until_deleted(store: Store) -> AsyncIterator[Change]:
             yield change
             if change.event == "DELETED":
                 return
+
+
+async def test_what_a_process_says_after_sigterm_is_followed(tmp_path: Path) -> None:
+    store = Store()
+    async with executing(store, tmp_path, teardown_seconds=0) as executor:
+        script = LATE.format(code=0).replace("printf late", "sleep 0.01; echo one; sleep 0.01; echo two; printf late")
+        await deleted_while_it_runs(store, tmp_path, script)
+        (pod,) = store.list(PODS, "media")
+        log = executor.log_of("media", pod["metadata"]["name"], Wanted(follow=True))
+
+        assert log is not None
+        assert b"".join([piece async for piece in log]).endswith(b"one\ntwo\n")  # some shells say more before

@@ -13,13 +13,14 @@ from aiohttp import web
 
 from celeriac_operator.dev.kinds import NAMESPACES, Kind, Place, discovery, place_of
 from celeriac_operator.dev.patches import BadPatch, merged, patched
+from celeriac_operator.dev.pod_log import Wanted
 from celeriac_operator.dev.schema import problems
 from celeriac_operator.dev.selection import selected
 from celeriac_operator.dev.store import Change, Conflict, Store, TooOld
 
 Raw = dict[str, Any]
-LogOf = Callable[[str, str, int | None, bool], AsyncGenerator[bytes, None] | None]
-"""Namespace, pod, last lines, whether to go on as it is written: the pod's log, or None where there is none."""
+LogOf = Callable[[str, str, Wanted], AsyncGenerator[bytes, None] | None]
+"""Namespace, pod, and what is wanted of its log: that, or None where there is none."""
 
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 LARGEST_BODY = 3 * 1024 * 1024
@@ -209,8 +210,9 @@ class ApiServer:
     async def _log(self, request: web.Request, place: Place) -> web.StreamResponse:
         self._at(Place(place.kind, place.namespace, place.name, None))
         lines = request.query.get("tailLines")
-        follow = request.query.get("follow") in ("true", "1")
-        log = self._log_of(place.namespace or "", place.name or "", int(lines) if lines else None, follow)
+        follow, timestamps = (request.query.get(each) in ("true", "1") for each in ("follow", "timestamps"))
+        wanted = Wanted(int(lines) if lines else None, follow, timestamps)
+        log = self._log_of(place.namespace or "", place.name or "", wanted)
         if log is None:
             raise Refusal(400, f'container "task" in pod "{place.name}" is waiting to start: ContainerCreating')
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})

@@ -15,13 +15,13 @@ from typing import Any
 from celeriac_operator.dev.container import CannotStart, Process, process_of
 from celeriac_operator.dev.guarded import Child, Guarded
 from celeriac_operator.dev.kinds import CONFIG_MAPS, JOBS, PODS, SECRETS
+from celeriac_operator.dev.pod_log import PodLog, Wanted
 from celeriac_operator.dev.store import Change, Store, timestamp
 
 Raw = dict[str, Any]
 _CUT_BYTES = 4096
 """The kubelet's bound on a termination message."""
 _LOG_TAIL_BYTES = 2048
-_POLL_SECONDS = 0.1
 _TEARDOWN_SECONDS = 2.0
 """As a kubelet does, which needs time to clear away: whoever watches has read by then how the process ended."""
 
@@ -45,7 +45,8 @@ class Executor:
         self._children, self._teardown_seconds = children, teardown_seconds
         self._running: dict[str, asyncio.Task[None]] = {}
         self._processes: dict[str, Child] = {}
-        self._stopping: set[asyncio.Task[None]] = set()
+        self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._logs: dict[str, PodLog] = {}
         store.heard.append(self._hear)
 
     def give(self, env: Mapping[str, str]) -> None:
@@ -58,6 +59,8 @@ class Executor:
             self._start(change.raw)
         if change.kind == PODS and (change.event == "DELETED" or "deletionTimestamp" in meta):
             self._end(change.raw)
+        if change.kind == PODS and change.event == "DELETED":
+            self._logs.pop(meta["uid"], None)
 
     def _start(self, job: Raw) -> None:
         uid = job["metadata"]["uid"]
@@ -66,20 +69,20 @@ class Executor:
 
     def _end(self, pod: Raw) -> None:
         """SIGTERM, and SIGKILL after the grace; a process that is gone minds neither."""
-        process = self._processes.pop(pod["metadata"]["uid"], None)
-        if process is not None:
+        uid = pod["metadata"]["uid"]
+        process = self._processes.get(uid)
+        if process is not None and uid not in self._stopping:
             grace = pod["metadata"].get("deletionGracePeriodSeconds", 0)
-            task = asyncio.get_running_loop().create_task(_stop(process, grace))
-            self._stopping.add(task)
-            task.add_done_callback(self._stopping.discard)
+            self._stopping[uid] = task = asyncio.get_running_loop().create_task(_stop(process, grace))
+            task.add_done_callback(lambda _: self._stopping.pop(uid))
 
     async def stop(self) -> None:
         """Kill what runs, and wait for its end."""
         for process in self._processes.values():
             _signal(process, signal.SIGKILL)
-        for task in [*self._running.values(), *self._stopping]:
+        for task in [*self._running.values(), *self._stopping.values()]:
             task.cancel()
-        await asyncio.gather(*self._running.values(), *self._stopping, return_exceptions=True)
+        await asyncio.gather(*self._running.values(), *self._stopping.values(), return_exceptions=True)
 
     async def _run(self, job: Raw) -> None:
         """A Job from its pod to its condition."""
@@ -181,20 +184,14 @@ class Executor:
     def _place(self, pod: Raw) -> Path:
         return self._directory / str(pod["metadata"]["uid"])
 
-    def log_of(self, namespace: str, name: str, lines: int | None, follow: bool) -> AsyncGenerator[bytes, None] | None:
+    def log_of(self, namespace: str, name: str, wanted: Wanted) -> AsyncGenerator[bytes, None] | None:
         """A pod's log; None while there is none."""
         pod = self._store.get(PODS, namespace, name)
         path = self._place(pod) / "log" if pod is not None else None
-        return None if path is None or not path.exists() else self._read(pod, path, lines, follow)
-
-    async def _read(self, pod: Any, path: Path, lines: int | None, follow: bool) -> AsyncGenerator[bytes, None]:
-        with path.open("rb") as log:
-            text = log.read()
-            yield text if lines is None else b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
-            while follow and pod["metadata"]["uid"] in self._processes:
-                await asyncio.sleep(_POLL_SECONDS)
-                yield log.read()
-            yield log.read() if follow else b""
+        if pod is None or path is None or not path.exists():
+            return None
+        uid = pod["metadata"]["uid"]
+        return self._logs.setdefault(uid, PodLog(path)).read(wanted, lambda: uid in self._processes)
 
 
 async def _stop(process: Child, grace: float) -> None:

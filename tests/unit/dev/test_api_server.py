@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -95,3 +96,21 @@ async def test_a_client_that_drops_its_watch_is_no_error(store: Store, caplog: p
             await asyncio.wait(left, timeout=0.01)
 
     assert [] == [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param([], ["first", "second"], id="of no version: what is there comes first"),
+        pytest.param(["resourceVersion"], ["second"], id="of a version: what came after it"),
+    ],
+)
+async def test_a_watch(fields: list[str], expected: list[str], store: Store, api: aiohttp.ClientSession) -> None:
+    old = store.create(SECRETS, "media", {"metadata": {"name": "first"}})
+    since = {field: old["metadata"][field] for field in fields}
+    async with asyncio.timeout(30), api.get("/api/v1/secrets", params={"watch": "true", **since}) as response:
+        store.create(SECRETS, "media", {"metadata": {"name": "second"}})
+        told = [json.loads(await response.content.readline()) for _ in expected]
+
+    assert ["ADDED"] * len(expected) == [each["type"] for each in told]
+    assert expected == [each["object"]["metadata"]["name"] for each in told]

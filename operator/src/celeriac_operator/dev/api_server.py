@@ -124,9 +124,9 @@ class ApiServer:
 
     async def _news(self, request: web.Request, place: Place) -> AsyncGenerator[bytes, None]:
         """What a watch tells, a line for each change."""
-        since = int(request.query.get("resourceVersion") or self._store.version)
+        since = request.query.get("resourceVersion")
         try:
-            async for change in self._store.watch(place.kind, since):
+            async for change in self._store.watch(place.kind, int(since) if since else None):
                 if line := self._line(change, request, place):
                     yield json.dumps(line).encode() + b"\n"
         except TooOld:

@@ -131,8 +131,16 @@ class Store:
         for owner in meta.get("ownerReferences", ()):
             self._finish_foreground(meta.get("namespace", ""), owner["uid"])
 
-    async def watch(self, kind: Kind, since: int) -> AsyncIterator[Change | None]:
-        """Changes of a kind after a version, as they come; None where there was none for a while. Raises TooOld."""
+    async def watch(self, kind: Kind, since: int | None) -> AsyncIterator[Change | None]:
+        """Changes of a kind after a version, as they come; None where there was none for a while. Raises TooOld.
+
+        Args:
+            since: None: what is there comes first, as if it had just been made.
+        """
+        if since is None:
+            since = self._version
+            for raw in list(self.list(kind, None)):
+                yield Change(since, kind, "ADDED", raw)
         while True:
             if self._changes and since < self._changes[0].version - 1 and len(self._changes) == KEPT_CHANGES:
                 raise TooOld

@@ -66,6 +66,8 @@ class Cluster:
         """Whether statuses are compared with the CRD's schema, which takes as long as all else of a write together."""
         self.assignments: list[tuple[str, Raw]] = []
         """What pods were told, by their uids, and have not heard yet."""
+        self.history: list[tuple[str, str, str]] = []
+        """Name, phase and reason of each status that the history was told of."""
         self.faults: list[Fault | None] = []
         self.facts: list[Fact] = []
         """What has happened, for the invariant checker."""

@@ -18,7 +18,7 @@ from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
 from celeriac_operator.core.poison import TRIES, poisoned
-from celeriac_operator.core.task_record import record_of, record_of_deleted
+from celeriac_operator.core.task_record import record_of, record_of_deleted, status_of_deleted
 from celeriac_operator.core.warm.decide import status_of, unavailable
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
@@ -70,7 +70,7 @@ class Reconciler:
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
         self._unfinished: dict[Key, TaskFacts] = {}
-        """Tasks that came by message, as they were last seen."""
+        """Tasks as they were last seen."""
         self._unsure: set[Key] = set()
         """Tasks of which a write was not answered: what is known of them may be old."""
         self._refused: set[Key] = set()
@@ -112,7 +112,7 @@ class Reconciler:
         if task is None:
             return
         self._uids[key] = task.uid
-        if isinstance(task, TaskFacts) and task.submission is not None and not task.finished:
+        if isinstance(task, TaskFacts) and not task.finished:
             self._unfinished[key] = task
         else:
             self._unfinished.pop(key, None)
@@ -143,13 +143,16 @@ class Reconciler:
             self._refused.add(task.key)
 
     async def _record_deleted(self, key: Key) -> None:
-        """A Task that came by message and was deleted unfinished: whoever waits for it waits for its record.
+        """A Task was deleted unfinished: its history says so, which tells it from one that was lost. Of one that came
+        by message there is a record, too, for whoever waits for it.
 
         Where there is another Task of the name by now, that one's end is the name's.
         """
         task = self._unfinished.get(key)
-        if task is not None and self._book.bus != "Off":
-            await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
+        if task is not None:
+            if task.submission is not None and self._book.bus != "Off":
+                await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
+            self._applier.history(task, status_of_deleted(task.status))
         self._unfinished.pop(key, None)
 
     def _forget(self, key: Key) -> None:
@@ -185,6 +188,8 @@ class Reconciler:
             self._warm.took(task, plan, done=not applied.stale)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
         self._remember(task.key, applied.refusal, kept=kept)
+        if applied.world is not None and applied.world.task.finished:
+            self._unfinished.pop(task.key, None)  # it may be deleted before this status is heard of
         follows = plan if applied.world is None else decide(applied.world, now)
         if applied.world is not None and follows.acts:
             self._queue.add(task.key)  # most writes leave nothing to do, and to observe anew would cost more

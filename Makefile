@@ -47,7 +47,8 @@ audit: init | $(UV) ## known vulnerabilities of what the lock has; asks a databa
 	@$(UV) audit --frozen --preview-features audit-command
 
 verify: lint typecheck generate sbom ## all checks that need no cluster; generated files must be up to date
-	@git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
+	@$(PYTHON) scripts/crd_changes.py
+	git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
 unit: init ## unit tests: no network, no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit

@@ -26,7 +26,7 @@ from rich.console import Console
 
 from celeriac import CeleriacError
 
-FULL = Plan(rounds=3, turns=10, bursts=2, pods=4)
+FULL = Plan(rounds=3, turns=7, bursts=2, pods=4)
 PAGE = REPOSITORY / "docs" / "benchmarks-isolation.md"
 
 console = Console(highlight=False)

@@ -18,8 +18,10 @@ from e2e.support.predicates import attempts
 
 from celeriac import Client
 
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 2.5
 """Between two samples: a pod or a process that was taken is replaced meanwhile."""
+CALLS = 2
+"""Calls in pods that waited, in a turn."""
 EVERY = 3
 """One of so many turns has a raw Job and a pod of its own, which take seconds each."""
 
@@ -81,20 +83,24 @@ class Warm:
 
     def _alone(self, found: Round, jobs: Subject, *, rare: bool) -> None:
         """One call of each, in turn, each in quiet."""
-        seconds, name = self._call(WARM)
-        found.alone.setdefault(WARM, []).append(seconds)
-        task = self.namespace.kube.get(TASKS, self.namespace.name, name)
-        found.misses += "-w-" not in attempts(task)[0]["jobName"]
-        time.sleep(SETTLE_SECONDS)
+        for _ in range(CALLS):
+            self._warm(found)
         if self.celery is not None:
             for pool in POOLS:
                 found.alone.setdefault(pool, []).append(self.celery.seconds(pool))
-                time.sleep(SETTLE_SECONDS / 3)
+                time.sleep(SETTLE_SECONDS / 5)
         if rare:
             found.alone.setdefault(JOB, []).append(self._raw(jobs, 1))
             time.sleep(SETTLE_SECONDS)
             found.alone.setdefault(COLD, []).append(self._call(COLD)[0])
             time.sleep(SETTLE_SECONDS)
+
+    def _warm(self, found: Round) -> None:
+        seconds, name = self._call(WARM)
+        found.alone.setdefault(WARM, []).append(seconds)
+        task = self.namespace.kube.get(TASKS, self.namespace.name, name)
+        found.misses += "-w-" not in attempts(task)[0]["jobName"]
+        time.sleep(SETTLE_SECONDS)
 
     def _burst(self, found: Round, jobs: Subject, count: int) -> None:
         self._all_wait(count)

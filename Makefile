@@ -89,7 +89,7 @@ bench-admission: init ## what admission costs as the backlog grows; needs no clu
 bench-functions: cluster-up images ## functions through NATS against raw Jobs; writes docs/benchmarks-functions.md
 	@$(PYTHON) -m e2e.bench.functions
 
-bench-warm: cluster-up images ## tasks in pods that waited against tasks in pods of their own
+bench-warm: cluster-up images ## pods that waited against raw Jobs and Celery; writes docs/benchmarks-isolation.md
 	@$(PYTHON) -m e2e.bench.warm
 
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -65,6 +66,7 @@ class Assignments:
         try:
             reply = f"{self._inbox}.{pod_uid}"
             await self._bus.client.publish(assign_subject(namespace, pod_uid), data, reply=reply)
+            await asyncio.sleep(0)  # the client writes in a task of its own, which what follows would hold up
         except (*TROUBLE, BusDown) as error:
             log.debug("a pod could not be told of its task", pod=pod_uid, error=str(error))
 

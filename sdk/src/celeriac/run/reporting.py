@@ -11,6 +11,7 @@ from celeriac.run import container_log
 from celeriac.run.bus_down import BusDown
 from celeriac.run.environment import MAX_RESULT_BYTES, Environment
 from celeriac.run.outcome import Failed, Outcome, Stopped, Succeeded, cut, invalid_result
+from celeriac.run.usage import since
 from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.names import PAYLOADS_BUCKET, attempt_key, result_object
@@ -114,6 +115,7 @@ def record_of(made: Report, environment: Environment, now: datetime) -> dict[str
         "result": made.result,
         "startTime": environment.started.isoformat(),
         "finishTime": now.isoformat(),
+        "usage": since(environment.mark),
     }
     return {name: value for name, value in record.items() if value is not None}
 

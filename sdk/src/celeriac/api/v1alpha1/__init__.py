@@ -48,6 +48,7 @@ from celeriac.api.v1alpha1.task import (
     ResultRef,
     TaskSpec,
     TaskStatus,
+    Usage,
 )
 
 __all__ = [
@@ -107,6 +108,7 @@ __all__ = [
     "TaskStatus",
     "TaskTemplate",
     "TemplateMetadata",
+    "Usage",
     "WarmOptions",
     "WarmStatus",
 ]

@@ -264,7 +264,8 @@ class App:
 
     async def _look_at_the_clock(self) -> None:
         if jump := self.clock_jumps.look():
-            log.warning("the clock has jumped: all CronTasks are looked at again", seconds=round(jump, 1))
+            log.warning("the clock has jumped: timers are set anew, CronTasks looked at again", seconds=round(jump, 1))
+            self.queue.set_timers_anew()
             self._changed({CronKey(*key) for key in self.cache.crons.entries})
 
     def _refresh(self) -> None:

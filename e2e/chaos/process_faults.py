@@ -1,4 +1,4 @@
-"""What goes wrong with the operator's process: too little memory, a clock that jumps, a sleep that is too long."""
+"""What goes wrong with the operator's process: too little memory, a sleep that is too long."""
 
 import contextlib
 import os
@@ -48,36 +48,6 @@ class OutOfMemory(Fault):
         with contextlib.suppress(OSError):
             for _ in range(5000):
                 self.lab.operator.metrics()
-
-
-class ClockJumps(Fault):
-    """The operator's clock jumps an hour ahead, and two back, while time passes as ever: libfaketime."""
-
-    def meanwhile(self) -> None:
-        for offset in (3600, -3600, 0, 86400, 0):
-            time.sleep(self.dice.uniform(1, 3))  # the moment is the fault
-            self.file.write_text(f"{offset:+d}\n")
-            self.times += 1
-
-    @property
-    def file(self) -> Path:
-        """What libfaketime reads."""
-        return Path(self.lab.settings["FAKETIME_TIMESTAMP_FILE"])
-
-
-def faked_clock(directory: Path) -> dict[str, str]:
-    """The operator's environment for `ClockJumps`."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
-        pytest.skip("needs libfaketime, a package of Debian")
-    offset = directory / "faketime"
-    offset.write_text("+0\n")
-    return {
-        "LD_PRELOAD": str(found[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 class Zombie(Fault):

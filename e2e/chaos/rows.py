@@ -25,8 +25,6 @@ class Row:
     mode: str = "Pod"
     plane: bool = False
     """With a real control plane."""
-    settings: Callable[[Path], dict[str, str]] = lambda _directory: {}
-    """More of the operator's."""
 
 
 def run(name: str, row: Row, directory: Path, tell: Callable[[Outcome], None]) -> None:
@@ -36,7 +34,7 @@ def run(name: str, row: Row, directory: Path, tell: Callable[[Outcome], None]) -
             play(name, row, lab, tell)
         return
     nats = row.nats or row.mode == "Warm"
-    with laboratory(directory, nats=nats, mode=row.mode, **row.settings(directory)) as lab:
+    with laboratory(directory, nats=nats, mode=row.mode) as lab:
         play(name, row, lab, tell)
 
 

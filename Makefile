@@ -91,10 +91,13 @@ bench-functions: cluster-up images ## functions through NATS against raw Jobs; w
 bench-warm: cluster-up images ## tasks in pods that waited against tasks in pods of their own
 	@$(PYTHON) -m e2e.bench.warm
 
+bench-worker: cluster-up images ## tasks a second that workers take, one Task object each
+	@$(PYTHON) -m e2e.bench.worker
+
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
 	@$(PYTHON) -m e2e.bench.messages
 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-messages bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-scale

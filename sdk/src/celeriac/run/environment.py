@@ -40,6 +40,8 @@ class Environment:
     result_file: Path | None
     started: datetime
     """When this process began."""
+    limited: bool = False
+    """It may take a share of its pod's memory only, and an allocation beyond fails."""
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:
@@ -60,6 +62,7 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         result_file=Path(file) if file else None,
         started=datetime.now(UTC),
+        limited=bool(env.get("CELERIAC_MEMORY_SHARE")),
     )
 
 

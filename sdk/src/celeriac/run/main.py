@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from celeriac.app.exit_code import ExitCode
@@ -159,6 +160,7 @@ def _outcome(
     return _run(task, params, environment, bus, interrupts)
 
 
+@cache
 def _find(location: str, name: str | None) -> TaskFunction[..., Any, Any]:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 -- as `python -m` has it; a Path would not do here
     from celeriac.app.loading import load_function, load_task  # noqa: PLC0415 -- as above

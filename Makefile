@@ -97,7 +97,10 @@ bench-worker: cluster-up images ## tasks a second that workers take, one Task ob
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
 	@$(PYTHON) -m e2e.bench.messages
 
+bench-backlog: init ## the operator's memory with 1,000,000 messages that wait; needs no cluster
+	@$(PYTHON) -m e2e.bench.backlog
+
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-backlog bench-scale

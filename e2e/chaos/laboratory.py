@@ -152,7 +152,7 @@ def laboratory(directory: Path) -> Iterator[Laboratory]:
     """A running one."""
     notes = Notes()
     with (
-        _cluster(directory, notes) as (kubeconfig, store),
+        simulated_cluster(directory, notes) as (kubeconfig, store),
         Kube(kubeconfig) as kube,
         api_proxy(kubeconfig) as proxy,
         local_operator(_through(proxy, directory), NAMESPACE, **SETTINGS) as operator,
@@ -167,7 +167,7 @@ def _through(proxy: ApiProxy, directory: Path) -> Path:
 
 
 @contextmanager
-def _cluster(directory: Path, notes: Notes) -> Iterator[tuple[Path, Callable[[Kind, Raw], object]]]:
+def simulated_cluster(directory: Path, notes: Notes) -> Iterator[tuple[Path, Callable[[Kind, Raw], object]]]:
     """The API server and what runs processes, on a loop of their own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

@@ -11,10 +11,10 @@ from celeriac.run import container_log
 from celeriac.run.bus_down import BusDown
 from celeriac.run.environment import MAX_RESULT_BYTES, Environment
 from celeriac.run.outcome import Failed, Outcome, Stopped, Succeeded, cut, invalid_result
-from celeriac.run.storable import unstorable
 from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.names import PAYLOADS_BUCKET, attempt_key, result_object
+from celeriac.wire.storable import unstorable
 
 if TYPE_CHECKING:
     from celeriac.run.port import Port
@@ -59,7 +59,7 @@ def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Por
         return Report(outcome, text=outcome.message)
     problem = unstorable(outcome.value)
     if problem is not None:
-        return _with_result(invalid_result(problem), environment, bus)
+        return _with_result(invalid_result(f"result: {problem}"), environment, bus)
     data = canonical_json(outcome.value)
     if len(data) <= MAX_RESULT_BYTES:
         return Report(outcome, {"value": outcome.value}, data.decode())

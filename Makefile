@@ -101,6 +101,9 @@ bench-functions: cluster-up images ## functions through NATS against raw Jobs; w
 bench-warm: cluster-up images ## pods that waited against raw Jobs and Celery; writes docs/benchmarks-isolation.md
 	@$(PYTHON) -m e2e.bench.warm
 
+bench-worker: cluster-up images ## tasks a second that workers take, one Task object each
+	@$(PYTHON) -m e2e.bench.worker
+
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
 	@$(PYTHON) -m e2e.bench.messages
 
@@ -110,4 +113,4 @@ bench-backlog: init ## the operator's memory with 1,000,000 messages that wait; 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos chaos-short reliability soak test demo bench bench-admission bench-functions bench-warm bench-messages bench-backlog bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos chaos-short reliability soak test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-backlog bench-scale

@@ -82,8 +82,8 @@ class Pods:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
-        self._cluster.assignments.append((pod_uid, dict(assignment)))
+    async def tell(self, namespace: str, pod_uid: str, message: Mapping[str, Any]) -> None:
+        self._cluster.assignments.append((pod_uid, dict(message)))
 
 
 def wired(  # noqa: PLR0917  as many as there are parts

@@ -19,7 +19,7 @@ from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey, de
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
 from celeriac_operator.core.poison import TRIES, poisoned
 from celeriac_operator.core.task_record import record_of, record_of_deleted, status_of_deleted
-from celeriac_operator.core.warm.decide import status_of, unavailable
+from celeriac_operator.core.warm.decide import AHEAD, status_of, unavailable
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -118,6 +118,7 @@ class Reconciler:
             self._unfinished.pop(key, None)
         if isinstance(task, Broken):
             self._queues.tell(key, None)
+            self._warm.forget(key)
             await self._mark_broken(task)
         elif key in self._poison and not task.finished:
             await self._give_up(task, self._poison[key])
@@ -161,7 +162,7 @@ class Reconciler:
         self._refused.discard(key)
         self._queue.forget(key)
         self._book.forget(key)
-        self._warm.release(key)
+        self._warm.forget(key)
         self._queues.tell(key, None)
 
     async def _decide(self, task: TaskFacts) -> None:
@@ -185,7 +186,7 @@ class Reconciler:
         if not applied.stale:
             self._queues.tell(task.key, plan.standing)
         if applied.refusal is None:
-            self._warm.took(task, plan, done=not applied.stale)
+            self._warm.took(world, plan, done=not applied.stale)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
         self._remember(task.key, applied.refusal, kept=kept)
         if applied.world is not None and applied.world.task.finished:
@@ -242,6 +243,7 @@ class Reconciler:
         facts = self._cache.definitions.get(Key(namespace, name))
         if facts is None:
             self._definitions_written.pop(key, None)
+            self._warm.gone(key)
             return
         if self._messages_may_name(namespace) and Key(namespace, facts.revision.name) not in self._cache.revisions:
             await self._applier.keep(namespace, facts.revision)
@@ -249,8 +251,9 @@ class Reconciler:
         pool, look_again = await self._warm.keep(facts)
         if look_again is not None:
             self._queue.add_at(key, look_again)
-        isolated = facts.revision.spec.isolation in ("Warm", "Worker")
-        status = definition_status(facts, now, unavailable(pool) if isolated else None, status_of(pool))
+        isolated = facts.revision.spec.isolation in AHEAD
+        why = unavailable(facts, pool.bus, pool.trouble) if isolated else None
+        status = definition_status(facts, now, why, status_of(pool))
         if status == facts.status or self._is_too_soon(key, facts, status, now):
             return
         try:

@@ -44,6 +44,8 @@ class Environment:
     """When this process began."""
     mark: Mark = field(default_factory=mark)
     """What it had taken by then."""
+    limited: bool = False
+    """It may take a share of its pod's memory only, and an allocation beyond fails."""
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:
@@ -64,6 +66,7 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         result_file=Path(file) if file else None,
         started=datetime.now(UTC),
+        limited=bool(env.get("CELERIAC_MEMORY_SHARE")),
     )
 
 

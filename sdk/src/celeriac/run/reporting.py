@@ -18,7 +18,7 @@ from celeriac.wire.names import PAYLOADS_BUCKET, attempt_key, result_object
 from celeriac.wire.storable import unstorable
 
 if TYPE_CHECKING:
-    from celeriac.run.bus import Bus
+    from celeriac.run.port import Port
 
 RECORD_SECONDS = 5.0
 """How long a record may take; without NATS the operator learns the outcome from the pod all the same."""
@@ -42,7 +42,7 @@ class Report:
     """The termination message."""
 
 
-def report(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
+def report(outcome: Outcome, environment: Environment, bus: Port | None) -> int:
     """Record the outcome. Returns what the process is to exit with."""
     if isinstance(outcome, Stopped):
         _write(environment, outcome.message)
@@ -54,7 +54,7 @@ def report(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
     return ExitCode.SUCCEEDED if isinstance(made.outcome, Succeeded) else made.outcome.exit_code
 
 
-def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Bus | None) -> Report:
+def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Port | None) -> Report:
     """The outcome with its result where that is to be kept: in the record, or by reference."""
     if isinstance(outcome, Failed):
         return Report(outcome, text=outcome.message)
@@ -70,7 +70,7 @@ def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Bus
     return _by_reference(outcome, data, environment, bus)
 
 
-def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus: Bus) -> Report:
+def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus: Port) -> Report:
     assert environment.uid is not None  # noqa: S101 -- the caller has looked
     key = result_object(environment.namespace, environment.uid, environment.attempt)
     try:
@@ -83,7 +83,7 @@ def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus
     return Report(outcome, {"ref": reference})
 
 
-def _recorded(made: Report, environment: Environment, bus: Bus) -> bool:
+def _recorded(made: Report, environment: Environment, bus: Port) -> bool:
     """Whether the outcome stands: it is recorded, or could not be, and then the pod tells it. False: another's does."""
     if environment.uid is None:
         return True

@@ -20,6 +20,7 @@ from celeriac.api.v1alpha1.definition import (
     TaskDefinitionStatus,
     WarmOptions,
     WarmStatus,
+    WorkerOptions,
 )
 from celeriac.api.v1alpha1.failure import DISRUPTIONS, NOT_RETRIED, TERMINAL_PHASES, Failure, Phase
 from celeriac.api.v1alpha1.model import API_VERSION, GROUP, VERSION, ApiModel, Condition, Json
@@ -111,4 +112,5 @@ __all__ = [
     "Usage",
     "WarmOptions",
     "WarmStatus",
+    "WorkerOptions",
 ]

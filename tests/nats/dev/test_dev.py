@@ -10,13 +10,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from celeriac import errors
+from celeriac import Client, errors
 
 from .conftest import APP, COMMAND, Lab, lab
 
@@ -139,6 +140,22 @@ def test_the_log_of_a_task_can_be_read(running: Lab) -> None:
         handle.get(PATIENCE)
 
         assert "adding 20 and 3" in "\n".join(str(line) for line in handle.logs())
+
+
+@pytest.mark.parametrize(
+    ("ask", "expected"),
+    [
+        pytest.param(lambda client: client.retry("none"), errors.TaskNotFound, id="a task to be retried"),
+        pytest.param(lambda client: client.why("none"), errors.TaskNotFound, id="a task to be explained"),
+        pytest.param(lambda client: client.pause("none"), errors.UnknownQueue, id="a queue"),
+        pytest.param(
+            lambda client: client.submit(definition="none", check=True), errors.UnknownDefinition, id="a definition"
+        ),
+    ],
+)
+def test_what_is_not_there_is_said(ask: Callable[[Client], object], expected: type[Exception], running: Lab) -> None:
+    with running.client() as client, pytest.raises(expected, match="none"):
+        ask(client)
 
 
 def test_large_params_and_results_go_by_reference(running: Lab) -> None:

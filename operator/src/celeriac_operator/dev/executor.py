@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +165,13 @@ class Executor:
     def _place(self, pod: Raw) -> Path:
         return self._directory / str(pod["metadata"]["uid"])
 
-    def log_of(self, namespace: str, name: str, lines: int | None, follow: bool) -> AsyncIterator[bytes] | None:
+    def log_of(self, namespace: str, name: str, lines: int | None, follow: bool) -> AsyncGenerator[bytes, None] | None:
         """A pod's log; None while there is none."""
         pod = self._store.get(PODS, namespace, name)
         path = self._place(pod) / "log" if pod is not None else None
         return None if path is None or not path.exists() else self._read(pod, path, lines, follow)
 
-    async def _read(self, pod: Any, path: Path, lines: int | None, follow: bool) -> AsyncIterator[bytes]:
+    async def _read(self, pod: Any, path: Path, lines: int | None, follow: bool) -> AsyncGenerator[bytes, None]:
         with path.open("rb") as log:
             text = log.read()
             yield text if lines is None else b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])

@@ -87,9 +87,9 @@ def _recorded(made: Report, environment: Environment, bus: Port) -> bool:
     """Whether the outcome stands: it is recorded, or could not be, and then the pod tells it. False: another's does."""
     if environment.uid is None:
         return True
-    record = canonical_json(record_of(made, environment, datetime.now(UTC)))
+    record = record_of(made, environment, datetime.now(UTC)) | {"usage": since(environment.mark)}
     try:
-        existing = bus.create(_key(environment), record, RECORD_SECONDS)
+        existing = bus.create(_key(environment), canonical_json(record), RECORD_SECONDS)
     except BusDown as error:
         say(f"{error}; the outcome is told by the termination message alone")
         return True
@@ -115,7 +115,6 @@ def record_of(made: Report, environment: Environment, now: datetime) -> dict[str
         "result": made.result,
         "startTime": environment.started.isoformat(),
         "finishTime": now.isoformat(),
-        "usage": since(environment.mark),
     }
     return {name: value for name, value in record.items() if value is not None}
 

@@ -96,6 +96,8 @@ class Notes:
         going_on: dict[str, tuple[str, int]] = {}
         for line in self.book.read_text().splitlines() if self.book is not None and self.book.exists() else ():
             when, uid, attempt, pod, what = line.split()
+            if pod in self._states:
+                continue  # no pod waited, so it has one of its own, which tells the same
             if what == "start":
                 going_on[pod] = uid, int(attempt)
                 yield float(when), Started(uid, int(attempt), pod)

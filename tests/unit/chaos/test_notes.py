@@ -86,3 +86,13 @@ def test_what_processes_write(lines: str, facts: list[Fact], tmp_path: Path) -> 
     notes.note("Pod", "DELETED", pod("w", running={}), 5.0)
 
     assert notes.facts == facts
+
+
+def test_a_process_in_a_pod_of_its_own_is_counted_once(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    book.write_text("1.5 u 2 p start\n1.6 u 2 p 3\n")
+    notes = Notes(book)
+    for when, (kind, raw) in enumerate((("Job", JOB), ("Pod", RUNS), ("Pod", ENDS))):
+        notes.note(kind, "MODIFIED", raw, when)
+
+    assert notes.facts == [JobMade("u", 2, "default"), Started("u", 2, "p"), Ended("u", 2, "p", 3)]

@@ -227,20 +227,20 @@ class WarmPools:
             WARM_ATTEMPTS.labels("taken_back").inc()
         hit = plan.assign is not None and plan.status is not None
         began = hit or any(isinstance(create, CreateJob) for create in plan.create)
-        if not done or not began or task.spec.definition_name is None:
+        if not done or not (began or plan.status) or task.spec.definition_name is None:
             return
         key = DefinitionKey(task.key.namespace, task.spec.definition_name)
         facts = self._cache.definitions.get(Key(*key[:2]))
         if facts is None or facts.revision.spec.isolation not in AHEAD:
             return
-        if facts.revision.spec.isolation == "Worker":
+        if facts.revision.spec.isolation == "Worker":  # one has begun there, or ended: no pod tells of that
             self._work.add_at(key, self._clock() + timedelta(seconds=WORKERS_SECONDS))
-            return
-        history = self._of(key)
-        history.arrivals.append(self._clock())
-        history.hits.append(hit)
-        WARM_ATTEMPTS.labels("hit" if hit else "miss").inc()
-        self._work.add_at(key, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
+        elif began:
+            history = self._of(key)
+            history.arrivals.append(self._clock())
+            history.hits.append(hit)
+            WARM_ATTEMPTS.labels("hit" if hit else "miss").inc()
+            self._work.add_at(key, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
 
     def _of(self, key: DefinitionKey) -> _History:
         return self._history.setdefault(key, _History())

@@ -229,6 +229,15 @@ def test_a_quick_task_of_a_worker_costs_two_status_writes(workers: WorkerStage) 
     assert (workers.cluster.writes - before)["status tasks"] == 2
 
 
+def test_a_slot_that_is_free_again_is_said(workers: WorkerStage) -> None:
+    given = workers.give("resize-1")
+    workers.claim()
+    running = workers.definition_status()["warm"]
+    ends(workers, given)
+
+    assert [running["claimed"], workers.definition_status()["warm"]["claimed"]] == [1, 0]
+
+
 def test_a_backlog_brings_another_worker(workers: WorkerStage) -> None:
     for number in (1, 2, 3):
         workers.give(f"resize-{number}")

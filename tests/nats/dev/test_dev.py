@@ -88,6 +88,31 @@ def test_the_reason_of_a_cancel_reaches_the_function(running: Lab) -> None:
         assert "Cancelled: no longer needed" == handle.get(PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        pytest.param("function", ": ", id="a function"),
+        pytest.param("container", "after all", id="a container of its own"),
+    ],
+)
+def test_what_returns_after_a_cancel_has_a_result(kind: str, expected: str, running: Lab) -> None:
+    if kind == "container" and "CELERIAC_NATS_URL" in running.env:
+        pytest.skip("a message brings no container")
+    path = running.directory / f"returns-{kind}"
+    trap = "trap \"printf 'after all' > $CELERIAC_RESULT_FILE; exit 0\" TERM"
+    script = f"{trap}; echo 1 > {path}; while :; do sleep 0.1; done"
+    with running.client() as client:
+        handle = (
+            client.submit(definition="waits", params={"path": str(path), "then": "return"})
+            if kind == "function"
+            else client.submit(image="busybox", command=["sh", "-c", script])
+        )
+        _pid(path)
+        handle.cancel()
+
+        assert expected in handle.get(PATIENCE)
+
+
 def test_params_that_the_schema_refuses_fail_at_once(running: Lab) -> None:
     with running.client() as client, pytest.raises((errors.TaskFailed, errors.InvalidParams), match="a"):
         client.submit(definition="add", params={"a": "two", "b": 3}).get(PATIENCE)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 from uuid import UUID
 
 import pytest
@@ -25,6 +25,10 @@ from celeriac_operator.core.schema import broken_schema, schema_problem
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+
+class Options(TypedDict, total=False):
+    size: int
 
 
 class Colour(Enum):
@@ -124,6 +128,25 @@ def test_params_are_an_object_by_name(args: tuple[Any, ...], kwargs: dict[str, A
 def test_the_runner_fills_the_defaults_in() -> None:
     signature = Signature("t", all_kinds)
     assert ((1, "s"), {"third": None, "x": 5}) == signature.arguments('{"first": 1, "x": 5}')
+
+
+def dated(**due: date) -> None: ...
+def passed_on(*, size: int = 1, **rest: Unpack[Options]) -> None: ...
+
+
+def test_each_of_kwargs_is_as_annotated() -> None:
+    signature = Signature("t", dated)
+    assert {"due": "2026-01-01"} == signature.bind((), {"due": date(2026, 1, 1)})
+    assert ((), {"due": date(2026, 1, 1)}) == signature.arguments('{"due": "2026-01-01"}')
+    with pytest.raises(InvalidParams, match="due: Input should be a valid date"):
+        signature.arguments('{"due": "never"}')
+    assert {"format": "date"}.items() <= params_schema(signature)["additionalProperties"].items()
+
+
+def test_kwargs_whose_annotation_is_of_all_are_anything() -> None:
+    signature = Signature("t", passed_on)
+    assert ((), {"size": 1, "x": "2"}) == signature.arguments('{"x": "2"}')
+    assert params_schema(signature)["additionalProperties"] is True
 
 
 @pytest.mark.parametrize(

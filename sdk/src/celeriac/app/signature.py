@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 
 from celeriac.app.context import Context
 from celeriac.app.json_text import Unwritable, written
-from celeriac.app.leaves import Anything, for_json
+from celeriac.app.leaves import Anything, EncodedTwice, for_json
 from celeriac.errors import InvalidParams
 
 _RESULT = "value"
@@ -142,11 +142,11 @@ class Signature:
     def _parts(self) -> tuple[bool, inspect.Signature]:
         found = inspect.signature(self._function)
         hints = self._hints()
-        parameters = [p.replace(annotation=for_json(hints.get(p.name, Any))) for p in found.parameters.values()]
+        parameters = [p.replace(annotation=self._written(p.name, hints)) for p in found.parameters.values()]
         takes_context = bool(parameters) and parameters[0].annotation is Context
         for parameter in parameters[takes_context:]:
             self._check(parameter)
-        returns = for_json(hints.get("return", inspect.Signature.empty))
+        returns = self._written("return", {"return": inspect.Signature.empty, **hints})
         return takes_context, inspect.Signature(parameters[takes_context:], return_annotation=returns)
 
     def _hints(self) -> dict[str, Any]:
@@ -157,6 +157,12 @@ class Signature:
                 f"Task {self.task}: its annotations name {error.name}, which is not there when the program runs: "
                 "import it outside `if TYPE_CHECKING`, at the top of the module."
             ) from None
+
+    def _written(self, name: str, hints: Mapping[str, Any]) -> Any:
+        try:
+            return for_json(hints.get(name, Any))
+        except EncodedTwice as error:
+            raise BadSignature(f"Task {self.task}: {name}: {error}.") from None
 
     def _check(self, parameter: inspect.Parameter) -> None:
         if parameter.kind is _KINDS.VAR_POSITIONAL:

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, computed_field
+from pydantic import Base64Bytes, BaseModel, Field, computed_field
 from typing_extensions import TypedDict
 
 from celeriac import Context, InvalidParams
@@ -300,6 +300,8 @@ def star(*values: int) -> None: ...
 def late(a: int, ctx: Context) -> None: ...
 def unseen(a: Fraction) -> None: ...
 def no_json(a: Signature) -> None: ...
+def encoded(a: list[Base64Bytes]) -> None: ...
+def encoded_result(a: int) -> Base64Bytes | None: ...
 
 
 @pytest.mark.parametrize(
@@ -308,6 +310,8 @@ def no_json(a: Signature) -> None: ...
         pytest.param(star, "*values has no names", id="positional arguments without names"),
         pytest.param(late, "Context must be the first parameter", id="the Context in another place"),
         pytest.param(unseen, "import it outside `if TYPE_CHECKING`", id="a type that is there for checkers only"),
+        pytest.param(encoded, "Task t: a: bytes are base64 in JSON as they are: annotate bytes.", id="encoded bytes"),
+        pytest.param(encoded_result, "Task t: return: bytes are base64", id="encoded bytes as a result"),
         pytest.param(no_json, "are no types for JSON", id="a type that pydantic does not know"),
     ],
 )

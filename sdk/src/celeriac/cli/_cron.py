@@ -86,7 +86,7 @@ def trigger(name: Name, *, common: Common) -> None:
 def backfill(
     name: Name,
     *,
-    start: Annotated[str, typer.Option("--from", help="The first slot's time: 2026-12-01, 2026-12-01T10:00:00Z.")],
+    start: Annotated[str, typer.Option("--from", help="The first slot's time: 2026-12-01T10:00:00Z.")],
     end: Annotated[str | None, typer.Option("--to", help="The last slot's time. Default: now.")] = None,
     most: Annotated[int, typer.Option("--max", help="At most so many slots, the oldest.", min=1)] = 100,
     concurrency: Annotated[int, typer.Option(help="So many at once, beside what the schedule runs.", min=1)] = 1,

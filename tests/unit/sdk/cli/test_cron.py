@@ -134,6 +134,20 @@ def test_a_time_that_can_have_no_slots_is_a_mistake(celeriac: Command, words: li
     assert says in " ".join(result.stderr.replace("│", "").split())
 
 
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        pytest.param("table", "2026-03-01T01:30:00Z\n", id="a time"),
+        pytest.param("name", "task.celeriac.dev/nightly-29538810\n", id="the name of the Task that it would be"),
+        pytest.param("yaml", "- slot: '2026-03-01T01:30:00Z'\n  name: nightly-29538810\n", id="both"),
+    ],
+)
+def test_a_dry_run_for_programs(celeriac: Command, output: str, wanted: str) -> None:
+    words = [*RANGE, "--max", "1", "--dry-run", "-o", output]
+
+    assert wanted == celeriac("cron", "backfill", "nightly", *words).stdout
+
+
 def test_backfill_for_programs(celeriac: Command, cluster: Cluster) -> None:
     cluster.ends = finished("Succeeded")
     data = json.loads(celeriac("cron", "backfill", "nightly", *RANGE, "-o", "json").stdout)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celeriac._phase import Phase
-from celeriac._task import Task, parse_task
+from celeriac._task import Task, cancel_reason, parse_task
 from celeriac.api.v1alpha1 import TERMINAL_PHASES, Cancel
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
@@ -32,7 +32,8 @@ def task_of(namespace: str, name: str, record: TaskRecord | None, event: TaskEve
 
 def finished(namespace: str, name: str, record: TaskRecord) -> Task:
     """The finished task. One that never was a Task has no uid."""
-    spec = {"cancel": Cancel(reason=record.message[:1024]).to_wire()} if record.outcome == "Cancelled" else {}
+    reason = cancel_reason(record.message)[:1024]
+    spec = {"cancel": Cancel(reason=reason).to_wire()} if record.outcome == "Cancelled" else {}
     phase = _phase_of(record.outcome)
     status = {
         "phase": phase,

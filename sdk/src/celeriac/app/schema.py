@@ -84,13 +84,23 @@ class _Schema(GenerateJsonSchema):
 
 def params_schema(signature: Signature) -> Schema:
     """The schema of the params: what clients may send."""
-    schema = _schema_of(signature.params_adapter)
+    schema = _schema_of(signature.described)
     properties = schema.setdefault("properties", {})
-    schema["additionalProperties"] = signature.takes_anything
+    schema["additionalProperties"] = _rest(signature.rest_name, schema)
     for name, parameter in signature.signature.parameters.items():
         if name in properties and parameter.default is not inspect.Parameter.empty:
             properties[name] |= _default(parameter.default)
     return schema
+
+
+def _rest(name: str | None, schema: Schema) -> Schema | bool:
+    """What ``**kwargs`` takes, taken out of the properties: true where that is anything."""
+    if name is None:
+        return False
+    of_each: Schema | bool = schema["properties"].pop(name).get("additionalProperties", True)
+    required = [each for each in schema.pop("required", []) if each != name]
+    schema.update({"required": required} if required else {})
+    return of_each or True
 
 
 def result_schema(signature: Signature) -> Schema | None:

@@ -71,5 +71,7 @@ def version(common: Common) -> None:
     found = {"celeriac": metadata.version("celeriac"), "api": API_VERSION}
     if common.output in (Output.JSON, Output.YAML):
         print_data(found, common.output)
+    elif common.output is Output.NAME:
+        write(found["celeriac"])
     else:
         write(f"celeriac {found['celeriac']} (API {found['api']})")

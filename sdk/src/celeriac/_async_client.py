@@ -239,6 +239,7 @@ class AsyncClient:
         """The tasks that are asked for, oldest first.
 
         labels: a mapping, or a selector as kubectl takes it. limit: at most so many, whichever come first.
+        Raises InvalidTask: there is no such phase.
         """
         where = None if all_namespaces else await self._in(namespace)
         return await _tasks.find(

@@ -22,14 +22,19 @@ class Connection:
     namespace: str
 
 
+VARIABLES = ("CELERIAC_KUBECONFIG", "KUBECONFIG")
+"""The environment's, the first there is."""
+
+
 async def load_connection(kubeconfig: str | None, context: str | None) -> Connection:
     """Settings from the file, CELERIAC_KUBECONFIG, KUBECONFIG, the default file, or the pod: the first there is."""
-    paths = kubeconfig or os.environ.get("CELERIAC_KUBECONFIG") or os.environ.get("KUBECONFIG")
+    named = {"kubeconfig=": kubeconfig, **{name: os.environ.get(name) for name in VARIABLES}}
+    for name, paths in named.items():
+        if paths:
+            return await _from_files(paths, context, name)
     default = Path.home() / ".kube" / "config"
-    if paths is None and default.exists():
-        paths = str(default)
-    if paths is not None:
-        return await _from_files(paths, context)
+    if default.exists():
+        return await _from_files(str(default), context, "it")
     if (SERVICE_ACCOUNT / "token").exists():
         return _from_pod()
     raise errors.ConnectionFailed(
@@ -38,9 +43,9 @@ async def load_connection(kubeconfig: str | None, context: str | None) -> Connec
     )
 
 
-async def _from_files(paths: str, context: str | None) -> Connection:
+async def _from_files(paths: str, context: str | None, named_by: str) -> Connection:
     if not _any_exists(paths):
-        raise errors.ConnectionFailed(f"The kubeconfig file {paths} does not exist: correct KUBECONFIG or create it.")
+        raise errors.ConnectionFailed(f"The kubeconfig file {paths} does not exist: correct {named_by} or create it.")
     configuration = client.Configuration()
     try:
         loader = await config.load_kube_config(  # type: ignore[no-untyped-call]

@@ -95,15 +95,22 @@ class Mailing:
             case Denied():
                 return forbidden("publish", letter.subject)
             case NoAnswer():
-                return self._connection.unreachable("the message was not acknowledged in time")
+                return self._unacknowledged("the message was not acknowledged in time")
             case Refused(code=code, err_code=err_code, description=text) if is_outage(code, err_code, text):
-                return self._connection.unreachable(f"{text} ({err_code})")
+                return self._unacknowledged(f"{text} ({err_code})")
             case Refused(code=code, err_code=err_code, description=text):
                 return error_of(letter.namespace, letter.queue, code, err_code, text)
             case errors.CeleriacError():
                 return failure
             case _:
                 raise failure
+
+    def _unacknowledged(self, why: str) -> errors.ConnectionFailed:
+        """The error for a message that was sent, and of which nobody knows whether it arrived."""
+        error = self._connection.unreachable(why)
+        return errors.ConnectionFailed(
+            f"{error} The task may have arrived: with a name or key, submitting it again is safe."
+        )
 
     async def _send_now(self, letter: Letter) -> None:
         """Send it, again where that may help."""

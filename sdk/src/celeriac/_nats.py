@@ -100,8 +100,7 @@ class Nats:
         """The error for a server that does not answer."""
         return errors.ConnectionFailed(
             f"NATS at {self.where} does not answer: {reason or self._reason or 'no answer in time'}. Check the network "
-            "and CELERIAC_NATS_URL. What was being submitted may have arrived: with a name or key, submitting it again "
-            "is safe."
+            "and CELERIAC_NATS_URL."
         )
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celeriac import errors
-from celeriac._task import Task
+from celeriac._task import Task, cancel_reason
 from celeriac.wire.dead import NAME_REUSED
 
 
@@ -76,8 +76,7 @@ def _result_invalid(task: Task) -> errors.CeleriacError:
 
 
 def _cancelled(task: Task) -> errors.CeleriacError:
-    said = (task.status.message or "").removeprefix("Cancelled").removeprefix(": ")
-    reason = task.spec.cancel.reason if task.spec.cancel else said
+    reason = task.spec.cancel.reason if task.spec.cancel else cancel_reason(task.status.message or "")
     return errors.TaskCancelled(
         f"{_called(task)} was cancelled: {reason or 'no reason was given'}. "
         f"'celeriac retry {task.name} -n {task.namespace}' runs it again.",

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celeriac._phase import Phase
-from celeriac._task import Task, parse_task
+from celeriac._task import Task, cancel_reason, parse_task
 from celeriac.api.v1alpha1 import TERMINAL_PHASES, Cancel
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
 
 WAITING = "NATS holds it, and the operator has not taken it yet"
+CALLED_OFF = "It is cancelled and will not run; it ends when the operator takes it, if delayed shortly before its time"
 
 
 def ends(record: TaskRecord | None) -> bool:
@@ -31,7 +32,8 @@ def task_of(namespace: str, name: str, record: TaskRecord | None, event: TaskEve
 
 def finished(namespace: str, name: str, record: TaskRecord) -> Task:
     """The finished task. One that never was a Task has no uid."""
-    spec = {"cancel": Cancel(reason=record.message[:1024]).to_wire()} if record.outcome == "Cancelled" else {}
+    reason = cancel_reason(record.message)[:1024]
+    spec = {"cancel": Cancel(reason=reason).to_wire()} if record.outcome == "Cancelled" else {}
     phase = _phase_of(record.outcome)
     status = {
         "phase": phase,
@@ -62,7 +64,8 @@ def _under_way(namespace: str, name: str, event: TaskEvent, record: TaskRecord |
 
 def _backlogged(namespace: str, name: str, record: TaskRecord | None, now: datetime) -> Task:
     """Its phase is Backlogged, because it has no uid and no phase of its own."""
-    return _task(namespace, name, None, _cancelling(record), {"message": WAITING}, submitted_at(name) or now)
+    message = WAITING if record is None else CALLED_OFF
+    return _task(namespace, name, None, _cancelling(record), {"message": message}, submitted_at(name) or now)
 
 
 def _cancelling(record: TaskRecord | None) -> dict[str, Any]:

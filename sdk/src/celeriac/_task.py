@@ -79,6 +79,11 @@ def parse_task(manifest: Mapping[str, Any]) -> Task:
     )
 
 
+def cancel_reason(message: str) -> str:
+    """The reason in what the operator says of a cancelled task; empty where there was none."""
+    return message.removeprefix("Cancelled").removeprefix(": ")
+
+
 def parse_time(text: str) -> datetime:
     """An RFC 3339 time; digits beyond microseconds are cut."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))

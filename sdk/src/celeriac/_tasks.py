@@ -16,6 +16,7 @@ from typing import Any
 from celeriac import errors
 from celeriac._api import Api
 from celeriac._names import IDEMPOTENCY_KEY, RETRY_OF, retry_name, retry_number
+from celeriac._phase import Phase
 from celeriac._request import TaskRequest, build_task, manifest_of
 from celeriac._task import Task, parse_task
 from celeriac._watch import follow_one
@@ -209,7 +210,11 @@ def list_queries(
     """The queries whose answers together hold what is asked for.
 
     A queue takes two: Tasks that name it, and Tasks that leave it to their definition or the operator.
+
+    Raises InvalidTask: there is no such phase.
     """
+    if phase is not None and phase not in set(Phase):
+        raise errors.InvalidTask(f"There is no phase {phase!r}: it is one of {', '.join(Phase)}.")
     fields = {"status.phase": phase, "spec.definitionName": definition}
     given = [f"{field}={value}" for field, value in fields.items() if value is not None]
     selector = labels if labels is None or isinstance(labels, str) else ",".join(f"{k}={v}" for k, v in labels.items())

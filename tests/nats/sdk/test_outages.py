@@ -121,6 +121,7 @@ async def test_a_paused_server_that_stays_so_is_an_error(
     await client.submit(definition="d", name="n")
 
     assert "not acknowledged in time" in str(one.error)
+    assert "may have arrived: with a name or key, submitting it again is safe" in str(one.error)
     assert await operator.held() == 1  # the first publish arrived too, under the same id
 
 
@@ -145,6 +146,7 @@ async def test_a_server_that_was_never_there(impatient: None) -> None:
             await client.submit(definition="d")
 
     assert "secret" not in str(caught.value)
+    assert "arrived" not in str(caught.value)  # nothing was sent
 
 
 async def test_a_wait_outlives_a_restart_and_sees_what_came_before_it(

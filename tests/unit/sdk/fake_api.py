@@ -171,6 +171,10 @@ class FakeApi:
         merged = merge(copy.deepcopy(self.objects[call.path]), call.body)
         return Reply(200, json.dumps(await self.put(call.path, merged)).encode())
 
+    async def _delete(self, call: Call) -> Reply:
+        await self.delete(call.path)
+        return Reply(200, b"{}")
+
     async def _watch(self, call: Call) -> AsyncIterator[bytes]:
         if self.watch_faults:
             fault = self.watch_faults.pop(0)

@@ -312,6 +312,12 @@ async def test_list_of_a_queue_finds_tasks_that_are_in_it_without_naming_it(clie
     assert [task.name for task in await client.list(queue="default")] == ["unknown"]
 
 
+@pytest.mark.parametrize("phase", ["Bogus", "failed", ""], ids=["no phase", "a phase in lower case", "nothing"])
+async def test_list_of_no_phase_names_those_that_there_are(client: AsyncClient, phase: str) -> None:
+    with pytest.raises(errors.InvalidTask, match=f"There is no phase '{phase}': it is one of .*Running, .*Failed"):
+        await client.list(phase=phase)
+
+
 @pytest.mark.parametrize(
     ("options", "names"),
     [

@@ -67,10 +67,28 @@ async def test_no_configuration_at_all() -> None:
         await load_connection(None, None)
 
 
-async def test_a_file_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
+@pytest.mark.parametrize(
+    ("argument", "variables", "correct"),
+    [
+        pytest.param(None, ["KUBECONFIG"], "KUBECONFIG", id="kubectl's variable"),
+        pytest.param(None, ["CELERIAC_KUBECONFIG", "KUBECONFIG"], "CELERIAC_KUBECONFIG", id="ours"),
+        pytest.param("/nowhere/config", ["KUBECONFIG"], "kubeconfig=", id="the argument"),
+    ],
+)
+async def test_a_file_that_does_not_exist_is_named_with_who_named_it(
+    monkeypatch: pytest.MonkeyPatch, argument: str | None, variables: list[str], correct: str
+) -> None:
+    for name in variables:
+        monkeypatch.setenv(name, "/nowhere/config")
 
-    with pytest.raises(errors.ConnectionFailed, match="/nowhere/config does not exist"):
+    with pytest.raises(errors.ConnectionFailed, match=f"/nowhere/config does not exist: correct {correct} or"):
+        await load_connection(argument, None)
+
+
+async def test_an_empty_variable_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "")
+
+    with pytest.raises(errors.ConnectionFailed, match="set KUBECONFIG"):
         await load_connection(None, None)
 
 

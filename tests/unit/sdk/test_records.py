@@ -9,6 +9,7 @@ import pytest
 
 from celeriac import Phase
 from celeriac._names import new_name, uuid7
+from celeriac._outcome import error_of
 from celeriac._records import ends, submitted_at, task_of
 from celeriac.api.v1alpha1 import Attempt, Result
 from celeriac.wire.events import TaskEvent
@@ -54,6 +55,10 @@ def test_task_of(record_: TaskRecord | None, event_: TaskEvent | None, phase: Ph
     assert (phase is Phase.SUCCEEDED) == task.succeeded
 
 
+def test_a_backlogged_task_that_is_cancelled_is_said_not_to_run() -> None:
+    assert "will not run" in (task_of("team", "n", WISH, None, NOW).status.message or "")
+
+
 def test_a_record_is_told_whole() -> None:
     attempt = Attempt(number=3, job_name="j", exit_code=2)
     task = task_of(
@@ -78,6 +83,23 @@ def test_a_result_of_null_is_a_result() -> None:
 
     assert Result(value=None) == task.status.result
     assert task_of("team", "n", record(), None, NOW).status.result is None
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        pytest.param("Cancelled: wäy", "wäy", id="the operator's words are not the reason"),
+        pytest.param("Cancelled: Cancelled: again", "Cancelled: again", id="unless they are"),
+        pytest.param("Cancelled", "", id="no reason"),
+        pytest.param("why", "why", id="a record of somebody else's"),
+    ],
+)
+def test_a_record_of_a_cancelled_task_has_the_reason(message: str, reason: str) -> None:
+    task = task_of("team", "n", record("Cancelled", message=message), None, NOW)
+
+    assert task.spec.cancel is not None
+    assert (reason, message) == (task.spec.cancel.reason, task.status.message)
+    assert f"was cancelled: {reason or 'no reason was given'}." in str(error_of(task))
 
 
 def test_a_wish_to_cancel_is_in_the_spec() -> None:

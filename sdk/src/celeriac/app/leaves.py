@@ -13,7 +13,11 @@ import types
 import typing
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, EncodedBytes, PlainSerializer, ValidationInfo, WithJsonSchema
+
+
+class EncodedTwice(TypeError):  # noqa: N818 -- names what it is, as the other errors do
+    """Bytes are annotated as encoded ones, which pydantic takes encoded from the caller as well."""
 
 
 def _encode(value: bytes) -> str:
@@ -65,12 +69,17 @@ _LEAVES = ((bytes, Base64), (Any, Anything), (list, list[Anything]), (dict, dict
 
 
 def for_json(annotation: Any) -> Any:
-    """The annotation with each such part as it is written; inside of models and dataclasses it is theirs to say."""
+    """The annotation with each such part as it is written; inside of models and dataclasses it is theirs to say.
+
+    Raises EncodedTwice.
+    """
     leaf = _leaf(annotation)
     if leaf is not None:
         return leaf
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
+        if any(isinstance(each, EncodedBytes) for each in parts[1:]):
+            raise EncodedTwice("bytes are base64 in JSON as they are: annotate bytes")
         return Annotated[(for_json(parts[0]), *parts[1:])]
     if origin is Literal or not any(map(_has_leaf, parts)):
         return annotation

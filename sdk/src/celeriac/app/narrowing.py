@@ -11,13 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from celeriac.app.unsaid import KEYWORD, refuses_more
+
 Schema = Any
 """A JSON Schema: an object, or true or false."""
 
 _NOTES = frozenset({"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment"})
-_LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
-_UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
-_SAME = ("pattern", "format", "multipleOf", "contentEncoding", "contentMediaType", "patternProperties",
+_ENDS = (
+    (("minimum", "exclusiveMinimum"), 1),
+    (("maximum", "exclusiveMaximum"), -1),
+    *(((f"min{each}",), 1) for each in ("Length", "Items", "Properties", "Contains")),
+    *(((f"max{each}",), -1) for each in ("Length", "Items", "Properties", "Contains")),
+)
+"""Keywords that bound the same, and the sign with which more is tighter."""
+_SAME = ("pattern", "format", "contentEncoding", "contentMediaType", "patternProperties",
     "allOf", "not", "if", "then", "else", "contains", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
     "unevaluatedItems")  # fmt: skip
 """Keywords that only take something away: a new or another one is a narrowing, one that went is none."""
@@ -103,20 +110,50 @@ def _single(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterato
         yield Narrowing(path, f"only {_shown(_constants(new))} are taken now")
         return
     if not _type_fits(old, new):
-        kinds = _named(old), _named(new)
-        yield Narrowing(path, f"it was {kinds[0]}, and is {kinds[1]} now", kinds)
+        yield _another(old, new, path)
         return
-    yield from _bounds(old, new, path)
-    yield from _unjudged(old, new, path)
+    yield from [*_bounds(old, new, path), *_unjudged(old, new, path)] or _unsaid(old, new, path)
     yield from _object(pair, path, seen)
     yield from _array(pair, path, seen)
 
 
 def _values(values: list[Any], new: dict[str, Any], path: str) -> Iterator[Narrowing]:
-    allowed = _constants(new) if "enum" in new or "const" in new else None
-    gone = [value for value in values if not (value in allowed if allowed is not None else _is_of(value, new))]
+    constants = _constants(new) if "enum" in new or "const" in new else None
+    gone = [value for value in values if not (_taken(value, new) if constants is None else _among(value, constants))]
     if gone:
         yield Narrowing(path, f"{_shown(gone)} {'is' if len(gone) == 1 else 'are'} not taken any more")
+
+
+def _among(value: Any, constants: list[Any]) -> bool:
+    """Python takes true for 1; JSON does not."""
+    return any(value == each and isinstance(value, bool) is isinstance(each, bool) for each in constants)
+
+
+def _taken(value: Any, new: dict[str, Any]) -> bool:
+    exactly = _exactly(value)
+    return not any(_single(_Pair(exactly, new, exactly, new), "", frozenset()))
+
+
+def _exactly(value: Any) -> dict[str, Any]:
+    """What is known of a constant, as a schema that has no constants."""
+    if value is None or isinstance(value, bool):
+        return {"type": "null" if value is None else "boolean"}
+    if isinstance(value, str):
+        return {"type": "string", "minLength": len(value), "maxLength": len(value)}
+    if isinstance(value, int | float):
+        kind = "integer" if isinstance(value, int) else "number"
+        return {"type": kind, "minimum": value, "maximum": value, "multipleOf": value}
+    return {"type": "array" if isinstance(value, list) else "object"}
+
+
+def _another(old: dict[str, Any], new: dict[str, Any], path: str) -> Narrowing:
+    kinds = _named(old), _named(new)
+    return Narrowing(path, f"it was {kinds[0]}, and is {kinds[1]} now", kinds)
+
+
+def _unsaid(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Narrowing]:
+    if refuses_more(old.get(KEYWORD, []), new.get(KEYWORD, [])):
+        yield _another(old, new, path)
 
 
 def _type_fits(old: dict[str, Any], new: dict[str, Any]) -> bool:
@@ -126,24 +163,44 @@ def _type_fits(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 
 def _bounds(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Narrowing]:
-    for keywords, tighter in ((_LOWER, 1), (_UPPER, -1)):
-        for keyword in keywords:
-            before, now = old.get(keyword), new.get(keyword)
-            if now is not None and (before is None or (now - before) * tighter > 0):
-                yield Narrowing(path, f"{keyword} is {now} now{'' if before is None else f', and was {before}'}")
+    whole = old.get("type") == "integer"
+    for keywords, sign in _ENDS:
+        before, now = (_edge(each, keywords, sign, whole) for each in (old, new))
+        if now is not None and (before is None or now[0] > before[0]):
+            was = "" if before is None else f", and {before[1]} was {old[before[1]]}"
+            was = was.replace(f"{now[1]} was", "was")
+            yield Narrowing(path, f"{now[1]} is {new[now[1]]} now{was}")
     if new.get("uniqueItems") and not old.get("uniqueItems"):
         yield Narrowing(path, "its items must be unique now")
+
+
+def _edge(schema: dict[str, Any], keywords: tuple[str, ...], sign: int, whole: bool) -> tuple[Any, str] | None:
+    """The tightest of the bounds, as something that is greater where it is tighter, and its keyword."""
+    found = []
+    for keyword in set(keywords) & set(schema):
+        end, beyond = schema[keyword] * sign, keyword.startswith("exclusive")
+        found.append(((math.floor(end) + 1, False) if whole and beyond else (end, beyond), keyword))
+    return max(found, default=None)
 
 
 def _unjudged(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Narrowing]:
     for keyword in _SAME:
         if keyword in new and new[keyword] != old.get(keyword):
             yield Narrowing(path, f"its {keyword} is new" if keyword not in old else f"its {keyword} is another")
-    known = {*_NOTES, *_LOWER, *_UPPER, *_SAME, "type", "enum", "const", "$defs", "properties", "required",
-        "additionalProperties", "propertyNames", "items", "prefixItems", "uniqueItems", "discriminator"}  # fmt: skip
+    if "multipleOf" in new and not _is_multiple(old.get("multipleOf"), new["multipleOf"]):
+        yield Narrowing(path, f"its multipleOf is {'another' if 'multipleOf' in old else 'new'}")
+    bounds = {keyword for keywords, _ in _ENDS for keyword in keywords}
+    known = {*_NOTES, *bounds, *_SAME, "multipleOf", "type", "enum", "const", "$defs", "properties", "required",
+        "additionalProperties", "propertyNames", "items", "prefixItems", "uniqueItems", "discriminator",
+        KEYWORD}  # fmt: skip
     for keyword in sorted(set(new) - known):
         if new[keyword] != old.get(keyword):
             yield Narrowing(path, f"its {keyword} has changed, which cannot be judged")
+
+
+def _is_multiple(old: float | None, new: float) -> bool:
+    """Only whole numbers: of others pydantic and JSON Schema have each their own idea."""
+    return old == new or (isinstance(old, int) and isinstance(new, int) and new != 0 and old % new == 0)
 
 
 def _object(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterator[Narrowing]:
@@ -214,14 +271,6 @@ def _constants(schema: dict[str, Any]) -> list[Any]:
     return list(schema["enum"]) if "enum" in schema else [schema["const"]]
 
 
-def _is_of(value: Any, schema: dict[str, Any]) -> bool:
-    kinds = {"null": type(None), "boolean": bool, "string": str, "array": list, "object": dict}
-    wanted = schema.get("type")
-    if wanted in ("integer", "number"):
-        return isinstance(value, int if wanted == "integer" else int | float) and not isinstance(value, bool)
-    return wanted not in kinds or isinstance(value, kinds[wanted])
-
-
 def _named(schema: Schema, root: Schema = None) -> str:
     """A schema in a word or two."""
     found = _resolved(schema, root or {}) if isinstance(schema, dict) else schema
@@ -229,15 +278,9 @@ def _named(schema: Schema, root: Schema = None) -> str:
         return "anything" if found else "nothing"
     if "enum" in found or "const" in found:
         return _shown(_constants(found))
-    kind = found.get("type")
-    word = str(kind) if kind else "anything"
-    return (
-        f"{word} ({found['format']})"
-        if "format" in found
-        else f"{word} ({found['title']})"
-        if "title" in found
-        else word
-    )
+    more = ", ".join(found.get(KEYWORD, ())) or found.get("format") or found.get("title")
+    word = str(found.get("type") or "anything")
+    return f"{word} ({more})" if more else word
 
 
 def _shown(values: list[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -11,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
 from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 
 from celeriac.app.signature import Signature
+from celeriac.app.unsaid import KEYWORD, facts, with_facts
 
 Schema = dict[str, Any]
 
@@ -19,41 +21,86 @@ _NOT_RE2 = re.compile(r"\(\?(=|!|<=|<!)|\\[1-9]|\(\?P=")
 
 
 class _Schema(GenerateJsonSchema):
-    """Without titles that only repeat a field's name, and with what a mapping's keys are."""
+    """Without titles that only repeat a field's name, and with what JSON Schema has no word for (unsaid.py)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._written: set[int] = set()
+        self._seen: set[int | str] = set()
+        super().__init__(*args, **kwargs)
+
+    def build_schema_type_to_method(self) -> dict[Any, Callable[[Any], JsonSchemaValue]]:
+        """pydantic's, each with a note of what it was called for: where it was not, something replaced its schema."""
+
+        def noted(method: Callable[[Any], JsonSchemaValue]) -> Callable[[Any], JsonSchemaValue]:
+            def write(schema: Any) -> JsonSchemaValue:
+                self._written.add(id(schema))
+                return method(schema)
+
+            return write
+
+        return {kind: noted(method) for kind, method in super().build_schema_type_to_method().items()}
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        """pydantic's, with the facts: in the definition, where the schema is one."""
+        known = schema.get("ref", "") in self._seen
+        self._seen |= {id(schema)} | ({schema["ref"]} if "ref" in schema else set())
+        written = super().generate_inner(schema)
+        if known:
+            return written
+        found = facts(schema, said=id(schema) in self._written, seen=self._has_its_own)
+        if "ref" not in schema or "$ref" not in written:
+            return with_facts(written, found)
+        name = self.json_to_defs_refs[JsonRef(written["$ref"])]
+        self.definitions[name] = with_facts(self.definitions[name], found)
+        return written
+
+    def _has_its_own(self, schema: Mapping[str, Any]) -> bool:
+        return id(schema) in self._seen or schema.get("ref", "") in self._seen
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """With a format for keys that are no text for the function, which JSON Schema itself has no word for.
+        """With a format for keys that are no text for the function, and with the facts of those that are.
 
-        No validator checks it; without it nobody could see that ``dict[str, int]`` has become ``dict[int, int]``.
+        No validator checks them; without them nobody could see that ``dict[str, int]`` has become ``dict[int, int]``.
         """
         written = super().dict_schema(schema)
-        kinds = self._kinds(self.generate_inner(schema["keys_schema"])) if "keys_schema" in schema else {"string"}
-        if kinds and "string" not in kinds:
-            written["propertyNames"] = {"format": "-or-".join(sorted(kinds))}
+        keys = self._alternatives(self.generate_inner(schema["keys_schema"])) if "keys_schema" in schema else []
+        kinds = {each.get("type") for each in keys}
+        if kinds and all(isinstance(kind, str) for kind in kinds) and "string" not in kinds:
+            written["propertyNames"] = {"format": "-or-".join(sorted(map(str, kinds)))}
+        elif keys and all(KEYWORD in each for each in keys if each.get("type") == "string"):
+            found = sorted({fact for each in keys for fact in each.get(KEYWORD, ())})
+            written["propertyNames"] = with_facts(written.get("propertyNames", {}), found)
         return written
 
-    def _kinds(self, schema: JsonSchemaValue) -> set[str]:
-        """The types that values of it have; none where it does not say."""
+    def _alternatives(self, schema: JsonSchemaValue) -> list[JsonSchemaValue]:
         if "$ref" in schema:
             schema = self.get_schema_from_definitions(JsonRef(schema["$ref"])) or {}
-        if "anyOf" in schema:
-            parts = [self._kinds(each) for each in schema["anyOf"]]
-            return set().union(*parts) if all(parts) else set()
-        return {schema["type"]} if isinstance(schema.get("type"), str) else set()
+        parts = [self._alternatives(each) for each in schema.get("anyOf", ())]
+        return [each for part in parts for each in part] or [schema]
 
 
 def params_schema(signature: Signature) -> Schema:
     """The schema of the params: what clients may send."""
-    schema = _schema_of(signature.params_adapter)
+    schema = _schema_of(signature.described)
     properties = schema.setdefault("properties", {})
-    schema["additionalProperties"] = signature.takes_anything
+    schema["additionalProperties"] = _rest(signature.rest_name, schema)
     for name, parameter in signature.signature.parameters.items():
         if name in properties and parameter.default is not inspect.Parameter.empty:
             properties[name] |= _default(parameter.default)
     return schema
+
+
+def _rest(name: str | None, schema: Schema) -> Schema | bool:
+    """What ``**kwargs`` takes, taken out of the properties: true where that is anything."""
+    if name is None:
+        return False
+    of_each: Schema | bool = schema["properties"].pop(name).get("additionalProperties", True)
+    required = [each for each in schema.pop("required", []) if each != name]
+    schema.update({"required": required} if required else {})
+    return of_each or True
 
 
 def result_schema(signature: Signature) -> Schema | None:
@@ -74,12 +121,13 @@ def _schema_of(adapter: TypeAdapter[dict[str, Any]]) -> Schema:
 
 
 def _usable(value: Any) -> Any:
-    """Without the patterns that the operator does not know."""
+    """With the patterns that the operator does not know as facts instead."""
     if isinstance(value, list):
         return [_usable(each) for each in value]
     if not isinstance(value, dict):
         return value
-    return {key: _usable(each) for key, each in value.items() if not (key == "pattern" and _unknown(each))}
+    usable = {key: _usable(each) for key, each in value.items()}
+    return with_facts(usable, [f"pattern={usable.pop('pattern')}"]) if _unknown(value.get("pattern")) else usable
 
 
 def _unknown(pattern: Any) -> bool:

@@ -18,12 +18,11 @@ from typing_extensions import TypedDict
 
 from celeriac.app.context import Context
 from celeriac.app.json_text import Unwritable, written
-from celeriac.app.leaves import Anything, for_json
+from celeriac.app.leaves import Anything, EncodedTwice, for_json
 from celeriac.errors import InvalidParams
 
 _RESULT = "value"
 _KINDS = inspect.Parameter
-_ANYTHING: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Anything])
 
 
 class BadSignature(TypeError):  # noqa: N818 -- names what it is, as the other errors do
@@ -62,7 +61,7 @@ class Signature:
         given, rest = self._bound(args, kwargs)
         try:
             text = written(self._params, given)
-            rest_text = written(_ANYTHING, rest)
+            rest_text = written(self._rest, rest)
         except ValidationError as error:
             raise self._invalid(error) from None
         except Unwritable as error:
@@ -79,9 +78,10 @@ class Signature:
         """
         try:
             values = self._params.validate_json(params)
+            given = {name: value for name, value in json.loads(params).items() if name not in self._named}
+            rest = self._rest.validate_json(json.dumps(given))
         except ValidationError as error:
             raise self._invalid(error) from None
-        rest = {name: value for name, value in json.loads(params).items() if name not in self._named}
         if self._rest_name is not None:
             values[self._rest_name] = rest
         elif rest:
@@ -118,14 +118,20 @@ class Signature:
         return self._params
 
     @property
+    def described(self) -> TypeAdapter[dict[str, Any]]:
+        """The params for their schema: what ``**kwargs`` takes is one more field, a dict of the parameter's name."""
+        rest = {self._rest_name: self._rest_kind} if self._rest_name is not None else {}
+        return self._adapter("Params", {**self._fields, **rest})
+
+    @property
     def result_adapter(self) -> TypeAdapter[dict[str, Any]]:
         """Validates and writes ``{"value": result}``."""
         return self._result
 
     @property
-    def takes_anything(self) -> bool:
-        """Whether the function has ``**kwargs``."""
-        return self._rest_name is not None
+    def rest_name(self) -> str | None:
+        """Name of the function's ``**kwargs``; None where it has none."""
+        return self._rest_name
 
     @property
     def returns_anything(self) -> bool:
@@ -136,11 +142,11 @@ class Signature:
     def _parts(self) -> tuple[bool, inspect.Signature]:
         found = inspect.signature(self._function)
         hints = self._hints()
-        parameters = [p.replace(annotation=for_json(hints.get(p.name, Any))) for p in found.parameters.values()]
+        parameters = [p.replace(annotation=self._written(p.name, hints)) for p in found.parameters.values()]
         takes_context = bool(parameters) and parameters[0].annotation is Context
         for parameter in parameters[takes_context:]:
             self._check(parameter)
-        returns = for_json(hints.get("return", inspect.Signature.empty))
+        returns = self._written("return", {"return": inspect.Signature.empty, **hints})
         return takes_context, inspect.Signature(parameters[takes_context:], return_annotation=returns)
 
     def _hints(self) -> dict[str, Any]:
@@ -151,6 +157,12 @@ class Signature:
                 f"Task {self.task}: its annotations name {error.name}, which is not there when the program runs: "
                 "import it outside `if TYPE_CHECKING`, at the top of the module."
             ) from None
+
+    def _written(self, name: str, hints: Mapping[str, Any]) -> Any:
+        try:
+            return for_json(hints.get(name, Any))
+        except EncodedTwice as error:
+            raise BadSignature(f"Task {self.task}: {name}: {error}.") from None
 
     def _check(self, parameter: inspect.Parameter) -> None:
         if parameter.kind is _KINDS.VAR_POSITIONAL:
@@ -169,12 +181,27 @@ class Signature:
         return next((n for n, p in self.signature.parameters.items() if p.kind is _KINDS.VAR_KEYWORD), None)
 
     @cached_property
-    def _params(self) -> TypeAdapter[dict[str, Any]]:
-        fields = {
+    def _rest_kind(self) -> Any:
+        """What ``**kwargs`` are, by name: anything, where the annotation is not of one of them."""
+        found = self.signature.parameters[self._rest_name].annotation if self._rest_name is not None else Anything
+        of_all = typing.get_origin(found) is typing.Unpack or isinstance(found, typing.ParamSpecKwargs)
+        each: Any = Anything if of_all else found
+        return dict[str, each]
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        return {
             name: Required[p.annotation] if p.default is _KINDS.empty else NotRequired[p.annotation]
             for name, p in self._named.items()
         }
-        return self._adapter("Params", fields)
+
+    @cached_property
+    def _params(self) -> TypeAdapter[dict[str, Any]]:
+        return self._adapter("Params", self._fields)
+
+    @cached_property
+    def _rest(self) -> TypeAdapter[dict[str, Any]]:
+        return self._made(self._rest_kind)
 
     @cached_property
     def _result(self) -> TypeAdapter[dict[str, Any]]:
@@ -187,8 +214,11 @@ class Signature:
         It has no configuration, because dataclasses and TypedDicts in it would inherit that.
         """
         make: Any = TypedDict
+        return self._made(make(name, fields))
+
+    def _made(self, kind: Any) -> TypeAdapter[dict[str, Any]]:
         try:
-            return TypeAdapter(make(name, fields))
+            return TypeAdapter(kind)
         except PydanticUserError as error:
             raise BadSignature(f"Task {self.task}: its annotations are no types for JSON: {error.message}") from None
 

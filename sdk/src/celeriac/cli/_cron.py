@@ -17,6 +17,7 @@ from celeriac.cli._exit import ExitCode
 from celeriac.cli._flags import Common, Output, command, parse_start
 from celeriac.cli._print import first_line, manifest_of, print_columns, print_data
 from celeriac.cli._submit import print_submitted
+from celeriac.cron.run import run_name
 
 app = typer.Typer(help="Tasks by the calendar.", no_args_is_help=True)
 
@@ -86,7 +87,7 @@ def trigger(name: Name, *, common: Common) -> None:
 def backfill(
     name: Name,
     *,
-    start: Annotated[str, typer.Option("--from", help="The first slot's time: 2026-12-01, 2026-12-01T10:00:00Z.")],
+    start: Annotated[str, typer.Option("--from", help="The first slot's time: 2026-12-01T10:00:00Z.")],
     end: Annotated[str | None, typer.Option("--to", help="The last slot's time. Default: now.")] = None,
     most: Annotated[int, typer.Option("--max", help="At most so many slots, the oldest.", min=1)] = 100,
     concurrency: Annotated[int, typer.Option(help="So many at once, beside what the schedule runs.", min=1)] = 1,
@@ -100,8 +101,7 @@ def backfill(
         slots = _backfill.slots_of(cron, begin, min(until, datetime.now(UTC)), most)
         say(_announced(cron, slots, most, concurrency), "dim")
         if dry_run:
-            for slot in slots:
-                write(f"{slot:%Y-%m-%dT%H:%M:%SZ}")
+            _print_slots([BackfillRun(slot, run_name(cron.name, slot)) for slot in slots], common.output)
             return
         runs = client.cron_backfill(name, begin, until, most=len(slots), concurrency=concurrency) if slots else ()
         done = []
@@ -134,6 +134,19 @@ def _announced(cron: CronTask, slots: tuple[datetime, ...], most: int, concurren
     return f"{len(slots)} slot(s) of {where}{more}, {concurrency} at a time."
 
 
+def _print_slots(runs: list[BackfillRun], output: Output) -> None:
+    """The slots that would run, and what their Tasks would be named."""
+    if output in (Output.JSON, Output.YAML):
+        print_data([{"slot": _slot(run), "name": run.name} for run in runs], output)
+        return
+    for run in runs:
+        write(f"task.celeriac.dev/{run.name}" if output is Output.NAME else _slot(run))
+
+
+def _slot(run: BackfillRun) -> str:
+    return f"{run.slot:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _print(run: BackfillRun, progress: str, output: Output) -> None:
     """The progress: a line for each slot that has ended."""
     if output is Output.NAME:
@@ -151,7 +164,7 @@ def _outcome(run: BackfillRun) -> str:
 
 def _wire(run: BackfillRun) -> dict[str, Any]:
     return {
-        "slot": f"{run.slot:%Y-%m-%dT%H:%M:%SZ}",
+        "slot": _slot(run),
         "name": run.name,
         "existed": run.existed,
         "error": str(run.error) if run.error else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
@@ -15,7 +16,7 @@ from celeriac._async_client import AsyncClient
 from celeriac._explain import Explanation
 from celeriac._task import Task
 from celeriac.cli._console import complain, out, write
-from celeriac.cli._escape import escape
+from celeriac.cli._escape import escape, escape_json
 from celeriac.cli._exit import ExitCode, code_of
 from celeriac.cli._flags import Common, Output, command, parse_duration
 from celeriac.cli._print import (
@@ -58,10 +59,22 @@ def logs(
     tail: Annotated[int | None, typer.Option(help="The last so many lines.", min=0)] = None,
     common: Common,
 ) -> None:
-    """Print what a task printed."""
+    """Print what a task printed; as JSON an object for each line."""
+    if common.output is Output.NAME:
+        raise typer.BadParameter("lines of a log have no names: -o takes table, json and yaml here")
     with common.client() as client:
         for line in client.logs(name, follow, attempt, tail):
-            write(line)
+            _print_line(line, common.output)
+
+
+def _print_line(line: str, output: Output) -> None:
+    """One of many, so that what is printed is whole after each."""
+    if output is Output.JSON:
+        write(escape_json(json.dumps({"line": line}, ensure_ascii=False)))
+    elif output is Output.YAML:
+        print_data([{"line": line}], output)
+    else:
+        write(line)
 
 
 @command

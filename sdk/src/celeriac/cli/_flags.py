@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, get_type_hints
 
@@ -156,9 +156,12 @@ def parse_duration(text: str) -> float:
 
 
 def parse_start(text: str) -> datetime:
-    """An RFC 3339 time; UTC where it has no zone."""
+    """An RFC 3339 time, with its zone: whose noon it is nobody could guess."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a time: use 2026-12-01T10:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        utc = f"{moment.isoformat()}Z"
+        raise typer.BadParameter(f"{text!r} has no time zone: write {utc}, or an offset such as +01:00 instead of Z")
+    return moment

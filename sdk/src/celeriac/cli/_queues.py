@@ -74,9 +74,17 @@ def delete(
 ) -> None:
     """Delete a TaskQueue. Messages that wait for it stay, for a queue of the same name, unless --purge is given."""
     namespace, count = asyncio.run(_delete(common, queue, purge))
-    write(f"taskqueue.celeriac.dev/{queue} deleted")
+    _print_deleted(queue, namespace, common.output)
     if purge:
         say(f"{count} message(s) are dead letters now: `celeriac dead list -n {namespace} --queue {queue}`.")
+
+
+def _print_deleted(queue: str, namespace: str, output: Output) -> None:
+    if output in (Output.JSON, Output.YAML):
+        metadata = {"name": queue, "namespace": namespace}
+        print_data({"apiVersion": API_VERSION, "kind": "TaskQueue", "metadata": metadata}, output)
+    else:
+        write(f"taskqueue.celeriac.dev/{queue}{' deleted' * (output is Output.TABLE)}")
 
 
 async def _delete(common: Common, queue: str, purge: bool) -> tuple[str, int]:

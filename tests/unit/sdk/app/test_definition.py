@@ -174,6 +174,12 @@ def one_more(path: str, width: int = 1, **rest: Any) -> None: ...
 def anything_more(path: str, width: Any = 1, **rest: Any) -> None: ...
 
 
+def whole_more(**rest: int) -> None: ...
+def whole_one_more(width: int = 1, **rest: int) -> None: ...
+def money_more(**rest: Decimal) -> None: ...
+def text_more(**rest: str) -> None: ...
+
+
 def by(key: Any) -> Callable[..., Any]:
     """A function with a mapping that has such keys."""
 
@@ -195,6 +201,16 @@ def by(key: Any) -> Callable[..., Any]:
         ),
         pytest.param(any_more, anything_more, [], id="one of **kwargs has a name"),
         pytest.param(one_more, any_more, [], id="a parameter is one of **kwargs"),
+        pytest.param(whole_more, whole_one_more, [], id="one of **kwargs has a name and the same type"),
+        pytest.param(
+            text_more, money_more, [("params.*", "string is not taken any more")], id="**kwargs of another type"
+        ),
+        pytest.param(
+            any_more,
+            whole_more,
+            [("params.path", "it was string, and is integer now"), ("params.*", "it was anything, and is integer now")],
+            id="**kwargs that were anything",
+        ),
         pytest.param(by(int), by(int), [], id="the same keys"),
         pytest.param(by(int), by(str), [], id="any keys"),
         pytest.param(by(str), by(int | str), [], id="keys that are text too"),

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, computed_field
+from pydantic import Base64Bytes, BaseModel, Field, computed_field
 from typing_extensions import TypedDict
 
 from celeriac import Context, InvalidParams
@@ -25,6 +25,10 @@ from celeriac_operator.core.schema import broken_schema, schema_problem
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+
+class Options(TypedDict, total=False):
+    size: int
 
 
 class Colour(Enum):
@@ -124,6 +128,25 @@ def test_params_are_an_object_by_name(args: tuple[Any, ...], kwargs: dict[str, A
 def test_the_runner_fills_the_defaults_in() -> None:
     signature = Signature("t", all_kinds)
     assert ((1, "s"), {"third": None, "x": 5}) == signature.arguments('{"first": 1, "x": 5}')
+
+
+def dated(**due: date) -> None: ...
+def passed_on(*, size: int = 1, **rest: Unpack[Options]) -> None: ...
+
+
+def test_each_of_kwargs_is_as_annotated() -> None:
+    signature = Signature("t", dated)
+    assert {"due": "2026-01-01"} == signature.bind((), {"due": date(2026, 1, 1)})
+    assert ((), {"due": date(2026, 1, 1)}) == signature.arguments('{"due": "2026-01-01"}')
+    with pytest.raises(InvalidParams, match="due: Input should be a valid date"):
+        signature.arguments('{"due": "never"}')
+    assert {"format": "date"}.items() <= params_schema(signature)["additionalProperties"].items()
+
+
+def test_kwargs_whose_annotation_is_of_all_are_anything() -> None:
+    signature = Signature("t", passed_on)
+    assert ((), {"size": 1, "x": "2"}) == signature.arguments('{"x": "2"}')
+    assert params_schema(signature)["additionalProperties"] is True
 
 
 @pytest.mark.parametrize(
@@ -277,6 +300,8 @@ def star(*values: int) -> None: ...
 def late(a: int, ctx: Context) -> None: ...
 def unseen(a: Fraction) -> None: ...
 def no_json(a: Signature) -> None: ...
+def encoded(a: list[Base64Bytes]) -> None: ...
+def encoded_result(a: int) -> Base64Bytes | None: ...
 
 
 @pytest.mark.parametrize(
@@ -285,6 +310,8 @@ def no_json(a: Signature) -> None: ...
         pytest.param(star, "*values has no names", id="positional arguments without names"),
         pytest.param(late, "Context must be the first parameter", id="the Context in another place"),
         pytest.param(unseen, "import it outside `if TYPE_CHECKING`", id="a type that is there for checkers only"),
+        pytest.param(encoded, "Task t: a: bytes are base64 in JSON as they are: annotate bytes.", id="encoded bytes"),
+        pytest.param(encoded_result, "Task t: return: bytes are base64", id="encoded bytes as a result"),
         pytest.param(no_json, "are no types for JSON", id="a type that pydantic does not know"),
     ],
 )

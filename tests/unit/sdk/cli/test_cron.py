@@ -9,7 +9,7 @@ import pytest
 from tests.unit.sdk.cli.conftest import Cluster, Command
 from tests.unit.sdk.fake_api import condition, finished
 
-RANGE = ("--from", "2026-03-01", "--to", "2026-03-03")
+RANGE = ("--from", "2026-03-01T00:00:00Z", "--to", "2026-03-03T00:00:00Z")
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_backfill_with_a_run_that_failed(celeriac: Command, cluster: Cluster) ->
     [
         pytest.param(["--max", "1"], "1 slot(s)", id="no more than the most"),
         pytest.param([], "2 slot(s)", id="all of them"),
-        pytest.param(["--to", "2026-03-01"], "has no slots in that time", id="none"),
+        pytest.param(["--to", "2026-03-01T00:00:00Z"], "has no slots in that time", id="none"),
     ],
 )
 def test_a_dry_run_creates_nothing(celeriac: Command, cluster: Cluster, words: list[str], says: str) -> None:
@@ -113,15 +113,39 @@ def test_a_dry_run_creates_nothing(celeriac: Command, cluster: Cluster, words: l
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        pytest.param(["--from", "2026-03-02", "--to", "2026-03-01"], "--to", id="an end before the beginning"),
-        pytest.param(["--from", "2999-01-01"], "--from", id="a beginning that is still to come"),
+        pytest.param(
+            ["--from", "2026-03-02T00:00:00Z", "--to", "2026-03-01T00:00:00Z"],
+            "--to: 2",
+            id="an end before the beginning",
+        ),
+        pytest.param(["--from", "2999-01-01T00:00:00Z"], "--from: 2", id="a beginning that is still to come"),
+        pytest.param(["--from", "2026-03-02"], "'2026-03-02' has no time zone: write 2026-03-02T00:00:00Z", id="a day"),
+        pytest.param(
+            ["--from", "2026-03-02T00:00:00Z", "--to", "2026-03-02T12:00:00"],
+            "'2026-03-02T12:00:00' has no time zone: write 2026-03-02T12:00:00Z",
+            id="an end without a zone",
+        ),
     ],
 )
 def test_a_time_that_can_have_no_slots_is_a_mistake(celeriac: Command, words: list[str], says: str) -> None:
     result = celeriac("cron", "backfill", "nightly", *words)
 
     assert 2 == result.exit_code
-    assert f"Invalid value for {says}: 2" in " ".join(result.stderr.split())
+    assert says in " ".join(result.stderr.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        pytest.param("table", "2026-03-01T01:30:00Z\n", id="a time"),
+        pytest.param("name", "task.celeriac.dev/nightly-29538810\n", id="the name of the Task that it would be"),
+        pytest.param("yaml", "- slot: '2026-03-01T01:30:00Z'\n  name: nightly-29538810\n", id="both"),
+    ],
+)
+def test_a_dry_run_for_programs(celeriac: Command, output: str, wanted: str) -> None:
+    words = [*RANGE, "--max", "1", "--dry-run", "-o", output]
+
+    assert wanted == celeriac("cron", "backfill", "nightly", *words).stdout
 
 
 def test_backfill_for_programs(celeriac: Command, cluster: Cluster) -> None:

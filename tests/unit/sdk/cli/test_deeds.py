@@ -113,6 +113,29 @@ def test_logs(celeriac: Command, cluster: Cluster, words: list[str]) -> None:
     assert celeriac("logs", "n", *words).stdout == "hello\n"
 
 
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        pytest.param("table", 'one "two"\nthree\n', id="as it is"),
+        pytest.param("json", '{"line": "one \\"two\\""}\n{"line": "three"}\n', id="a JSON object for each line"),
+        pytest.param("yaml", '- line: one "two"\n- line: three\n', id="one YAML list"),
+    ],
+)
+def test_logs_for_programs(celeriac: Command, cluster: Cluster, output: str, wanted: str) -> None:
+    cluster.ends = finished("Succeeded")
+    celeriac("run", "-d", "--name", "n", "img")
+    cluster.logs["p1"] = [b'one "two"\nthree\n']
+
+    assert celeriac("logs", "n", "-o", output).stdout == wanted
+
+
+def test_lines_have_no_names(celeriac: Command) -> None:
+    result = celeriac("logs", "n", "-o", "name")
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "have no names" in result.stderr
+
+
 def test_no_log_is_not_found(celeriac: Command, cluster: Cluster) -> None:
     cluster.add("n")
 

@@ -131,6 +131,7 @@ def test_without_an_api_server_there_is_one_finding(
     ("words", "wanted"),
     [
         ([], "celeriac 0.1.0 (API celeriac.dev/v1alpha1)\n"),
+        (["-o", "name"], "0.1.0\n"),
         (["-o", "yaml"], "celeriac: 0.1.0\napi: celeriac.dev/v1alpha1\n"),
     ],
 )

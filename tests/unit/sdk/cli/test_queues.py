@@ -97,3 +97,20 @@ def test_json_of_what_was_done(celeriac: Command) -> None:
     data = json.loads(celeriac("pause", "media", "-o", "json").stdout)
 
     assert ["media"] == [item["metadata"]["name"] for item in data["items"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        pytest.param([], "taskqueue.celeriac.dev/media deleted\n", id="for people"),
+        pytest.param(["-o", "name"], "taskqueue.celeriac.dev/media\n", id="the name alone"),
+        pytest.param(
+            ["-o", "yaml"],
+            "apiVersion: celeriac.dev/v1alpha1\nkind: TaskQueue\nmetadata:\n  name: media\n  namespace: team\n",
+            id="what it was",
+        ),
+    ],
+)
+def test_delete(celeriac: Command, cluster: Cluster, words: list[str], wanted: str) -> None:
+    assert wanted == celeriac("queues", "delete", "media", *words).stdout
+    assert f"{QUEUES}/media" not in cluster.objects

@@ -36,7 +36,7 @@ def test_params(
 
 def test_every_option(celeriac: Command, cluster: Cluster) -> None:
     options = "--queue q --priority -5 --retry 3 --queue-seconds 1 --start-seconds 2 --run-seconds 3 --total-seconds 4"
-    more = "--grace-seconds 0 --ttl 60 --concurrency-key u --start-time 2026-12-01T10:00:00 --suspend"
+    more = "--grace-seconds 0 --ttl 60 --concurrency-key u --start-time 2026-12-01T12:00:00+02:00 --suspend"
 
     result = celeriac("submit", "d", *options.split(), *more.split())
 
@@ -50,7 +50,7 @@ def test_every_option(celeriac: Command, cluster: Cluster) -> None:
         "deadlines": deadlines,
         "ttlSecondsAfterFinished": 60,
         "concurrencyKey": "u",
-        "startTime": "2026-12-01T10:00:00Z",
+        "startTime": "2026-12-01T12:00:00+02:00",
         "suspend": True,
     }
 
@@ -95,6 +95,12 @@ def test_wait(celeriac: Command, cluster: Cluster, ends: dict[str, Any], code: i
         pytest.param(["-f", "/nowhere"], 2, "cannot be read", id="a file that is not there"),
         pytest.param(["--countdown", "1x"], 2, "not a duration", id="a countdown that is none"),
         pytest.param(["--start-time", "soon"], 2, "not a time", id="a time that is none"),
+        pytest.param(
+            ["--start-time", "2026-12-01T10:00:00"],
+            2,
+            "has no time zone: write 2026-12-01T10:00:00Z, or an offset such as +01:00 instead of Z",
+            id="a time without a zone",
+        ),
         pytest.param(["--retry", "0"], 2, "1 to 1000", id="no attempts"),
         pytest.param(["--priority", "9999"], 2, "spec.priority", id="a priority out of bounds"),
         pytest.param(["--name", "a", "--key", "b"], 2, "name or key", id="both name and key"),

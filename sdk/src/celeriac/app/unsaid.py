@@ -19,6 +19,8 @@ from celeriac.app import leaves
 
 KEYWORD = "x-python"
 """Keyword of a JSON Schema: the facts, in order. Validators skip keywords that they do not know."""
+KEYS = "x-python-keys"
+"""Keyword of ``propertyNames``: the schema of the keys as the function has them, numbers for example."""
 
 _SHAPES = frozenset({
     "any", "none", "bool", "int", "float", "str", "literal", "enum", "list", "tuple", "set", "frozenset",
@@ -29,7 +31,7 @@ _SHAPES = frozenset({
 """Core schemas that JSON Schema has words for, but for the attributes that are not below."""
 _SAID = frozenset({
     "min_length", "max_length", "multiple_of", "le", "ge", "lt", "gt", "pattern", "expected", "cls", "members",
-    "discriminator", "extra_behavior", "total", "required", "fields", "name",
+    "extra_behavior", "total", "required", "fields", "name",
 })  # fmt: skip
 _HARMLESS = frozenset({
     "type", "ref", "metadata", "serialization", "regex_engine", "fail_fast", "variadic_item_index", "sub_type",

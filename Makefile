@@ -47,7 +47,8 @@ audit: init | $(UV) ## known vulnerabilities of what the lock has; asks a databa
 	@$(UV) audit --frozen --preview-features audit-command
 
 verify: lint typecheck generate sbom ## all checks that need no cluster; generated files must be up to date
-	@git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
+	@$(PYTHON) scripts/crd_changes.py
+	git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
 unit: init ## unit tests: no network, no cluster, seconds
 	@$(PYTHON) -m pytest tests/unit
@@ -70,10 +71,19 @@ integration: cluster-up ## tests against the real API server and a real nats-ser
 e2e: cluster-up images ## tests of the chart and the images on the real node
 	@$(PYTHON) -m pytest e2e --ignore=e2e/chaos
 
-chaos: init ## the fault matrix: a real operator behind a proxy that fails; needs no cluster (CELERIAC_CHAOS_SEED=…)
+chaos: init ## the fault matrix, with the one invariant checker; writes dist/chaos.json (CELERIAC_CHAOS_SEED=…)
 	@$(PYTHON) -m pytest e2e/chaos
 
-test: verify unit integration e2e ## everything; sets up what it needs
+chaos-short: init ## a few rows of it, in under 90 s; needs no cluster
+	@CELERIAC_CHAOS_OUTPUT=dist/chaos-short.json $(PYTHON) -m pytest e2e/chaos -m short
+
+reliability: init ## write the figures of dist/chaos.json into docs/reliability.md
+	@$(PYTHON) -m e2e.chaos
+
+soak: init | $(UV) ## a steady mixed load for HOURS (fractions allowed); writes dist/soak/; needs no cluster
+	@$(UV) run --frozen --quiet --group soak python -m e2e.soak --hours $(HOURS)
+
+test: verify unit chaos-short integration e2e ## everything; sets up what it needs
 
 demo: cluster-up images ## a hyper-parameter sweep on a real cluster, then Python functions through NATS
 	@$(PYTHON) -m examples.digits.sweep
@@ -88,8 +98,11 @@ bench-admission: init ## what admission costs as the backlog grows; needs no clu
 bench-functions: cluster-up images ## functions through NATS against raw Jobs; writes docs/benchmarks-functions.md
 	@$(PYTHON) -m e2e.bench.functions
 
-bench-warm: cluster-up images ## tasks in pods that waited against tasks in pods of their own
+bench-warm: cluster-up images ## pods that waited against raw Jobs and Celery; writes docs/benchmarks-isolation.md
 	@$(PYTHON) -m e2e.bench.warm
+
+bench-worker: cluster-up images ## tasks a second that workers take, one Task object each
+	@$(PYTHON) -m e2e.bench.worker
 
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster
 	@$(PYTHON) -m e2e.bench.messages
@@ -100,4 +113,4 @@ bench-backlog: init ## the operator's memory with 1,000,000 messages that wait; 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos test demo bench bench-admission bench-functions bench-warm bench-messages bench-backlog bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos chaos-short reliability soak test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-backlog bench-scale

@@ -1,43 +1,28 @@
 """The table of what was shown, at the end."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 import pytest
+from e2e.chaos.outcomes import FILE, Outcome, keep, told
 from rich.console import Console
-from rich.table import Table as RichTable
 
-
-@dataclass
-class Table:
-    """A line for each row of the matrix that has run."""
-
-    lines: list[tuple[str, ...]] = field(default_factory=list)
-
-    def add(self, number: int, fault: str, times: int, tasks: int, problems: list[str], recovered: float) -> None:
-        """A row has run."""
-        told = "; ".join(problems[:2]) or "none"
-        self.lines.append((str(number), fault, str(times), str(tasks), told, f"{recovered:.1f}"))
-
-    def __rich__(self) -> RichTable:
-        rich = RichTable("row", "fault", "times", "tasks", "problems", "4 tasks after it, s", title="Fault matrix")
-        for line in self.lines:
-            rich.add_row(*line)
-        return rich
-
-
-_TABLE = Table()
+_OUTCOMES: list[Outcome] = []
 
 
 @pytest.fixture(scope="session")
-def table() -> Table:
-    """Takes a line for each row."""
-    return _TABLE
+def tell() -> Callable[[Outcome], None]:
+    """Takes what came of a row, and keeps it at once: a run that is stopped has run what it has run."""
+
+    def take(outcome: Outcome) -> None:
+        _OUTCOMES.append(outcome)
+        keep([outcome], FILE)
+
+    return take
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_terminal_summary() -> Iterator[None]:
     """Print it."""
     yield
-    if _TABLE.lines:
-        Console(width=120).print(_TABLE)
+    if _OUTCOMES:
+        Console(width=150).print(told(_OUTCOMES))

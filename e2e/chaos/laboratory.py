@@ -1,6 +1,7 @@
 """The API server and the processes of `celeriac dev`, and a real operator that reaches them through a proxy.
 
-No cluster is needed. What happens is noted where it happens, in the store, and judged by the one invariant checker.
+No cluster is needed. What happens is noted where it happens, in the store and in NATS, and judged by the one invariant
+checker.
 """
 
 import asyncio
@@ -9,99 +10,44 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from e2e.support.kube import Kube
-from e2e.support.manifests import task
+from e2e.chaos import work
+from e2e.chaos.control_plane import ControlPlane, control_plane
+from e2e.chaos.kubelet import Kubelet
+from e2e.chaos.post import Post, post_office
+from e2e.support.connection import REPOSITORY, apply_crds
+from e2e.support.kube import Kube, Obj, Refused
+from e2e.support.manifests import backoff, definition, queue, task, task_of
+from e2e.support.nats_proxy import NatsProxy
+from e2e.support.notes import Notes
 from e2e.support.operator import LocalOperator, local_operator
 from e2e.support.proxy import ApiProxy, api_proxy
-from tests.support.invariants import (
-    Deleted,
-    Ended,
-    Fact,
-    JobMade,
-    JobTaken,
-    Made,
-    Started,
-    Wrote,
-    finished,
-    unsettled,
-    violations,
-)
+from e2e.support.witness import TROUBLE, Witness
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tests.support.invariants import unsettled, violations
 
-from celeriac_operator.core import names
 from celeriac_operator.dev.api_server import ApiServer
 from celeriac_operator.dev.executor import Executor
 from celeriac_operator.dev.guarded import guarded
-from celeriac_operator.dev.kinds import JOBS, NAMESPACES, PODS, Kind
+from celeriac_operator.dev.kinds import NAMESPACES, Kind
 from celeriac_operator.dev.session import _kubeconfig
-from celeriac_operator.dev.store import Change, Store
+from celeriac_operator.dev.store import Store
 
 Raw = dict[str, Any]
 
 NAMESPACE = "chaos"
 SLOTS = 4
 PATIENCE_SECONDS = 150.0
-SETTINGS = {"CELERIAC_RELIST_SECONDS": "10", "CELERIAC_QUEUE_DEFAULTS": json.dumps({"maxConcurrency": SLOTS})}
+LIMITS = {"maxConcurrency": SLOTS}
+SETTINGS = {"CELERIAC_RELIST_SECONDS": "10", "CELERIAC_QUEUE_DEFAULTS": json.dumps(LIMITS)}
 SCRIPT = 'sleep {seconds}; [ "$CELERIAC_ATTEMPT" -gt {failures} ] || exit 1; echo 7 > "$CELERIAC_RESULT_FILE"'
-
-
-@dataclass
-class Notes:
-    """The facts, as the store tells them."""
-
-    facts: list[Fact] = field(default_factory=list)
-    _statuses: dict[str, Raw] = field(default_factory=dict)
-    _attempts: dict[str, tuple[str, int]] = field(default_factory=dict)
-    _states: dict[str, str] = field(default_factory=dict)
-
-    def hear(self, change: Change) -> None:
-        """Something has changed."""
-        meta = change.raw["metadata"]
-        if change.kind.kind == "Task":
-            self._task(change.event, meta, change.raw.get("status") or {})
-        elif change.kind == JOBS and change.event in ("ADDED", "DELETED"):
-            self._job(change.event, meta)
-        elif change.kind == PODS:
-            self._pod(meta, change.raw.get("status") or {})
-
-    def _task(self, event: str, meta: Raw, status: Raw) -> None:
-        uid = meta["uid"]
-        if event == "DELETED":
-            self.facts.append(Deleted(uid))
-            return
-        if event == "ADDED":
-            self.facts.append(Made(uid, meta["name"]))
-        if status != self._statuses.get(uid, {}) and isinstance(status.get("attempts", []), list):
-            self._statuses[uid] = status
-            self.facts.append(Wrote(uid, status))
-
-    def _job(self, event: str, meta: Raw) -> None:
-        if not meta.get("ownerReferences"):
-            return
-        attempt = self._attempts[meta["uid"]] = (meta["ownerReferences"][0]["uid"], names.attempt_of(meta["name"]))
-        self.facts.append(JobMade(*attempt, "default") if event == "ADDED" else JobTaken(*attempt))
-
-    def _pod(self, meta: Raw, status: Raw) -> None:
-        if not meta.get("ownerReferences"):
-            return
-        state: Raw = next(iter(status.get("containerStatuses", ())), {}).get("state", {})
-        now, uid = next(iter(state), ""), meta["uid"]
-        attempt = self._attempts[meta["ownerReferences"][0]["uid"]]
-        if now != self._states.get(uid, "") and now in ("running", "terminated"):
-            if uid not in self._states:
-                self.facts.append(Started(*attempt, uid))
-            if now == "terminated":
-                self.facts.append(Ended(*attempt, uid, state["terminated"]["exitCode"]))
-            self._states[uid] = now
-
-    def ended(self) -> dict[str, str]:
-        """The phase of each Task that has finished, by name."""
-        made = {fact.uid: fact.name for fact in list(self.facts) if isinstance(fact, Made)}
-        return {made[uid]: status["phase"] for uid, status in dict(self._statuses).items() if finished(status)}
+SORTS = ((0, 0, "Succeeded"), (1, 1, "Succeeded"), (2, 0, "Succeeded"), (0, 9, "Failed"))
+"""At once, retried, slow, failing for good: seconds, attempts that fail, and the end."""
+RETRY = {"maxAttempts": 2, "backoff": backoff()}
 
 
 @dataclass
@@ -109,22 +55,72 @@ class Laboratory:
     """All that a row plays with."""
 
     kube: Kube
-    proxy: ApiProxy
+    api: ApiProxy
     operator: LocalOperator
-    notes: Notes
+    kubeconfig: Path
+    """Of the operator."""
+    settings: dict[str, str]
+    """Of the operator."""
+    notes: Notes | Witness
     store: Callable[[Kind, Raw], object]
     """Stores an object as it is: no API server would take it."""
+    post: Post | None = None
+    """NATS, where there is one."""
+    plane: ControlPlane | None = None
+    """A real control plane, where there is one."""
+    mode: str = "Pod"
     expected: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def bus(self) -> NatsProxy:
+        """The way to NATS."""
+        return self.office.proxy
+
+    @property
+    def office(self) -> Post:
+        """NATS, which there must be."""
+        assert self.post is not None, "this laboratory has no NATS"
+        return self.post
+
+    def restart_nats(self) -> None:
+        """SIGKILL, and a new server on what is on the disk."""
+        self.office.restart()
+
+    def create(self, manifest: Obj) -> None:
+        """Until the API server has it: it is killed now and then."""
+        for attempt in Retrying(
+            stop=stop_after_delay(PATIENCE_SECONDS),
+            wait=wait_fixed(0.2),
+            retry=retry_if_exception_type(TROUBLE),
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    self.kube.create(manifest, NAMESPACE)
+                except Refused as error:
+                    if error.status != 409:
+                        raise
+
     def submit(self, prefix: str, count: int) -> None:
-        """Tasks of all sorts: at once, slow, retried, failing for good."""
-        sorts = ((0, 0, "Succeeded"), (1, 1, "Succeeded"), (2, 0, "Succeeded"), (0, 9, "Failed"))
+        """Tasks of all sorts: with NATS half of them by message, warm ones all of them."""
         for number in range(count):
-            seconds, failures, phase = sorts[number % len(sorts)]
-            retry = {"maxAttempts": 2, "backoff": {"initialSeconds": 0}}
-            script = SCRIPT.format(seconds=seconds, failures=failures)
-            self.kube.create(task(f"{prefix}-{number}", script, retry=retry), NAMESPACE)
-            self.expected[f"{prefix}-{number}"] = phase
+            name, sort = f"{prefix}-{number}", SORTS[number % len(SORTS)]
+            if self.post is not None and (self.mode == "Warm" or number // len(SORTS) % 2 == 0):
+                self.post.submit(self.named(name, *sort[:2]))
+            else:
+                script = SCRIPT.format(seconds=sort[0], failures=sort[1])
+                self.create(task(name, script, retry=RETRY))
+            self.expected[name] = sort[2]
+
+    def named(self, name: str, seconds: int, failures: int) -> Obj:
+        """A Task of the definition for this mode."""
+        warm = self.mode == "Warm"
+        params = {"seconds": seconds, "failures": failures}
+        return task_of(self.mode.lower(), name, retry=RETRY, params=params if warm else _texts(params))
+
+    def define(self, mode: str) -> None:
+        """Make the TaskDefinition of that mode."""
+        self.create(_definition(mode))
 
     def wait(self, holds: Callable[[], bool]) -> bool:
         """Whether it comes to hold in time."""
@@ -141,23 +137,88 @@ class Laboratory:
 
     def problems(self) -> list[str]:
         """What is wrong, once all is quiet."""
-        self.wait(lambda: not unsettled(list(self.notes.facts)))
-        facts, ended = list(self.notes.facts), self.notes.ended()
-        wrong = [f"{name}: {ended.get(name)}" for name, phase in self.expected.items() if ended.get(name) != phase]
-        return [*violations(facts, {"default": SLOTS}), *unsettled(facts), *wrong]
+        self.wait(lambda: not unsettled(self.notes.facts))
+        left = self._empty(self.post) if self.post is not None else []
+        facts, ended = self.notes.facts, self.notes.ended()
+        wrong = [
+            f"{name}: {ended.get(name, 'never ended')}"
+            for name, phase in self.expected.items()
+            if ended.get(name) != phase
+        ]
+        return [*violations(facts, {"default": SLOTS}), *unsettled(facts), *wrong, *left]
+
+    def _empty(self, post: Post) -> list[str]:
+        """Wait until no message is left: one whose acknowledgement was lost comes again after half a minute."""
+        self.wait(lambda: post.mailbox.left() == 0)
+        return post.close_the_book()
+
+
+def _texts(params: dict[str, int]) -> dict[str, str]:
+    return {name: str(value) for name, value in params.items()}
 
 
 @contextmanager
-def laboratory(directory: Path) -> Iterator[Laboratory]:
-    """A running one."""
-    notes = Notes()
-    with (
-        simulated_cluster(directory, notes) as (kubeconfig, store),
-        Kube(kubeconfig) as kube,
-        api_proxy(kubeconfig) as proxy,
-        local_operator(_through(proxy, directory), NAMESPACE, **SETTINGS) as operator,
-    ):
-        yield Laboratory(kube, proxy, operator, notes, store)
+def laboratory(directory: Path, *, nats: bool = False, mode: str = "Pod", **settings: str) -> Iterator[Laboratory]:
+    """A running one, with the API server in memory.
+
+    Args:
+        nats: there is a NATS too.
+        mode: Pod, or Warm, which needs NATS.
+        settings: more of the operator's.
+    """
+    notes = Notes(directory / "book")
+    with ExitStack() as stack:
+        kubeconfig, store = stack.enter_context(simulated_cluster(directory, notes))
+        kube = stack.enter_context(Kube(kubeconfig))
+        post = stack.enter_context(post_office(directory, kube, NAMESPACE, notes)) if nats else None
+        reach = post.settings if post is not None else {}
+        if nats:
+            for manifest in (queue("default", **LIMITS), _definition(mode)):
+                kube.create(manifest, NAMESPACE)
+        api, path, operator = stack.enter_context(_operator(kubeconfig, directory, {**SETTINGS, **reach, **settings}))
+        yield Laboratory(
+            kube, api, operator, path, {**SETTINGS, **reach, **settings}, notes, store, post=post, mode=mode
+        )
+
+
+@contextmanager
+def with_control_plane(directory: Path) -> Iterator[Laboratory]:
+    """A running one, with a real etcd, kube-apiserver and kube-controller-manager."""
+    with ExitStack() as stack:
+        plane = stack.enter_context(control_plane(directory / "plane"))
+        kube, kubelets = (stack.enter_context(Kube(plane.kubeconfig, connections=40)) for _ in range(2))
+        apply_crds(kube)
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        witness, kubelet = Witness(kube, NAMESPACE), Kubelet(kubelets, NAMESPACE, directory / "results")
+        for each in (witness, kubelet):
+            each.start()
+            stack.callback(each.stop)
+        api, path, operator = stack.enter_context(_operator(plane.kubeconfig, directory, SETTINGS))
+        yield Laboratory(kube, api, operator, path, SETTINGS, witness, _stores_nothing, plane=plane)
+
+
+def _stores_nothing(_kind: Kind, _raw: Raw) -> None:
+    raise LookupError("a real API server stores what it takes, and nothing else")
+
+
+@contextmanager
+def _operator(
+    kubeconfig: Path, directory: Path, settings: dict[str, str]
+) -> Iterator[tuple[ApiProxy, Path, LocalOperator]]:
+    with api_proxy(kubeconfig) as api:
+        path = _through(api, directory)
+        with local_operator(path, NAMESPACE, **settings) as operator:
+            yield api, path, operator
+
+
+def _definition(mode: str) -> Obj:
+    if mode == "Pod":
+        return definition("pod", SCRIPT.format(seconds="$(params.seconds)", failures="$(params.failures)"))
+    fields = {
+        "command": ["python", "-m", "celeriac.run"],
+        "env": [{"name": "CELERIAC_FUNCTION", "value": "e2e.chaos.work:audited"}],
+    }
+    return definition("warm", container_fields=fields, isolation="Warm", warm={"minReady": 2, "maxReady": 4})
 
 
 def _through(proxy: ApiProxy, directory: Path) -> Path:
@@ -175,10 +236,11 @@ def simulated_cluster(directory: Path, notes: Notes) -> Iterator[tuple[Path, Cal
     store, left = Store(), AsyncExitStack()
     store.create(NAMESPACES, "", {"metadata": {"name": NAMESPACE}})
     store.heard.append(notes.hear)
+    env = {**os.environ, work.BOOK: str(notes.book), "PYTHONPATH": str(REPOSITORY)}
 
     async def begin() -> tuple[ApiServer, Executor]:
         children = await left.enter_async_context(guarded(directory / "pods"))
-        executor = Executor(store, dict(os.environ), directory / "pods", directory, children)
+        executor = Executor(store, env, directory / "pods", directory, children)
         api = ApiServer(store, executor.log_of)
         await api.start()
         return api, executor

@@ -4,312 +4,68 @@
 """
 
 import os
-import random
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import pytest
-from e2e.chaos.conftest import Table
-from e2e.chaos.laboratory import NAMESPACE, Laboratory, laboratory
-from e2e.support.kube import JOBS, PODS, Obj
-from e2e.support.manifests import definition
-from e2e.support.proxy import NO_TROUBLE, Trouble
-
-from celeriac_operator.core import names
-from celeriac_operator.dev.kinds import KINDS
-
-SEED = int(os.environ.get("CELERIAC_CHAOS_SEED", "20261126"))
-COUNT = 16
-WRITE = ("POST", "PATCH", "PUT", "DELETE")
-
-
-class Fault:
-    """Something that goes wrong again and again while Tasks are under way; how often it did."""
-
-    def __init__(self, lab: Laboratory, dice: random.Random) -> None:
-        self.lab, self.dice, self.times = lab, dice, 0
-
-    def hit(self, chance: float) -> bool:
-        struck = self.dice.random() < chance
-        self.times += struck
-        return struck
-
-    def begin(self) -> None:
-        """Before the Tasks are submitted."""
-
-    def meanwhile(self) -> None:
-        """While they are under way."""
-
-    def end(self) -> None:
-        """From now on all is well."""
-        self.lab.proxy.trouble = lambda _method, _path: NO_TROUBLE
-        self.lab.proxy.tells = lambda _path, line: line
-
-
-class Killed(Fault):
-    """SIGKILL at any moment."""
-
-    def meanwhile(self) -> None:
-        for _ in range(6):
-            time.sleep(self.dice.uniform(0.2, 2.5))  # the moment is the fault
-            self.lab.operator.kill_and_start()
-            self.times += 1
-        self.lab.operator.wait_ready()
-
-
-class KilledAtWrites(Fault):
-    """SIGKILL before every third write is sent, and after every third one is stored."""
-
-    def begin(self) -> None:
-        self.lab.proxy.before = lambda number: self._at(number, 0)
-        self.lab.proxy.after = lambda number: self._at(number, 1)
-
-    def _at(self, number: int, turn: int) -> None:
-        if number % 3 == turn and self.times < 20:
-            self.times += 1
-            self.lab.operator.kill_and_start()
-            raise ConnectionAbortedError
-
-    def end(self) -> None:
-        self.lab.proxy.before = self.lab.proxy.after = lambda _number: None
-        self.lab.operator.wait_ready()
-
-
-class Away(Fault):
-    """Nobody answers for ten seconds."""
-
-    def meanwhile(self) -> None:
-        time.sleep(1)
-        self.lab.proxy.cut()
-        time.sleep(10)
-        self.lab.proxy.heal()
-        self.times += 1
-
-
-class Errors(Fault):
-    """Three requests of ten are answered 429, 500 or 503."""
-
-    def begin(self) -> None:
-        self.lab.proxy.trouble = self._trouble
-
-    def _trouble(self, _method: str, path: str) -> Trouble:
-        if "watch=true" in path or not self.hit(0.3):
-            return NO_TROUBLE
-        return Trouble(status=self.dice.choice((429, 500, 503)))
-
-
-class Resets(Fault):
-    """Two requests of ten find their connection closed."""
-
-    def begin(self) -> None:
-        self.lab.proxy.trouble = lambda _method, _path: Trouble(reset=self.hit(0.2))
-
-
-class RepliesLost(Fault):
-    """Three writes of ten are carried out and not answered."""
-
-    def begin(self) -> None:
-        self.lab.proxy.trouble = lambda method, _path: Trouble(reply_lost=method in WRITE and self.hit(0.3))
-
-
-class Swallowed(Fault):
-    """Four events of ten are lost, and each fifteenth is a 410 instead."""
-
-    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'
-
-    def begin(self) -> None:
-        self.lab.proxy.tells = self._tells
-
-    def _tells(self, _path: str, line: bytes) -> bytes:
-        if self.hit(1 / 15):
-            return self.gone
-        return b"" if self.hit(0.4) else line
-
-
-ERROR = b'{"type":"ERROR","object":{"kind":"Status","code":500,"reason":"InternalError","message":"trouble"}}\n'
-
-
-class Garbled(Fault):
-    """Three lines of ten that tell of Tasks and pods are errors that are no 410, or nothing that an API server says.
-
-    The operator goes on.
-    """
-
-    lines = (
-        ERROR,
-        b"<html>busy</html>\n",
-        b'[{"type":\n',
-        b"7\n",
-        b'{"type":"ADDED"}\n',
-        b'{"type":"ERROR","object":7}\n',
-    )
-
-    def begin(self) -> None:
-        self.process = self.lab.operator.pid
-        self.lab.proxy.tells = self._tells
-
-    def _tells(self, path: str, line: bytes) -> bytes:
-        followed = "/pods" in path or "/tasks" in path
-        return self.dice.choice(self.lines) if followed and self.hit(0.3) else line
-
-    def end(self) -> None:
-        super().end()
-        assert self.lab.operator.pid == self.process, "the operator has ended over what a watch told"
-
-
-class Broken(Fault):
-    """A watch of kopf's ends with an error that is no 410: the operator ends, and is started again."""
-
-    def begin(self) -> None:
-        self.lab.proxy.tells = self._tells
-
-    def _tells(self, path: str, line: bytes) -> bytes:
-        if "/taskdefinitions" in path and not self.times:
-            self.times += 1
-            return ERROR
-        return line
-
-    def meanwhile(self) -> None:
-        self.lab.kube.create(definition("news", "true"), NAMESPACE)
-        self.lab.operator.exit_code(60)
-        self.lab.operator.start()
-
-
-class Frozen(Fault):
-    """Watches of Tasks and pods say nothing for half a minute."""
-
-    def meanwhile(self) -> None:
-        until = time.monotonic() + 30
-
-        def tells(_path: str, line: bytes) -> bytes:
-            left = max(until - time.monotonic(), 0)
-            self.times += left > 0
-            time.sleep(left)
-            return line
-
-        self.lab.proxy.tells = tells
-        self.lab.submit("frozen", COUNT // 2)
-
-
-class Late(Fault):
-    """What happens to pods is heard five seconds later."""
-
-    def begin(self) -> None:
-        self.lab.proxy.tells = self._tells
-
-    def _tells(self, path: str, line: bytes) -> bytes:
-        if "/pods" in path and self.hit(0.3):
-            time.sleep(5)
-        return line
-
-
-class Deletions(Fault):
-    """Somebody deletes pods and Jobs of Tasks that are under way: a disruption, and never a second start."""
-
-    def meanwhile(self) -> None:
-        for _ in range(12):
-            time.sleep(self.dice.uniform(0.1, 0.6))  # the moment is the fault
-            there = [(kind, raw) for kind in (PODS, JOBS) for raw in self.lab.kube.list(kind, NAMESPACE)]
-            going_on = [(kind, raw) for kind, raw in there if _goes_on(raw)]
-            if going_on:
-                kind, raw = self.dice.choice(going_on)
-                self.lab.kube.delete(kind, NAMESPACE, raw["metadata"]["name"])
-                self.times += 1
-
-
-def _goes_on(raw: Obj) -> bool:
-    status = raw.get("status") or {}
-    return not status.get("conditions") or status.get("phase") == "Running"
-
-
-class Poison(Fault):
-    """Tasks, pods and Jobs of another shape are stored; the operator starts over them."""
-
-    def begin(self) -> None:
-        for name, raw in POISON.items():
-            kind = next(kind for kind in KINDS if kind.kind == raw["kind"])
-            self.lab.store(kind, {**raw, "metadata": {**raw.get("metadata", {}), "name": name}})
-            self.times += 1
-        self.lab.operator.kill_and_start()
-        self.lab.operator.wait_ready()
-
-
-NESTED: Obj = reduce(lambda inner, _: {"a": inner}, range(100), {})
-OURS = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.TASK_LABEL: "t-0"}
-POISON: dict[str, Obj] = {
-    "no-container": {"kind": "Task", "spec": {"container": 7}},
-    "no-spec": {"kind": "Task", "spec": []},
-    "odd-status": {"kind": "Task", "spec": {"container": {"image": "x"}}, "status": {"attempts": {"a": 1}}},
-    "deep": {"kind": "Task", "spec": {"container": {"image": "x"}, "params": NESTED}},
-    "long-grace": {
-        "kind": "Pod",
-        "metadata": {"labels": OURS, "deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 2**62},
-        "spec": {},
-        "status": {"phase": "Running"},
-    },
-    "odd-job": {"kind": "Job", "metadata": {"labels": OURS}, "spec": {}, "status": {"conditions": "none"}},
-    "odd-queue": {"kind": "TaskQueue", "spec": {"maxConcurrency": "many"}},
-    "odd-definition": {"kind": "TaskDefinition", "spec": {"container": []}},
-}
-
-
-class Slow(Fault):
-    """Each request takes 200 ms longer."""
-
-    def begin(self) -> None:
-        self.lab.proxy.trouble = self._trouble
-
-    def _trouble(self, _method: str, _path: str) -> Trouble:
-        self.times += 1
-        return Trouble(delay=0.2)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the matrix."""
-
-    number: int
-    fault: Callable[[Laboratory, random.Random], Fault]
-
+from e2e.chaos import faults, nats_faults, process_faults, server_faults
+from e2e.chaos.outcomes import Outcome
+from e2e.chaos.rows import Row, run
 
 ROWS = {
-    "the operator is killed at random": Row(1, Killed),
-    "the operator is killed at its writes": Row(2, KilledAtWrites),
-    "the API server is away for 10 s": Row(5, Away),
-    "429, 500 and 503": Row(6, Errors),
-    "connections are reset": Row(6, Resets),
-    "answers are lost after the commit": Row(7, RepliesLost),
-    "events are swallowed, and watches end with 410": Row(8, Swallowed),
-    "watches fall silent": Row(9, Frozen),
-    "a watch of kopf's ends with another error": Row(10, Broken),
-    "watches tell of errors, and of nothing that is an event": Row(10, Garbled),
-    "the watch of pods is late": Row(11, Late),
-    "objects of another shape are stored": Row(21, Poison),
-    "pods and Jobs are deleted by somebody": Row(24, Deletions),
-    "the API server is slow": Row(33, Slow),
+    "the operator is killed at random": Row(1, faults.Killed),
+    "the operator is killed at its writes": Row(2, faults.KilledAtWrites),
+    "kube-apiserver is killed": Row(5, server_faults.ApiServerKilled, plane=True),
+    "the API server is away for 10 s": Row(5, faults.Away),
+    "429, 500 and 503": Row(6, faults.Errors),
+    "connections are reset": Row(6, faults.Resets),
+    "answers are lost after the commit": Row(7, faults.RepliesLost),
+    "events are swallowed, and watches end with 410": Row(8, faults.Swallowed),
+    "watches fall silent": Row(9, faults.Frozen),
+    "a watch of kopf's ends with another error": Row(10, faults.Broken),
+    "watches tell of errors, and of nothing that is an event": Row(10, faults.Garbled),
+    "the watch of pods is late": Row(11, faults.Late),
+    "etcd is killed": Row(12, server_faults.EtcdKilled, plane=True),
+    "etcd's disk is slow": Row(12, server_faults.DiskSlow, plane=True),
+    "objects of another shape are stored": Row(21, faults.Poison),
+    "pods and Jobs are deleted by somebody": Row(24, faults.Deletions),
+    "everything ends at once": Row(25, server_faults.PowerCut, plane=True),
+    "the API server is slow": Row(33, faults.Slow),
+    "nats-server is killed at random": Row(15, nats_faults.NatsKilled, nats=True),
+    "messages come five times": Row(19, nats_faults.Duplicates, nats=True),
 }
+UNTRIED = {
+    "the leader sleeps until another leads": Row(3, process_faults.Zombie),
+    "the operator runs out of memory": Row(4, process_faults.OutOfMemory),
+    "nats-server is killed at each step of a message": Row(15, nats_faults.KilledAtSteps, nats=True),
+    "the operator is killed at each step of a message": Row(2, nats_faults.OperatorKilledAtSteps, nats=True),
+    "answers of NATS are lost after the commit": Row(15, nats_faults.AnswersLost, nats=True),
+    "NATS is down for 20 s, publishers go on": Row(17, nats_faults.NatsDown, nats=True),
+    "NATS stops answering": Row(17, nats_faults.NatsStopped, nats=True),
+    "NATS closes the connection for good": Row(17, nats_faults.ClosedForGood, nats=True),
+    "a queue of NATS is full": Row(18, nats_faults.NatsFull, nats=True),
+    "messages that are none": Row(20, nats_faults.PoisonMessages, nats=True),
+    "the operator is cut off from NATS": Row(27, nats_faults.NatsCut, nats=True),
+    "NATS is slow": Row(33, nats_faults.NatsSlow, nats=True),
+    "the operator is killed at random, pods wait": Row(1, faults.Killed, mode="Warm"),
+    "the API server's answers are lost, pods wait": Row(7, faults.RepliesLost, mode="Warm"),
+    "events are swallowed, pods wait": Row(8, faults.Swallowed, mode="Warm"),
+    "nats-server is killed at random, pods wait": Row(15, nats_faults.NatsKilled, mode="Warm"),
+    "answers of NATS are lost, pods wait": Row(15, nats_faults.AnswersLost, mode="Warm"),
+    "NATS stops answering, pods wait": Row(17, nats_faults.NatsStopped, mode="Warm"),
+    "pods and Jobs are deleted, pods wait": Row(24, faults.Deletions, mode="Warm"),
+    "the operator is cut off from NATS, pods wait": Row(27, nats_faults.NatsCut, mode="Warm"),
+}
+"""Not yet seen to pass: run with CELERIAC_CHAOS_UNTRIED=1, and moved to the others once they do."""
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_nothing_is_lost_and_nothing_starts_twice(name: str, tmp_path: Path, table: Table) -> None:
-    row = ROWS[name]
-    with laboratory(tmp_path) as lab:
-        fault = row.fault(lab, random.Random(f"{SEED} {name}"))
-        fault.begin()
-        lab.submit("t", COUNT)
-        fault.meanwhile()
-        ended_meanwhile = lab.wait_finished()
-        fault.end()
-        since = time.monotonic()
-        lab.submit("after", 4)
-        lab.wait_finished()
-        recovered = time.monotonic() - since
-        problems = lab.problems()
-        table.add(row.number, name, fault.times, len(lab.expected), problems, recovered)
+SHORT = ("the operator is killed at its writes", "answers are lost after the commit", "nats-server is killed at random")
+"""What `make test` runs too."""
+PLAYED = ROWS | (UNTRIED if os.environ.get("CELERIAC_CHAOS_UNTRIED") else {})
 
-    assert problems == []
-    assert ended_meanwhile, "the Tasks had not ended before the fault did"
-    assert fault.times, "nothing went wrong, so nothing was shown"
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.short] if name in SHORT else [], id=name) for name in PLAYED]
+)
+def test_nothing_is_lost_and_nothing_starts_twice(name: str, tmp_path: Path, tell: Callable[[Outcome], None]) -> None:
+    run(name, PLAYED[name], tmp_path, tell)

@@ -1,10 +1,27 @@
 """Who kills NATS or the operator at a chosen step between a publish and a finished Task."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from e2e.support.stage import Stage
+from e2e.support.nats_proxy import NatsProxy
+from e2e.support.operator import LocalOperator
+from e2e.support.proxy import ApiProxy
 
 from celeriac.wire import names
+
+
+class Stage(Protocol):
+    """What there is to kill, and the ways on which the steps are seen."""
+
+    operator: LocalOperator
+    api: ApiProxy
+
+    @property
+    def bus(self) -> NatsProxy:
+        """The way to NATS."""
+
+    def restart_nats(self) -> None:
+        """SIGKILL, and a new server on what is on the disk."""
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """A proxy between one operator and NATS, which can fail at a chosen publish: before it is sent, or once it has been
-answered and the operator has not heard the answer."""
+answered and the operator has not heard the answer; and whole connections, cut, slow or ended by the server's word."""
 
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,11 @@ class NatsProxy:
         self.wants_after: Callable[[str], bool] = lambda _subject: False
         self.after: Callable[[str], None] = lambda _subject: None
         """Called only where `wants_after` says so, as the answer has to be waited for."""
+        self.delay = 0.0
+        """Each command is sent on after so many seconds."""
+        self._cut = threading.Event()
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
 
     @property
@@ -38,6 +44,23 @@ class NatsProxy:
                 connection, _ = self._listener.accept()
                 threading.Thread(target=self._pass_on, args=(connection,), daemon=True).start()
 
+    def cut(self) -> None:
+        """From now on every connection breaks."""
+        self._cut.set()
+        self.hang_up()
+
+    def heal(self) -> None:
+        """Connections work again."""
+        self._cut.clear()
+
+    def hang_up(self, last_words: bytes = b"") -> None:
+        """End the connections of now. What a server says before it ends one may keep a client from coming back."""
+        with self._lock:
+            for operator in self._open:
+                with contextlib.suppress(OSError):
+                    operator.sendall(last_words)
+                _hang_up(operator)
+
     def close(self) -> None:
         """Take no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -51,15 +74,29 @@ class NatsProxy:
         ):
             server.settimeout(None)
             answers = _Answers(server, operator)
-            threading.Thread(target=answers.pass_on, daemon=True).start()
-            try:
-                for subject, data in _commands(operator):
-                    self._send(subject, data, server, answers)
-            finally:
-                _hang_up(server)
-                _hang_up(operator)
+            with self._opened(operator):
+                threading.Thread(target=answers.pass_on, daemon=True).start()
+                try:
+                    for subject, data in _commands(operator):
+                        self._send(subject, data, server, answers)
+                finally:
+                    _hang_up(server)
+                    _hang_up(operator)
+
+    @contextmanager
+    def _opened(self, operator: socket.socket) -> Iterator[None]:
+        with self._lock:
+            if self._cut.is_set():
+                raise ConnectionAbortedError
+            self._open.add(operator)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(operator)
 
     def _send(self, subject: str, data: bytes, server: socket.socket, answers: "_Answers") -> None:
+        time.sleep(self.delay)
         if subject:
             self.before(subject)
         held = bool(subject) and self.wants_after(subject)

@@ -84,7 +84,7 @@ class LocalOperator:
         assert self._process is not None
         return self._process.wait(timeout=timeout)
 
-    @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.1), reraise=True)
+    @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(180), wait=wait_fixed(0.1), reraise=True)
     def wait_ready(self) -> None:
         """Wait until its cache is filled."""
         assert self._process is not None and self._process.poll() in (None, DEPOSED), f"It ended: see {self.log}"

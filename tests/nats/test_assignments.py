@@ -12,7 +12,7 @@ from tests.support.clock import at
 from tests.support.keeping import Keeper, keeper, until
 from tests.support.nats_server import NatsServer
 
-from celeriac.run.bus import _put_against
+from celeriac.run.bus import put_against
 from celeriac.wire.canonical import canonical_json
 from celeriac.wire.names import assign_subject, claim_key, ready_subject, roll_subject
 from celeriac_operator.bus.assignments import Assignments
@@ -46,7 +46,7 @@ async def test_of_a_claim_and_a_revocation_at_once_one_is_first(server: NatsServ
             object.__setattr__(task, "uid", f"uid-{number}")
             object.__setattr__(task, "key", task.key._replace(name=f"resize-{number}"))
             existing, _ = await asyncio.gather(
-                _put_against(pod, key, claim_by("pod-1"), 0), ours.book.revoke(task, revocation())
+                put_against(pod, key, claim_by("pod-1"), 0), ours.book.revoke(task, revocation())
             )
             found = (await ours.book.about(task, 1, runner=True)).claim
             assert found is not None
@@ -59,16 +59,16 @@ async def test_after_a_revocation_only_a_claim_that_knows_it_fits(server: NatsSe
         revoked = await known(ours)
         assert revoked is not None
         assert (revoked.revoked, revoked.pod_uid) == (True, "pod-1")
-        late = await _put_against(ours.bus.js, KEY, claim_by("pod-1"), 0)
-        fits = await _put_against(ours.bus.js, KEY, claim_by("pod-2"), revoked.revision)
-        again = await _put_against(ours.bus.js, KEY, claim_by("pod-3"), revoked.revision)
+        late = await put_against(ours.bus.js, KEY, claim_by("pod-1"), 0)
+        fits = await put_against(ours.bus.js, KEY, claim_by("pod-2"), revoked.revision)
+        again = await put_against(ours.bus.js, KEY, claim_by("pod-3"), revoked.revision)
         assert [late is None, fits is None, again is None] == [False, True, False]
 
 
 async def test_news_of_a_claim_come_without_asking(server: NatsServer) -> None:
     async with keeper(server) as ours:
         ours.book.expect(TASK, 1, None)
-        await _put_against(ours.bus.js, KEY, claim_by("pod-1"), 0)
+        await put_against(ours.bus.js, KEY, claim_by("pod-1"), 0)
         async with asyncio.timeout(60):
             while await known(ours) is None:
                 await asyncio.sleep(0.02)
@@ -77,7 +77,7 @@ async def test_news_of_a_claim_come_without_asking(server: NatsServer) -> None:
 
 async def test_a_new_operator_asks_for_the_claim(server: NatsServer) -> None:
     async with keeper(server) as before:
-        await _put_against(before.bus.js, KEY, claim_by("pod-1"), 0)
+        await put_against(before.bus.js, KEY, claim_by("pod-1"), 0)
     async with keeper(server) as ours:
         found = await known(ours)
         assert found is not None
@@ -86,7 +86,7 @@ async def test_a_new_operator_asks_for_the_claim(server: NatsServer) -> None:
 
 async def test_what_is_no_claim_can_be_revoked(server: NatsServer) -> None:
     async with keeper(server) as ours:
-        await _put_against(ours.bus.js, KEY, b"nonsense", 0)
+        await put_against(ours.bus.js, KEY, b"nonsense", 0)
         found = await known(ours)
         assert found is not None
         await ours.book.revoke(TASK, revocation(found.revision))
@@ -95,7 +95,7 @@ async def test_what_is_no_claim_can_be_revoked(server: NatsServer) -> None:
 
 async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
     async with keeper(server) as ours:
-        heard, unheard, told, asked = list[str](), list[str](), list[Any](), list[str]()
+        heard, unheard, told, asked = list[tuple[str, int]](), list[str](), list[Any](), list[str]()
         client = await nats.connect(server.url)
 
         async def take(message: Any) -> None:
@@ -103,17 +103,17 @@ async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
 
         async def answer(message: Any) -> None:
             asked.append(message.subject)
-            await client.publish(ready_subject("media", "pod-1"), b"{}")
+            await client.publish(ready_subject("media", "pod-1"), b'{"left":7}')
 
         await client.subscribe(assign_subject("media", "pod-1"), cb=take)
         await client.subscribe(roll_subject("media"), cb=answer)
         await client.flush()
-        sut = Assignments(ours.bus, lambda: ("media",), heard.append, unheard.append)
+        sut = Assignments(ours.bus, lambda: ("media",), lambda uid, left: heard.append((uid, left)), unheard.append)
         await sut._on_connect()
-        await until(lambda: heard == ["pod-1"])
-        await sut.assign("media", "pod-1", {"uid": "x"})
+        await until(lambda: heard == [("pod-1", 7)])
+        await sut.tell("media", "pod-1", {"uid": "x"})
         await until(lambda: told == [{"uid": "x"}])
-        await sut.assign("media", "pod-2", {"uid": "y"})
+        await sut.tell("media", "pod-2", {"uid": "y"})
         await until(lambda: unheard == ["pod-2"])
         assert asked == [roll_subject("media")]
         await client.close()

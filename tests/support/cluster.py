@@ -66,6 +66,8 @@ class Cluster:
         """Whether statuses are compared with the CRD's schema, which takes as long as all else of a write together."""
         self.assignments: list[tuple[str, Raw]] = []
         """What pods were told, by their uids, and have not heard yet."""
+        self.history: list[tuple[str, str, str]] = []
+        """Name, phase and reason of each status that the history was told of."""
         self.faults: list[Fault | None] = []
         self.facts: list[Fact] = []
         """What has happened, for the invariant checker."""
@@ -74,8 +76,8 @@ class Cluster:
         self.bucket = FakeBucket(self)
         self.ended: dict[str, Raw] = {}
         """Status with which each Task uid finished."""
-        self._attempts: dict[str, tuple[str, int]] = {}
-        """Uid of the Task and number of the attempt, by the uid of the Job or pod."""
+        self._attempts: dict[str, list[tuple[str, int]]] = {}
+        """Uids of the Tasks and numbers of the attempts, by the uid of the Job or pod; a worker has several."""
         self._version, self._serial = 100, 0
 
     # --- the store ---
@@ -109,8 +111,8 @@ class Cluster:
         self._version += 1
         raw["metadata"]["resourceVersion"] = str(self._version)
         self._tell(plural, "DELETED", raw)
-        if plural == "jobs" and raw["metadata"]["uid"] in self._attempts:
-            self.facts.append(JobTaken(*self._attempts[raw["metadata"]["uid"]]))
+        if plural == "jobs":
+            self.facts.extend(JobTaken(*attempt) for attempt in self._attempts.get(raw["metadata"]["uid"], ()))
         if plural == "tasks":
             self.facts.append(Deleted(raw["metadata"]["uid"]))
         if plural in OWNERS:
@@ -229,26 +231,31 @@ class Cluster:
         }
         spec = {**template["spec"]}
         pod = self.add("pods", {"metadata": meta, "spec": spec, "status": {"phase": "Pending"}})
-        attempt = self._attempts.get(job["metadata"]["uid"])
-        if attempt is not None:
-            self._attempts[pod["metadata"]["uid"]] = attempt
-        if attempt is not None and made > 1:
-            self.facts.append(JobTaken(*attempt))
+        for attempt in self._attempts.get(job["metadata"]["uid"], ()):
+            self._attempts[pod["metadata"]["uid"]] = [attempt]
+            if made > 1:
+                self.facts.append(JobTaken(*attempt))
 
     def job_is_made(self, job: Raw) -> None:
         """Take note of an attempt that begins; a pod that waits begins with one when it claims it."""
         if names.WARM_LABEL in job["metadata"]["labels"]:
             return
         (owner,) = (each["uid"] for each in job["metadata"]["ownerReferences"])
-        attempt = self._attempts[job["metadata"]["uid"]] = (owner, names.attempt_of(job["metadata"]["name"]))
+        attempt = (owner, names.attempt_of(job["metadata"]["name"]))
+        self._attempts[job["metadata"]["uid"]] = [attempt]
         accepted = json.loads(job["metadata"]["annotations"][names.ACCEPTED_ANNOTATION])
         queue = accepted["effective"].get("queueName", "")
         self.facts.append(JobMade(*attempt, queue, late=self.late()))
 
     def pod_claims(self, uid: str, task_uid: str, attempt: int) -> None:
         """Take note of an attempt that begins in a pod that waited."""
-        self._attempts[uid] = (task_uid, attempt)
+        self._attempts.setdefault(uid, []).append((task_uid, attempt))
         self.facts.append(Started(task_uid, attempt, uid))
+
+    def process_ends(self, uid: str, task_uid: str, attempt: int, code: int) -> None:
+        """One of a worker's processes has ended, and its pod goes on."""
+        self._attempts[uid].remove((task_uid, attempt))
+        self.facts.append(Ended(task_uid, attempt, uid, code))
 
     def _event(self, job: Raw, message: str) -> None:
         name = f"{job['metadata']['name']}.failed"
@@ -312,8 +319,7 @@ class Cluster:
     def _note(self, fact: type[Started] | type[Ended], pod: Raw, *more: Any) -> None:
         """A pod that waits has no attempt yet."""
         uid = pod["metadata"]["uid"]
-        if uid in self._attempts:
-            self.facts.append(fact(*self._attempts[uid], uid, *more))
+        self.facts.extend(fact(*attempt, uid, *more) for attempt in self._attempts.get(uid, ()))
 
 
 def _conditions(job: Raw) -> list[Raw]:

@@ -12,9 +12,9 @@ from tests.support.cluster import NAMESPACE, PLURALS, Cluster
 from tests.support.crash import OperatorDied
 from tests.support.fake_kube import FakeKube
 
-from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec
+from celeriac.api.v1alpha1 import Defaults, Resources, TaskQueueSpec, TaskStatus
 from celeriac_operator.bus.records import RecordBook
-from celeriac_operator.core.facts import Key
+from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.kube.api import KubeApi, unfenced
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.apply_cron import CronApplier
@@ -82,8 +82,8 @@ class Pods:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
-        self._cluster.assignments.append((pod_uid, dict(assignment)))
+    async def tell(self, namespace: str, pod_uid: str, message: Mapping[str, Any]) -> None:
+        self._cluster.assignments.append((pod_uid, dict(message)))
 
 
 def wired(  # noqa: PLR0917  as many as there are parts
@@ -98,7 +98,11 @@ def wired(  # noqa: PLR0917  as many as there are parts
 ) -> tuple[Queues, WarmPools, Reconciler]:
     """What decides and what does, as ``app.py`` puts it together."""
     clock, api, work = cluster.clock, cast(KubeApi, kube), cast("WorkQueue[WorkKey]", queue)
-    applier = Applier(api, cache, Resources(), changed, book, lambda *_: None, pods=Pods(cluster))
+
+    def history(task: TaskFacts, status: TaskStatus) -> None:
+        cluster.history.append((task.key.name, str(status.phase), status.reason or ""))
+
+    applier = Applier(api, cache, Resources(), changed, book, history, pods=Pods(cluster))
     queues = Queues(cache, api, work, queue_defaults, clock=clock)
     warm = WarmPools(cache, api, work, lambda: book.bus, Resources(), NO_ACCESS, clock=clock)
     crons = CronReconciler(cache, api, work, CronApplier(api, cache, changed), clock=clock)

@@ -80,10 +80,13 @@ def _measure(namespace: Namespace, client: Client, plan: Plan) -> list[figures.R
 
 
 @contextmanager
-def own_release(kube: Kube, namespace: Namespace) -> Iterator[Client]:
+def own_release(kube: Kube, namespace: Namespace, *values: str) -> Iterator[Client]:
     """A client of an operator and a NATS for that namespace only, while the operator for all of them is at rest.
 
     So the namespace's pods have the credentials with which results are recorded at once, and nobody's NATS restarts.
+
+    Args:
+        values: of the chart, as helm's --set has them.
     """
     release = Release(kube, f"bench-{secrets.token_hex(3)}", f"bench-operator-{secrets.token_hex(3)}")
     with ExitStack() as held:
@@ -92,7 +95,7 @@ def own_release(kube: Kube, namespace: Namespace) -> Iterator[Client]:
         held.callback(_uninstall, release)
         with console.status("Installing an operator and a NATS with helm"):
             watched = f"watch.namespaces={{{namespace.name}}}"
-            release.install("fullnameOverride=celeriac", "admissionPolicies.enabled=false", watched)
+            release.install("fullnameOverride=celeriac", "admissionPolicies.enabled=false", watched, *values)
         nats = ReleasedNats(kube, release.namespace)
         url = held.enter_context(nats.reached())
         yield held.enter_context(connected(namespace.name, url, nats.password(f"client-{namespace.name}")))

@@ -43,7 +43,7 @@ from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.apply_cron import CronApplier
 from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.kube.leases import Leases
-from celeriac_operator.metrics import QUEUE_DEPTH, QUEUE_OLDEST
+from celeriac_operator.metrics import ASYNCIO_TASKS, QUEUE_DEPTH, QUEUE_OLDEST
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile import Reconciler
 from celeriac_operator.reconcile_cron import CronReconciler
@@ -264,10 +264,12 @@ class App:
 
     async def _look_at_the_clock(self) -> None:
         if jump := self.clock_jumps.look():
-            log.warning("the clock has jumped: all CronTasks are looked at again", seconds=round(jump, 1))
+            log.warning("the clock has jumped: timers are set anew, CronTasks looked at again", seconds=round(jump, 1))
+            self.queue.set_timers_anew()
             self._changed({CronKey(*key) for key in self.cache.crons.entries})
 
     def _refresh(self) -> None:
+        ASYNCIO_TASKS.set(len(asyncio.all_tasks()))
         QUEUE_DEPTH.set(self.queue.depth)
         QUEUE_OLDEST.set(self.queue.oldest_seconds)
         count_phases(self.cache, self.duties.ours)

@@ -45,6 +45,7 @@ QUEUE_DEPTH = Gauge("celeriac_workqueue_depth", "Keys that are ready and wait.",
 QUEUE_OLDEST = Gauge(
     "celeriac_workqueue_oldest_seconds", "Age of the key that has waited or been worked on longest.", registry=REGISTRY
 )
+ASYNCIO_TASKS = Gauge("celeriac_asyncio_tasks", "Tasks of the operator's event loop.", registry=REGISTRY)
 WATCH_AGE = Gauge("celeriac_watch_age_seconds", "Since the last event of a watch.", ["kind"], registry=REGISTRY)
 WATCH_EVENTS = Counter("celeriac_watch_events", "Events seen.", ["kind"], registry=REGISTRY)
 WATCH_REPAIRS = Counter(

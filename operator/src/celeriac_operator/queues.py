@@ -25,6 +25,8 @@ from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.metrics import QUEUE_TASKS
 from celeriac_operator.workqueue import WorkQueue
 
+SETTLE_SECONDS = 0.2
+"""A task in a pod that waited takes less from its beginning to its end."""
 MOST_QUEUES = 500
 """So many queues have metrics of their own; the fullest come first."""
 
@@ -91,8 +93,13 @@ class Queues:
         for queue in self.admission.set(task, standing):
             self._give_out(queue)
             if self._declared(queue) is not None:
-                now = self._clock()
-                self._work.add_at(queue, max(self._written.get(queue, now) + timedelta(seconds=PAUSE_SECONDS), now))
+                self._work.add_at(queue, self._next_write(queue))
+
+    def _next_write(self, queue: QueueKey) -> datetime:
+        """When the queue's status may be written: a task that is over before was in no number that anybody saw."""
+        settled = self._clock() + timedelta(seconds=SETTLE_SECONDS)
+        last = self._written.get(queue)
+        return settled if last is None else max(last + timedelta(seconds=PAUSE_SECONDS), settled)
 
     def _count_waiting(self, task: Key, standing: Standing | None) -> None:
         facts = self._cache.tasks.get(task)

@@ -18,8 +18,8 @@ from celeriac_operator.core.decide import decide
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey, definition_status
 from celeriac_operator.core.facts import Key, Refusal, TaskFacts, World
 from celeriac_operator.core.poison import TRIES, poisoned
-from celeriac_operator.core.task_record import record_of, record_of_deleted
-from celeriac_operator.core.warm.decide import status_of, unavailable
+from celeriac_operator.core.task_record import record_of, record_of_deleted, status_of_deleted
+from celeriac_operator.core.warm.decide import AHEAD, status_of, unavailable
 from celeriac_operator.fence import NotLeading
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -70,7 +70,7 @@ class Reconciler:
         self._refusals: dict[Key, Refusal] = {}
         self._poison: dict[WorkKey, str] = {}
         self._unfinished: dict[Key, TaskFacts] = {}
-        """Tasks that came by message, as they were last seen."""
+        """Tasks as they were last seen."""
         self._unsure: set[Key] = set()
         """Tasks of which a write was not answered: what is known of them may be old."""
         self._refused: set[Key] = set()
@@ -112,12 +112,13 @@ class Reconciler:
         if task is None:
             return
         self._uids[key] = task.uid
-        if isinstance(task, TaskFacts) and task.submission is not None and not task.finished:
+        if isinstance(task, TaskFacts) and not task.finished:
             self._unfinished[key] = task
         else:
             self._unfinished.pop(key, None)
         if isinstance(task, Broken):
             self._queues.tell(key, None)
+            self._warm.forget(key)
             await self._mark_broken(task)
         elif key in self._poison and not task.finished:
             await self._give_up(task, self._poison[key])
@@ -143,13 +144,16 @@ class Reconciler:
             self._refused.add(task.key)
 
     async def _record_deleted(self, key: Key) -> None:
-        """A Task that came by message and was deleted unfinished: whoever waits for it waits for its record.
+        """A Task was deleted unfinished: its history says so, which tells it from one that was lost. Of one that came
+        by message there is a record, too, for whoever waits for it.
 
         Where there is another Task of the name by now, that one's end is the name's.
         """
         task = self._unfinished.get(key)
-        if task is not None and self._book.bus != "Off":
-            await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
+        if task is not None:
+            if task.submission is not None and self._book.bus != "Off":
+                await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
+            self._applier.history(task, status_of_deleted(task.status))
         self._unfinished.pop(key, None)
 
     def _forget(self, key: Key) -> None:
@@ -158,7 +162,7 @@ class Reconciler:
         self._refused.discard(key)
         self._queue.forget(key)
         self._book.forget(key)
-        self._warm.release(key)
+        self._warm.forget(key)
         self._queues.tell(key, None)
 
     async def _decide(self, task: TaskFacts) -> None:
@@ -182,9 +186,11 @@ class Reconciler:
         if not applied.stale:
             self._queues.tell(task.key, plan.standing)
         if applied.refusal is None:
-            self._warm.took(task, plan, done=not applied.stale)
+            self._warm.took(world, plan, done=not applied.stale)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
         self._remember(task.key, applied.refusal, kept=kept)
+        if applied.world is not None and applied.world.task.finished:
+            self._unfinished.pop(task.key, None)  # it may be deleted before this status is heard of
         follows = plan if applied.world is None else decide(applied.world, now)
         if applied.world is not None and follows.acts:
             self._queue.add(task.key)  # most writes leave nothing to do, and to observe anew would cost more
@@ -237,6 +243,7 @@ class Reconciler:
         facts = self._cache.definitions.get(Key(namespace, name))
         if facts is None:
             self._definitions_written.pop(key, None)
+            self._warm.gone(key)
             return
         if self._messages_may_name(namespace) and Key(namespace, facts.revision.name) not in self._cache.revisions:
             await self._applier.keep(namespace, facts.revision)
@@ -244,8 +251,9 @@ class Reconciler:
         pool, look_again = await self._warm.keep(facts)
         if look_again is not None:
             self._queue.add_at(key, look_again)
-        isolated = facts.revision.spec.isolation in ("Warm", "Worker")
-        status = definition_status(facts, now, unavailable(pool) if isolated else None, status_of(pool))
+        isolated = facts.revision.spec.isolation in AHEAD
+        why = unavailable(facts, pool.bus, pool.trouble) if isolated else None
+        status = definition_status(facts, now, why, status_of(pool))
         if status == facts.status or self._is_too_soon(key, facts, status, now):
             return
         try:

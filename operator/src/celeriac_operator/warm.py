@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,8 +15,9 @@ from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Started, TaskF
 from celeriac_operator.core.plan import CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import BusState
 from celeriac_operator.core.text import safe
-from celeriac_operator.core.warm.claim import is_assigned
-from celeriac_operator.core.warm.decide import FAILING, PoolPlan, decide_pool
+from celeriac_operator.core.warm.claim import is_assigned, taken_back
+from celeriac_operator.core.warm.crowd import Crowd, Kind
+from celeriac_operator.core.warm.decide import AHEAD, FAILING, PoolPlan, decide_pool, unavailable
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -32,6 +33,8 @@ SILENT_SECONDS = 120.0
 """A pod that runs and says nothing for so long is replaced; it says that it waits every 10 s."""
 REPLACE_AFTER_SECONDS = 0.1
 """A pod that was taken is replaced at once, and a quick task is let through before."""
+WORKERS_SECONDS = 1.0
+"""How often at the most the workers of a TaskDefinition are counted because of a Task."""
 REMEMBERED = 1000
 """So many of the last attempts count for rate and hit rate."""
 LONGEST_MESSAGE = 512
@@ -80,25 +83,33 @@ class WarmPools:
         self._reserved: dict[Key, str] = {}
         """Pods that Tasks are about to be bound to: a status write is under way, or was not answered."""
         self._history: dict[DefinitionKey, _History] = {}
+        self._crowd = Crowd()
+        self._lefts: dict[str, int] = {}
+        """How many more tasks a pod takes, as it has said, without those that it was given since."""
+        self._used: dict[str, datetime] = {}
+        """When a pod was last seen to have a task, or first seen at all."""
+        self._told_to_stop: dict[Key, tuple[int, datetime]] = {}
 
     # --- what the pods say ---
 
-    def heard(self, pod_uid: str) -> None:
-        """A pod says that it waits."""
-        news = pod_uid not in self._heard
-        self._heard[pod_uid] = self._clock()
+    def heard(self, pod_uid: str, left: int = 1) -> None:
+        """A pod says that it waits, or how many more tasks it takes."""
+        news = pod_uid not in self._heard or left == 0
+        self._heard[pod_uid], self._lefts[pod_uid] = self._clock(), left
         self._deaf.discard(pod_uid)
         definition = self._cache.waiting_uids.get(pod_uid)
-        if news and definition is not None:
+        if definition is None:
+            return
+        if news:
             self._of(definition).trouble = Trouble()
             self._work.add(definition)
+        self._call(definition)
 
     def unheard(self, pod_uid: str) -> None:
         """Nobody listened where a pod was told of its task."""
         self._heard.pop(pod_uid, None)
         self._deaf.add(pod_uid)
-        task = self._cache.tasks_of_pods.get(pod_uid)
-        if task is not None:
+        for task in self._cache.open_in_pods.get(pod_uid, ()):
             self._work.add(task)
 
     def namespaces(self) -> set[str]:
@@ -108,26 +119,46 @@ class WarmPools:
     # --- a Task's turn ---
 
     def place(self, world: World) -> World:
-        """The snapshot with the pod that waits for such a Task, if one does."""
+        """The snapshot with the pod that waits for such a Task, if one does, or with the crowd that waits for one."""
         task = world.task
         last = task.status.attempts[-1] if task.status.attempts else None
         if last is not None and last.finish_time is None and is_assigned(last):
-            world = replace(world, heard=last.pod_uid not in self._deaf)
-        if task.finished or task.spec.definition_name is None or self._bus() != "Up":
-            return world
-        definition = DefinitionKey(task.key.namespace, task.spec.definition_name)
-        if definition not in self._cache.waiting:
-            return world
+            told = self._since_told(task.key, last.number) if last.failure is not None else None
+            world = replace(world, heard=last.pod_uid not in self._deaf, told_to_stop=told)
+            if not taken_back(last, world.records.claim):
+                return world
+        kind = _kind(world)
         revision = world.pinned or world.live  # what it is accepted with, if it is
-        if revision is None or revision.spec.isolation != "Warm":
+        if kind is None or revision is None or revision.spec.isolation not in AHEAD:
             return world
-        free = [pod for pod in self._cache.waiting_pods(definition) if self._is_free(pod, revision.digest)]
-        return replace(world, waiting_pod=min(free, key=lambda pod: (pod.created, pod.name), default=None))
+        pods = self._takers(kind)
+        free = [pod for pod in pods if pod.ready] if self._bus() == "Up" else []
+        if revision.spec.isolation == "Worker" and not self._crowd.may_go(task.key, kind, _room(free)):
+            return replace(world, crowd=self._crowd.count(kind) if pods or self._come(kind) else None)
+        best = min(free, key=lambda pod: (-pod.given, pod.pod.created, pod.pod.name), default=None)
+        return replace(world, waiting_pod=best.pod if best is not None else None)
 
-    def _is_free(self, pod: PodFacts, digest: str) -> bool:
-        taken = pod.uid in self._left or pod.uid in self._reserved.values() or pod.uid in self._cache.tasks_of_pods
-        listens = pod.uid in self._heard and isinstance(pod.container, Started) and pod.deleted_at is None
-        return listens and not taken and digest.startswith(pod.content) and self._job_of(pod) is not None
+    def _since_told(self, task: Key, attempt: int) -> datetime:
+        """When the attempt's pod was first told to end it."""
+        if self._told_to_stop.get(task, (0, None))[0] != attempt:
+            self._told_to_stop[task] = attempt, self._clock()
+        return self._told_to_stop[task][1]
+
+    def _takers(self, kind: Kind) -> list[Ahead]:
+        """The pods that take such Tasks, now or later."""
+        pods = self._cache.waiting_pods(kind.definition)
+        ours = (pod for pod in pods if kind.digest.startswith(pod.content) and pod.uid not in self._left)
+        now = self._clock()
+        found = (self._ahead(pod, now) for pod in ours if self._job_of(pod) is not None)
+        return [pod for pod in found if pod.stays]
+
+    def _come(self, kind: Kind) -> bool:
+        """Whether there will be workers for such Tasks."""
+        facts = self._cache.definitions.get(Key(*kind.definition[:2]))
+        if facts is None or facts.revision.spec.isolation != "Worker" or facts.revision.digest != kind.digest:
+            return False
+        why = unavailable(facts, self._bus(), self._of(kind.definition).trouble)
+        return why is None or why[0] == "NATSDown"
 
     def _job_of(self, pod: PodFacts) -> JobFacts | None:
         """Its Job, if that is the TaskDefinition's: anybody may write a label."""
@@ -142,36 +173,74 @@ class WarmPools:
 
     def reserve(self, task: Key, plan: Plan) -> None:
         """Nobody else gets the pod that the plan binds the Task to; there is no await between decision and this."""
-        if plan.assign is not None and plan.status is not None:
-            self._reserved[task] = plan.assign.pod_uid
-            self._heard.pop(plan.assign.pod_uid, None)
-            self._spent.add(plan.assign.pod_uid)
+        if plan.assign is None or plan.status is None:
+            return
+        pod = plan.assign.pod_uid
+        self._reserved[task] = pod
+        self._spent.add(pod)
+        self._used[pod] = self._clock()
+        self._lefts[pod] = self._lefts.get(pod, 1) - 1
+        if self._lefts[pod] <= 0:
+            self._heard.pop(pod, None)  # it says so where it takes another one all the same
 
     def release(self, task: Key) -> None:
         """What the Task is bound to is in the cache."""
         self._reserved.pop(task, None)
 
-    def took(self, task: TaskFacts, plan: Plan, *, done: bool) -> None:
-        """A plan was carried out: take note of attempts that began.
+    def forget(self, task: Key) -> None:
+        """The Task is gone, or nobody can read it."""
+        self._reserved.pop(task, None)
+        self._told_to_stop.pop(task, None)
+        self._crowd.drop(task)
+
+    def took(self, world: World, plan: Plan, *, done: bool) -> None:
+        """A plan was carried out: take note of attempts that began, and of who waits for a worker.
 
         Args:
             done: its status was written.
         """
+        task, kind = world.task, _kind(world)
+        if done and plan.worker is not None and kind is not None:
+            self._crowd.put(task.key, kind, plan.worker)
+            self._work.add_at(kind.definition, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
+        elif done:
+            self._crowd.drop(task.key)
+        self._count(task, plan, done=done)
+        if kind is not None:
+            self._call(kind.definition)
+
+    def _call(self, definition: DefinitionKey) -> None:
+        """Have as many looked at as there are free slots that nobody was called for."""
+        for kind in self._crowd.kinds_of(definition):
+            for task in self._crowd.call(kind, _room(pod for pod in self._takers(kind) if pod.ready)):
+                self._work.add(task)
+
+    def gone(self, definition: DefinitionKey) -> None:
+        """A TaskDefinition is no more, or has no workers: whoever waits for one is looked at."""
+        for kind in self._crowd.kinds_of(definition):
+            if not self._takers(kind) and not self._come(kind):
+                for task in self._crowd.all_of(kind):
+                    self._work.add(task)
+
+    def _count(self, task: TaskFacts, plan: Plan, *, done: bool) -> None:
         if any(isinstance(record, RevokeClaim) for record in plan.record):
             WARM_ATTEMPTS.labels("taken_back").inc()
         hit = plan.assign is not None and plan.status is not None
         began = hit or any(isinstance(create, CreateJob) for create in plan.create)
-        if not done or not began or task.spec.definition_name is None:
+        if not done or not (began or plan.status) or task.spec.definition_name is None:
             return
         key = DefinitionKey(task.key.namespace, task.spec.definition_name)
         facts = self._cache.definitions.get(Key(*key[:2]))
-        if facts is None or facts.revision.spec.isolation != "Warm":
+        if facts is None or facts.revision.spec.isolation not in AHEAD:
             return
-        history = self._of(key)
-        history.arrivals.append(self._clock())
-        history.hits.append(hit)
-        WARM_ATTEMPTS.labels("hit" if hit else "miss").inc()
-        self._work.add_at(key, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
+        if facts.revision.spec.isolation == "Worker":  # one has begun there, or ended: no pod tells of that
+            self._work.add_at(key, self._clock() + timedelta(seconds=WORKERS_SECONDS))
+        elif began:
+            history = self._of(key)
+            history.arrivals.append(self._clock())
+            history.hits.append(hit)
+            WARM_ATTEMPTS.labels("hit" if hit else "miss").inc()
+            self._work.add_at(key, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
 
     def _of(self, key: DefinitionKey) -> _History:
         return self._history.setdefault(key, _History())
@@ -185,6 +254,8 @@ class WarmPools:
         pool = self._pool(definition, now)
         plan = decide_pool(pool, now)
         await self._apply(plan, pool, now)
+        self._call(definition.key)
+        self.gone(definition.key)
         return pool, plan.look_again
 
     async def _adopt(self, definition: DefinitionFacts) -> None:
@@ -217,6 +288,7 @@ class WarmPools:
             active=max((each for each in (*arrivals[-1:], definition.created) if each is not None), default=None),
             trouble=history.trouble,
             bus=self._bus(),
+            backlog=self._crowd.count(Kind(key, definition.revision.digest)),
             hits=sum(history.hits),
             attempts=len(history.hits),
         )
@@ -231,16 +303,23 @@ class WarmPools:
         return [job for job in jobs if job.name not in needed]
 
     def _ahead(self, pod: PodFacts, now: datetime) -> Ahead:
-        holder = self._cache.tasks_of_pods.get(pod.uid)
-        task = self._cache.tasks.get(holder) if holder is not None else None
-        given = (isinstance(task, TaskFacts) and not task.finished) or pod.uid in self._reserved.values()
+        reserved = (task for task, uid in self._reserved.items() if uid == pod.uid)
+        given = len({*self._cache.open_in_pods.get(pod.uid, ()), *reserved})
+        named = pod.uid in self._cache.tasks_of_pods
+        if given:
+            self._used[pod.uid] = now
+        kinds = self._crowd.kinds_of(self._key_of(pod)) if pod.worker else ()
         return Ahead(
             pod,
             pod.job_uid,
             heard=pod.uid in self._heard and isinstance(pod.container, Started),
             given=given,
-            named=holder is not None,
+            named=named,
+            slots=pod.slots,
+            left=0 if named and not pod.worker else self._lefts.get(pod.uid, 1),
             silent=self._is_silent(pod, now),
+            wanted=any(kind.digest.startswith(pod.content) for kind in kinds),
+            idle_since=self._used.setdefault(pod.uid, now) if pod.worker else None,
         )
 
     def _is_silent(self, pod: PodFacts, now: datetime) -> bool:
@@ -253,11 +332,12 @@ class WarmPools:
         """A pod that ended by itself before it took a task; once."""
         if pod.uid in self._cache.tasks_of_pods:
             self._spent.add(pod.uid)
-        counted = pod.uid in self._spent or not pod.ended or pod.content != history.content
+        container = pod.container
+        had_enough = pod.worker and isinstance(container, Terminated) and container.exit_code == 0
+        counted = pod.uid in self._spent or not pod.ended or pod.content != history.content or had_enough
         if counted or pod.deleted_at is not None or pod.disruption:
             return
         self._spent.add(pod.uid)
-        container = pod.container
         said = safe(container.message, LONGEST_MESSAGE) if isinstance(container, Terminated) else pod.message
         code = f"exit code {container.exit_code}" if isinstance(container, Terminated) else pod.reason
         history.trouble = Trouble(history.trouble.count + 1, now, "PodsFail", f"{code}: {said}")
@@ -288,7 +368,7 @@ class WarmPools:
         for definition in self._cache.waiting:
             for pod in self._cache.waiting_pods(definition) if ours(definition.namespace) else ():
                 found = self._ahead(pod, now)
-                if found.waits or (found.given and not pod.ended):
+                if found.room or (found.given and not pod.ended):
                     counts["claimed" if found.given else "ready" if found.ready else "starting"] += 1
         for state in ("starting", "ready", "claimed"):
             WARM_PODS.labels(state).set(counts[state])
@@ -300,5 +380,20 @@ class WarmPools:
             del self._heard[uid]  # a pod may be heard before it is seen
         for pods in (self._deaf, self._left, self._spent):
             pods.intersection_update(known)
+        for told in (self._lefts, self._used):
+            for uid in [uid for uid in told if uid not in known and uid not in self._heard]:
+                del told[uid]
         for key in [key for key in self._history if Key(*key[:2]) not in self._cache.definitions.entries]:
             del self._history[key]
+
+
+def _kind(world: World) -> Kind | None:
+    """What a Task that is not over would wait for."""
+    name, revision = world.task.spec.definition_name, world.pinned or world.live
+    if name is None or revision is None or world.task.finished:
+        return None
+    return Kind(DefinitionKey(world.task.key.namespace, name), revision.digest)
+
+
+def _room(pods: Iterable[Ahead]) -> int:
+    return sum(pod.room for pod in pods)

@@ -65,6 +65,13 @@ class WorkQueue(Generic[K]):
         handle = asyncio.get_running_loop().call_later(min(delay, 3600.0), self._due, key)
         self._later[key] = (when, handle)
 
+    def set_timers_anew(self) -> None:
+        """The clock has jumped: timers run on time that passes, and were set when the clock said something else."""
+        later, self._later = self._later, {}
+        for key, (when, handle) in later.items():
+            handle.cancel()
+            self.add_at(key, when)
+
     def _due(self, key: K) -> None:
         self._later.pop(key, None)
         self.add(key)

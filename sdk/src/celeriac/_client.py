@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import builtins
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self, Unpack
+from weakref import WeakSet
 
 from celeriac._async_client import AsyncClient, AsyncTaskHandle
 from celeriac._backfill import BackfillRun
@@ -29,6 +32,17 @@ class SyncSubmission(Submission):
     """What became of one request of ``submit_many``: either a handle or an error."""
 
     handle: TaskHandle | None = None
+
+
+_OPEN: WeakSet[Client] = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """What a program has left open, such as the client that its App has made, would complain at its end."""
+    for client in tuple(_OPEN):
+        with suppress(Exception):
+            client.close()
 
 
 class Client:
@@ -61,6 +75,7 @@ class Client:
         """
         self._async = AsyncClient(namespace, context, kubeconfig=kubeconfig, transport=transport, nats_url=nats_url)
         self._loop = LoopThread()
+        _OPEN.add(self)
 
     def __enter__(self) -> Self:
         return self

@@ -44,7 +44,7 @@ async def read_log(api: Api, task: Task, attempt: int | None, tail: int | None) 
     query: Query = (("container", container_of(pod)), *_tail(tail))
     async with api.stream(Call("GET", _log_path(pod), query)) as log:
         async for line in log:
-            if own.is_one(text := _text(line)):
+            if (text := own.text_of(_text(line))) is not None:
                 yield text
 
 
@@ -53,7 +53,7 @@ async def _last_lines(api: Api, pod: Mapping[str, Any], own: OwnLines, tail: int
     last = deque[str](maxlen=tail)
     async with api.stream(Call("GET", _log_path(pod), (("container", container_of(pod)),))) as log:
         async for line in log:
-            if own.is_one(text := _text(line)):
+            if (text := own.text_of(_text(line))) is not None:
                 last.append(text)
     return last
 
@@ -131,8 +131,8 @@ async def _follow_attempt(api: Api, task: Task, which: Attempt, tail: int | None
         async with aclosing(_log_with_times(api, pod, since, more, patience)) as log:
             async for since, line in log:  # noqa: B007 -- where the next connection goes on
                 more = ()
-                if own.is_one(line):
-                    yield line
+                if (text := own.text_of(line)) is not None:
+                    yield text
         if patience.exhausted or (over(pod) and not patience.broken):
             return
         await asyncio.sleep(patience.pause())

@@ -15,7 +15,7 @@ def value_of(task: Task) -> Any:
         raise error_of(task)
     result = task.status.result
     if result is None:
-        return None
+        return _nothing_of(task)
     if result.ref is not None:
         raise errors.ResultInvalid(
             f"{_called(task)} has its result in NATS' object store ({result.ref.bucket}/{result.ref.key}): set "
@@ -23,6 +23,18 @@ def value_of(task: Task) -> Any:
             task,
         )
     return result.value
+
+
+def _nothing_of(task: Task) -> None:
+    """None, of a process that was seen to end and left no result. Raises ResultInvalid: nobody saw what it left."""
+    last = task.status.attempts[-1] if task.status.attempts else None
+    if last is not None and last.exit_code is None:
+        raise errors.ResultInvalid(
+            f"{_called(task)} succeeded, but what it returned, if anything, is lost: "
+            f"{_why(task, 'its pod was gone before its result was read')}. "
+            f"'celeriac retry {task.name} -n {task.namespace}' runs it again.",
+            task,
+        )
 
 
 def error_of(task: Task) -> errors.CeleriacError:

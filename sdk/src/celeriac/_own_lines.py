@@ -1,4 +1,5 @@
-"""Which lines of a pod's log are a task's: of a pod that waited for it, those from the line on that it began with."""
+"""Which lines of a pod's log are a task's: of a pod that waited for it, those from the line on that it began with; of a
+worker, those that have its tag."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import re
 
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import Attempt
-from celeriac.wire.names import begin_line
+from celeriac.wire.names import begin_line, line_tag
 
 _WAITED = re.compile(r"-w-[0-9a-f]{10}$")
 
@@ -16,10 +17,11 @@ class OwnLines:
 
     Args:
         begin: the line that the attempt begins with; it comes twice. None: the whole log is the attempt's.
+        tag: what its lines begin with instead, in a pod whose tasks run side by side.
     """
 
-    def __init__(self, begin: str | None) -> None:
-        self._begin = begin
+    def __init__(self, begin: str | None, tag: str = "") -> None:
+        self._begin, self._tag = begin, tag
         self._begun = begin is None
 
     @property
@@ -27,15 +29,18 @@ class OwnLines:
         """The whole log is the attempt's."""
         return self._begin is None
 
-    def is_one(self, line: str) -> bool:
-        """Whether that next line is the attempt's."""
+    def text_of(self, line: str) -> str | None:
+        """What the attempt has printed with that next line; None: it is not the attempt's."""
         if self._begin is not None and line == self._begin:
             self._begun = True
-            return False
-        return self._begun
+            return None
+        if self._tag and line.startswith(self._tag):
+            return line.removeprefix(self._tag)
+        return line if self._begun else None
 
 
 def own_lines(task: Task, attempt: Attempt) -> OwnLines:
     """Those of that attempt; the Job of a pod that waited has another name than one that was made for the attempt."""
-    waited = _WAITED.search(attempt.job_name) is not None
-    return OwnLines(begin_line(task.uid, attempt.number) if waited else None)
+    if _WAITED.search(attempt.job_name) is None:
+        return OwnLines(None)
+    return OwnLines(begin_line(task.uid, attempt.number), line_tag(task.uid, attempt.number))

@@ -13,6 +13,7 @@ from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
 
 WAITING = "NATS holds it, and the operator has not taken it yet"
+CALLED_OFF = "It is cancelled and will not run; it ends when the operator takes it, if delayed shortly before its time"
 
 
 def ends(record: TaskRecord | None) -> bool:
@@ -63,7 +64,8 @@ def _under_way(namespace: str, name: str, event: TaskEvent, record: TaskRecord |
 
 def _backlogged(namespace: str, name: str, record: TaskRecord | None, now: datetime) -> Task:
     """Its phase is Backlogged, because it has no uid and no phase of its own."""
-    return _task(namespace, name, None, _cancelling(record), {"message": WAITING}, submitted_at(name) or now)
+    message = WAITING if record is None else CALLED_OFF
+    return _task(namespace, name, None, _cancelling(record), {"message": message}, submitted_at(name) or now)
 
 
 def _cancelling(record: TaskRecord | None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.message import digest_of
 from celeriac.wire.names import PAYLOADS_BUCKET, REQUEST_DIGEST, params_object
+from celeriac.wire.storable import unstorable
 
 MAX_LARGE_PARAMS_BYTES = 16 * 1024 * 1024
 """Params that are stored and referred to are at most so large: the process of the task reads them into memory."""
@@ -320,6 +321,9 @@ def _plain_params(params: Mapping[str, Any] | None) -> tuple[dict[str, Any] | No
     except (TypeError, ValueError, RecursionError) as error:
         raise errors.InvalidParams(f"The params are not JSON: {error}. Pass only JSON values.") from None
     plain: dict[str, Any] = json.loads(text)
+    for name, value in plain.items():
+        if problem := unstorable({name: value}):
+            raise errors.InvalidParams(f"params.{name}: {problem}.")
     return plain, text
 
 

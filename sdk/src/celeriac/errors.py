@@ -144,7 +144,7 @@ class TaskFailed(CeleriacError):
 
 
 class ResultInvalid(TaskFailed):
-    """The process succeeded, but what it wrote as its result is too large or does not fit ``resultSchema``."""
+    """The process succeeded, but its result is too large, does not fit ``resultSchema``, or was lost with its pod."""
 
 
 class TaskCancelled(CeleriacError):

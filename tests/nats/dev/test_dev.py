@@ -10,13 +10,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from celeriac import errors
+from celeriac import Client, errors
 
 from .conftest import APP, COMMAND, Lab, lab
 
@@ -87,6 +88,31 @@ def test_the_reason_of_a_cancel_reaches_the_function(running: Lab) -> None:
         assert "Cancelled: no longer needed" == handle.get(PATIENCE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        pytest.param("function", ": ", id="a function"),
+        pytest.param("container", "after all", id="a container of its own"),
+    ],
+)
+def test_what_returns_after_a_cancel_has_a_result(kind: str, expected: str, running: Lab) -> None:
+    if kind == "container" and "CELERIAC_NATS_URL" in running.env:
+        pytest.skip("a message brings no container")
+    path = running.directory / f"returns-{kind}"
+    trap = "trap \"printf 'after all' > $CELERIAC_RESULT_FILE; exit 0\" TERM"
+    script = f"{trap}; echo 1 > {path}; while :; do sleep 0.1; done"
+    with running.client() as client:
+        handle = (
+            client.submit(definition="waits", params={"path": str(path), "then": "return"})
+            if kind == "function"
+            else client.submit(image="busybox", command=["sh", "-c", script])
+        )
+        _pid(path)
+        handle.cancel()
+
+        assert expected in handle.get(PATIENCE)
+
+
 def test_params_that_the_schema_refuses_fail_at_once(running: Lab) -> None:
     with running.client() as client, pytest.raises((errors.TaskFailed, errors.InvalidParams), match="a"):
         client.submit(definition="add", params={"a": "two", "b": 3}).get(PATIENCE)
@@ -139,6 +165,22 @@ def test_the_log_of_a_task_can_be_read(running: Lab) -> None:
         handle.get(PATIENCE)
 
         assert "adding 20 and 3" in "\n".join(str(line) for line in handle.logs())
+
+
+@pytest.mark.parametrize(
+    ("ask", "expected"),
+    [
+        pytest.param(lambda client: client.retry("none"), errors.TaskNotFound, id="a task to be retried"),
+        pytest.param(lambda client: client.why("none"), errors.TaskNotFound, id="a task to be explained"),
+        pytest.param(lambda client: client.pause("none"), errors.UnknownQueue, id="a queue"),
+        pytest.param(
+            lambda client: client.submit(definition="none", check=True), errors.UnknownDefinition, id="a definition"
+        ),
+    ],
+)
+def test_what_is_not_there_is_said(ask: Callable[[Client], object], expected: type[Exception], running: Lab) -> None:
+    with running.client() as client, pytest.raises(expected, match="none"):
+        ask(client)
 
 
 def test_large_params_and_results_go_by_reference(running: Lab) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.builders import TASK_UID, failed_attempt, make_attempt
 from tests.support.clock import at
 
-from celeriac.api.v1alpha1 import Attempt, Failure, ObjectRef, Result
+from celeriac.api.v1alpha1 import Attempt, Failure, ObjectRef, Result, Usage
 from celeriac.wire.names import PAYLOADS_BUCKET, result_object
 from celeriac.wire.records import AttemptRecord, Author
 from celeriac_operator.core.attempt_record import counts, decided, ref_problem, verdict
@@ -45,6 +45,7 @@ def test_which_records_count(attempt: Attempt, found: AttemptRecord, expected: b
 
 KILLED = Ended(Failure.POD_DELETED, "Its pod was deleted", 137, at(2), at(11), "")
 EXITED = Ended(None, "", 0, at(2), at(11), "7", warning="a process in it was killed")
+USAGE = Usage(run_milliseconds=40, cpu_milliseconds=30, memory_bytes=50)
 FAILED = record(failure=Failure.APP_ERROR, exit_code=1, message="ValueError: no")
 VERDICT = record(author=Author.OPERATOR, failure=Failure.NODE_LOST, message="The node is lost")
 
@@ -90,6 +91,12 @@ VERDICT = record(author=Author.OPERATOR, failure=Failure.NODE_LOST, message="The
             Running(at(2)),
             Ended(Failure.APP_ERROR, "ValueError: no", 1, at(2), at(9), lingers=True),
             id="a failure whose process goes on lingers",
+        ),
+        pytest.param(
+            record(failure=Failure.APP_ERROR, usage=USAGE),
+            KILLED,
+            Ended(Failure.APP_ERROR, "", 137, at(2), at(9), usage=USAGE),
+            id="what its runner measured is kept, of one that failed too",
         ),
         pytest.param(
             VERDICT,

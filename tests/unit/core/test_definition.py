@@ -34,7 +34,9 @@ def test_a_broken_schema_names_its_field() -> None:
 
 def test_isolation_that_needs_nats_is_said() -> None:
     pool = Pool(facts(isolation="Warm"), "", bus="Off")
-    conditions = definition_status(pool.definition, at(1), unavailable(pool)).conditions
+    conditions = definition_status(
+        pool.definition, at(1), unavailable(pool.definition, pool.bus, pool.trouble)
+    ).conditions
 
     assert [(c.type, c.reason) for c in conditions] == [("Accepted", "Accepted"), ("WarmUnavailable", "NoNATS")]
 

@@ -86,18 +86,40 @@ async def test_what_is_owned_goes_with_its_owner(store: Store) -> None:
     assert [] == [*store.list(TASKS, None), *store.list(JOBS, None), *store.list(PODS, None)]
 
 
+WAITING = [{"state": {"waiting": {"reason": "CreateContainerConfigError"}}}]
+
+
 @pytest.mark.parametrize(
-    ("phase", "grace", "left"),
-    [("Running", None, True), ("Running", 0, False), ("Pending", None, False), ("Succeeded", None, False)],
-    ids=["runs: it may end", "runs, without grace", "does not run yet", "is over"],
+    ("status", "grace", "left"),
+    [
+        pytest.param({"phase": "Running"}, None, True, id="runs: it may end"),
+        pytest.param({"phase": "Running"}, 0, False, id="runs, without grace"),
+        pytest.param({"phase": "Pending"}, None, True, id="is being started: it may end"),
+        pytest.param({"phase": "Pending", "containerStatuses": WAITING}, None, False, id="cannot start"),
+        pytest.param({"phase": "Succeeded"}, None, False, id="is over"),
+    ],
 )
-async def test_deleting_a_pod_that(phase: str, grace: int | None, left: bool, store: Store) -> None:
-    pod = made(store, PODS, status={"phase": phase})
+async def test_deleting_a_pod_that(status: Raw, grace: int | None, left: bool, store: Store) -> None:
+    pod = made(store, PODS, status=status)
     store.delete(PODS, pod, grace_seconds=grace)
     found = store.get(PODS, "media", "a")
 
     assert left == (found is not None)
     assert found is None or 30 == found["metadata"]["deletionGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize(
+    ("grace", "left"),
+    [pytest.param(None, True, id="its end can be read still"), pytest.param(0, False, id="at once")],
+)
+async def test_deleting_a_pod_once_more_when_its_process_has_ended(grace: int | None, left: bool, store: Store) -> None:
+    pod = made(store, PODS, status={"phase": "Running"})
+    store.delete(PODS, pod)
+    (going,) = store.list(PODS, "media")
+    ended = store.set_status(PODS, going, {"phase": "Succeeded"})
+    store.delete(PODS, ended, grace_seconds=grace)
+
+    assert left == bool(list(store.list(PODS, "media")))
 
 
 async def test_a_job_in_the_foreground_goes_with_the_last_of_its_pods(store: Store) -> None:

@@ -526,6 +526,20 @@ def test_the_status_is_written_at_most_every_five_seconds_and_only_when_it_chang
     assert before == cluster.writes["status taskqueues"]
 
 
+def test_a_task_that_is_over_at_once_is_in_no_number(cluster: Cluster) -> None:
+    queue(cluster)
+    process = Process(cluster)
+    settle(process, 10)
+    settle(process, 10)  # it was written long ago, and could be again
+    before = cluster.writes["status taskqueues"]
+    submit(cluster, "a")
+    settle(process, 0.01)
+    end(process, "a")
+    settle(process, 60)
+
+    assert before == cluster.writes["status taskqueues"]
+
+
 def test_a_queue_that_is_changed_all_the_time_is_not_written_all_the_time(cluster: Cluster) -> None:
     queue(cluster)
     process = Process(cluster)

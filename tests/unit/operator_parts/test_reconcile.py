@@ -293,6 +293,26 @@ def test_a_task_that_is_deleted_before_it_has_finished_leaves_a_record(cluster: 
     )
 
 
+def test_the_history_tells_of_each_task_that_is_deleted_before_it_has_finished(cluster: Cluster) -> None:
+    """Or an audit could not tell it from one that was lost with a part of etcd."""
+    submit(cluster)
+    process = Process(cluster)
+    hear_all(process)
+    cluster.remove("tasks", TASK)
+    hear_all(process)
+    hear_all(process)
+    assert [entry for entry in cluster.history if entry[2] == "Deleted"] == [(TASK, "Cancelled", "Deleted")]
+
+
+def test_the_history_of_a_finished_task_ends_with_its_end_though_it_is_deleted(cluster: Cluster) -> None:
+    submit(cluster, cancel={"reason": "no longer needed"})
+    process = Process(cluster)
+    hear_all(process)
+    cluster.remove("tasks", TASK)
+    hear_all(process)
+    assert [entry[1:] for entry in cluster.history] == [("Cancelled", "Cancelled")]
+
+
 def test_a_task_that_took_the_name_of_a_deleted_one_runs(cluster: Cluster) -> None:
     submit_by_message(cluster)
     process = Process(cluster)

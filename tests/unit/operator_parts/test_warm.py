@@ -8,11 +8,12 @@ import pytest
 from prometheus_client import Counter
 from tests.support.objects import Raw
 from tests.unit.core.warm.test_any_assignment import AnyAssignment
+from tests.unit.core.warm.test_any_worker import AnyWorker
 
 from celeriac_operator.metrics import WARM_ATTEMPTS
 
 
-class Stage(AnyAssignment):
+class Played(AnyAssignment):
     """The machine, played by hand."""
 
     def __init__(self) -> None:
@@ -47,9 +48,22 @@ class Stage(AnyAssignment):
         return found
 
 
+class Stage(Played):
+    """With pods that take one task."""
+
+
+class WorkerStage(Played, AnyWorker):
+    """With workers."""
+
+
 @pytest.fixture
 def stage() -> Stage:
     return Stage()
+
+
+@pytest.fixture
+def workers() -> WorkerStage:
+    return WorkerStage()
 
 
 def counted(counter: Counter, result: str) -> float:
@@ -175,3 +189,120 @@ def test_a_pod_with_somebody_elses_job_gets_no_task(stage: Stage) -> None:
     stage.give("resize-1")
 
     assert not stage.cluster.assignments
+
+
+def cold(stage: Played) -> list[str]:
+    jobs = (job["metadata"]["name"] for job in stage.cluster.all("jobs"))
+    return [name for name in jobs if "-w-" not in name]
+
+
+def ends(stage: WorkerStage, status: Raw) -> None:
+    """A worker's process ends well."""
+    (attempt,) = status["attempts"]
+    pod = stage.pod(attempt["podUID"])
+    stage.process_ends(pod, stage.processes[attempt["podUID"]][0], 0)
+    stage.process.hear_records()
+    stage.process.work_off()
+
+
+def test_two_tasks_share_a_worker_and_the_third_waits_for_a_slot(workers: WorkerStage) -> None:
+    given = [workers.give(f"resize-{number}") for number in (1, 2)]
+    workers.give("resize-3")
+    waiting = workers.task("resize-3")
+    workers.claim()
+    ends(workers, given[0])
+    after = workers.task("resize-3")
+
+    assert len({status["attempts"][0]["podUID"] for status in given}) == 1
+    assert "attempts" not in waiting
+    assert workers.task("resize-1")["phase"] == "Succeeded"
+    assert after["attempts"][0]["podUID"] == given[0]["attempts"][0]["podUID"]
+    assert not cold(workers)
+
+
+def test_a_quick_task_of_a_worker_costs_two_status_writes(workers: WorkerStage) -> None:
+    before = workers.cluster.writes.copy()
+    given = workers.give("resize-1")
+    workers.claim()
+    ends(workers, given)
+
+    assert (workers.cluster.writes - before)["status tasks"] == 2
+
+
+def test_a_slot_that_is_free_again_is_said(workers: WorkerStage) -> None:
+    given = workers.give("resize-1")
+    workers.claim()
+    running = workers.definition_status()["warm"]
+    ends(workers, given)
+
+    assert [running["claimed"], workers.definition_status()["warm"]["claimed"]] == [1, 0]
+
+
+def test_a_backlog_brings_another_worker(workers: WorkerStage) -> None:
+    for number in (1, 2, 3):
+        workers.give(f"resize-{number}")
+    workers.clock.advance(1)
+    workers.settle()
+    workers.settle()
+
+    assert len(workers.pods()) == 2
+    assert len({workers.task(f"resize-{number}")["attempts"][0]["podUID"] for number in (1, 2, 3)}) == 2
+    assert not cold(workers)
+
+
+def test_a_worker_that_has_had_enough_is_replaced(workers: WorkerStage) -> None:
+    for number in range(1, 5):
+        ends_of = workers.give(f"resize-{number}")
+        if "attempts" in ends_of:
+            workers.claim()
+            ends(workers, ends_of)
+    workers.clock.advance(1)
+    workers.settle()
+    workers.settle()
+    used = [workers.task(f"resize-{number}")["attempts"][0]["podUID"] for number in range(1, 5)]
+
+    assert len(set(used[:3])) == 1
+    assert used[3] != used[0]
+    assert not cold(workers)
+
+
+def test_a_cancel_stops_the_attempt_and_not_the_worker(workers: WorkerStage) -> None:
+    pod = workers.give("resize-1")["attempts"][0]["podUID"]
+    workers.claim()
+    workers.cluster.edit("tasks", "resize-1", cancel={"reason": "no longer needed"})
+    workers.process.hear("tasks")
+    workers.process.work_off()
+    uid, message = workers.cluster.assignments[-1]
+
+    assert (uid, message["stop"]["failure"], message["stop"]["message"]) == (pod, "Cancelled", "no longer needed")
+    assert "deletionTimestamp" not in workers.pod(pod)["metadata"]
+    workers.settle()
+    assert workers.task("resize-1")["phase"] == "Cancelled"
+
+
+def test_who_waits_starts_cold_where_workers_come_to_nothing(workers: WorkerStage) -> None:
+    for number in (1, 2, 3):
+        workers.give(f"resize-{number}")
+    for _ in range(4):
+        for pod in workers.pods():
+            workers.cluster.kubelet(pod, "starts")
+            workers.cluster.kubelet(pod, "exits", 1, "ModuleNotFoundError: No module named 'media'")
+        workers.process.hear("pods")
+        workers.clock.advance(1)
+        workers.process.work_off()
+        workers.cluster.run_controllers()
+
+    assert cold(workers)
+
+
+def test_who_waits_is_called_again_by_a_new_operator(workers: WorkerStage) -> None:
+    for number in (1, 2, 3):
+        workers.give(f"resize-{number}")
+    workers.process.start()
+    workers.process.queue.ready.update(dict.fromkeys(workers.process.cache.work_keys(lambda _: True)))
+    workers.process.work_off()
+    workers.settle()
+    workers.settle()
+
+    assert workers.task("resize-3")["attempts"]
+    assert not cold(workers)

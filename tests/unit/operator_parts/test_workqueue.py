@@ -153,6 +153,34 @@ async def test_a_time_that_the_clock_has_jumped_over_makes_way_for_the_next() ->
     assert worker.done == [("a", 10)]
 
 
+@pytest.mark.parametrize(
+    ("jump", "done"),
+    [
+        pytest.param(0, 3000, id="the clock is right"),
+        pytest.param(1000, 2000, id="put forward"),
+        pytest.param(3600, 0, id="put forward over the time"),
+        pytest.param(-500, 3500, id="put back"),
+    ],
+)
+def test_timers_follow_a_clock_that_has_jumped(jump: int, done: int) -> None:
+    """What was due at a time that a wrong clock told waits as long as the right one says."""
+
+    @virtual
+    async def play() -> None:
+        shift = timedelta(0)
+        queue: WorkQueue[str] = WorkQueue(lambda: now() + shift)
+        worker = Worker(queue)
+        queue.add_at("a", now() + timedelta(seconds=3000))
+        shift = timedelta(seconds=jump)
+        queue.set_timers_anew()
+        await worker.until(3590)
+        await worker.stop()
+
+        assert worker.done == [("a", done)]
+
+    play()
+
+
 @with_worker()
 async def test_a_time_that_has_passed_is_now(queue: WorkQueue[str], worker: Worker) -> None:
     queue.add_at("a", now() - timedelta(days=1))

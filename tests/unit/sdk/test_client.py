@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -127,3 +129,21 @@ def test_tasks_path_is_quoted(sync: Client, fake: FakeApi) -> None:
         sync.get("../pods/x")
 
     assert fake.calls[-1].path == f"{TASKS}/..%2Fpods%2Fx"
+
+
+NOT_CLOSED = """
+from celeriac import Client
+from tests.unit.sdk.fake_api import FakeApi
+
+class Told(FakeApi):
+    async def close(self):
+        print("closed")
+
+client = Client(transport=Told())
+client.namespace
+"""
+
+
+def test_what_a_program_leaves_open_is_closed_at_its_end() -> None:
+    ended = subprocess.run([sys.executable, "-c", NOT_CLOSED], capture_output=True, text=True, check=True)
+    assert ("closed\n", "") == (ended.stdout, ended.stderr)

@@ -24,6 +24,16 @@ def task(status: dict[str, Any], **spec: Any) -> Task:
         pytest.param(finished("Succeeded", result={"value": None}), None, id="null is a value"),
         pytest.param(finished("Succeeded", result={"value": False}), False, id="false is a value"),
         pytest.param(finished("Succeeded"), None, id="no result at all"),
+        pytest.param(
+            finished("Succeeded", attempts=[{"number": 1, "jobName": "j", "exitCode": 0}]),
+            None,
+            id="no result of a process that was seen to end",
+        ),
+        pytest.param(
+            finished("Succeeded", result={"value": 1}, attempts=[{"number": 1, "jobName": "j"}]),
+            1,
+            id="a result of a process whose end nobody saw",
+        ),
         pytest.param(finished("Succeeded", phase="Failed", result={"value": 1}), 1, id="the phase decides nothing"),
     ],
 )
@@ -70,6 +80,18 @@ def test_value(status: dict[str, Any], expected: Any) -> None:
             errors.InlineContainerDenied,
             "spec.inlineContainers of TaskQueue q",
             id="a container that the queue does not take",
+        ),
+        pytest.param(
+            finished(
+                "Succeeded",
+                message="Attempt 1 succeeded, but its pod was deleted before its result was read",
+                attempts=[{"number": 1, "jobName": "j"}],
+            ),
+            {},
+            errors.ResultInvalid,
+            "what it returned, if anything, is lost: Attempt 1 succeeded, but its pod was deleted before its result "
+            "was read. 'celeriac retry n -n team' runs it again",
+            id="a result that nobody read",
         ),
         pytest.param(
             finished("Succeeded", result={"ref": {"bucket": "b", "key": "k", "size": 1, "digest": "d"}}),

@@ -9,7 +9,7 @@ from tests.unit.sdk.fake_api import PODS, FakeApi
 from tests.unit.sdk.test_logs import pod
 
 from celeriac import AsyncClient
-from celeriac.wire.names import begin_line
+from celeriac.wire.names import begin_line, line_tag
 
 WAITED: list[Any] = [{"number": 1, "jobName": "resize-w-0123456789", "podName": "p1"}]
 
@@ -40,3 +40,14 @@ async def test_a_task_that_its_pod_has_not_taken_has_no_lines(client: AsyncClien
     fake.logs["p1"] = [b"importing\n"]
 
     assert [line async for line in client.logs("n")] == []
+
+
+async def test_of_a_worker_it_has_the_lines_with_its_tag(client: AsyncClient, fake: FakeApi) -> None:
+    await fake.put(f"{PODS}/p1", pod("p1", running={}))
+    await fake.task("n", {"attempts": WAITED})
+    ours, other = line_tag((await client.get("n")).uid, 1), line_tag("another", 1)
+    lines = ["importing", f"{ours}one", f"{other}else", f"{ours}", f"{ours}two", "the worker's own"]
+    fake.logs["p1"] = [f"{line}\n".encode() for line in lines]
+
+    assert [line async for line in client.logs("n")] == ["one", "", "two"]
+    assert [line async for line in client.logs("n", tail=1)] == ["two"]

@@ -55,6 +55,10 @@ def test_task_of(record_: TaskRecord | None, event_: TaskEvent | None, phase: Ph
     assert (phase is Phase.SUCCEEDED) == task.succeeded
 
 
+def test_a_backlogged_task_that_is_cancelled_is_said_not_to_run() -> None:
+    assert "will not run" in (task_of("team", "n", WISH, None, NOW).status.message or "")
+
+
 def test_a_record_is_told_whole() -> None:
     attempt = Attempt(number=3, job_name="j", exit_code=2)
     task = task_of(

@@ -207,11 +207,20 @@ def test_an_invalid_task_names_its_fields_and_never_their_values() -> None:
     assert "secret" not in str(caught.value)
 
 
+def nested(lists: int) -> Any:
+    value: Any = 1
+    for _ in range(lists):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("params", "wanted"),
     [
         pytest.param({"a": object()}, "not JSON", id="an object"),
         pytest.param({"a": float("nan")}, "not JSON", id="not a number"),
+        pytest.param({"a": 2**63}, "params.a: an integer is over 64 bits", id="an integer that would be rounded"),
+        pytest.param({"a": {"b": nested(64)}}, "params.a: it is nested", id="nested too deep"),
         pytest.param({"a": "x" * 33_000}, "32,768 are allowed", id="more than 32 KiB"),
         pytest.param({"a": "é" * 16_400}, "32,768 are allowed", id="more than 32 KiB once it is UTF-8"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ class Assignments:
 
     Args:
         namespaces: where pods may wait.
-        heard: is told the uid of a pod that says that it waits.
+        heard: is told the uid of a pod that says that it waits, and how many more tasks it takes.
         unheard: is told the uid of a pod that did not listen.
     """
 
@@ -32,7 +33,7 @@ class Assignments:
         self,
         bus: Bus,
         namespaces: Callable[[], Iterable[str]],
-        heard: Callable[[str], None],
+        heard: Callable[[str, int], None],
         unheard: Callable[[str], None],
     ) -> None:
         self._bus, self._namespaces, self._heard, self._unheard = bus, namespaces, heard, unheard
@@ -59,18 +60,28 @@ class Assignments:
         for namespace in self._namespaces():
             await self._bus.client.publish(roll_subject(namespace))
 
-    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
-        """Tell a pod of its task. It answers with its claim, if at all; where NATS is away, it is told again later."""
-        data = json.dumps(assignment, separators=(",", ":"), ensure_ascii=False).encode()
+    async def tell(self, namespace: str, pod_uid: str, message: Mapping[str, Any]) -> None:
+        """Tell a pod of a task, or to end one. It answers by its records; where NATS is away, it is told later."""
+        data = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
         try:
             reply = f"{self._inbox}.{pod_uid}"
             await self._bus.client.publish(assign_subject(namespace, pod_uid), data, reply=reply)
+            await asyncio.sleep(0)  # the client writes in a task of its own, which what follows would hold up
         except (*TROUBLE, BusDown) as error:
-            log.debug("a pod could not be told of its task", pod=pod_uid, error=str(error))
+            log.debug("a pod could not be told", pod=pod_uid, error=str(error))
 
     async def _ready(self, message: Msg) -> None:
-        self._heard(message.subject.rpartition(".")[2])
+        self._heard(message.subject.rpartition(".")[2], _left(message.data))
 
     async def _answered(self, message: Msg) -> None:
         if (message.headers or {}).get("Status") == NOBODY:
             self._unheard(message.subject.rpartition(".")[2])
+
+
+def _left(data: bytes) -> int:
+    """How many more tasks the pod takes; of what cannot be read, one."""
+    try:
+        found = json.loads(data)
+        return max(int(found.get("left", 1)), 0)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return 1

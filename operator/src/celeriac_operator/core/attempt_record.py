@@ -44,6 +44,7 @@ def decided(record: AttemptRecord, found: Outcome) -> Ended:
         ref=result.ref if result is not None and record.failure is None else None,
         warning=found.warning if isinstance(found, Ended) and record.failure is None else "",
         lingers=not isinstance(found, Ended) and record.author is Author.RUNNER,
+        usage=record.usage,
     )
 
 

@@ -32,6 +32,7 @@ from celeriac_operator.core.waiting import (
     too_late,
 )
 from celeriac_operator.core.warm.assigning import assign, not_claimed
+from celeriac_operator.core.warm.waiting import wait_for_worker
 
 Rule = Callable[[View], Plan | None]
 
@@ -58,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     job_refused,  # a full quota is waited for; an impossible pod fails
     record_unknown,  # NATS does not answer: has this name run before?
     wait_for_slot,  # the queue is full, held or too fast
+    wait_for_worker,  # workers are all busy: one of them takes it later
     assign,  # a pod waits for such a task: it is that pod's
     start_attempt,  # nothing in the way: create the Job
 )

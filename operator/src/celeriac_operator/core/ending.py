@@ -114,6 +114,7 @@ def _closed(view: View, ended: Ended) -> Attempt:
             "failure": ended.failure,
             "exit_code": ended.exit_code,
             "message": ended.message or ended.warning or None,
+            "usage": ended.usage,
         }
     )
 

@@ -158,6 +158,10 @@ class PodFacts:
     """Of the same: its TaskDefinition."""
     content: str = ""
     """Of the same: the first characters of the digest of the content that it was made from."""
+    worker: bool = False
+    """Of the same: it takes many tasks."""
+    slots: int = 1
+    """Of the same: so many at once."""
 
     @property
     def ended(self) -> bool:
@@ -227,3 +231,7 @@ class World:
     """A pod that waits for just such a Task, and for no other."""
     heard: bool = True
     """Whether the pod that the attempt was assigned to is known to listen, or may be."""
+    crowd: int | None = None
+    """How many Tasks wait for a worker of its definition; None: it need not wait for one."""
+    told_to_stop: datetime | None = None
+    """When its worker was first told that the attempt under way is to end."""

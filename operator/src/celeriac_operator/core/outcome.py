@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from celeriac.api.v1alpha1 import Attempt, Failure, ResultRef
+from celeriac.api.v1alpha1 import Attempt, Failure, ResultRef, Usage
 from celeriac_operator.core.facts import JobFacts, PodFacts, Started, Terminated, Waiting
 from celeriac_operator.core.text import safe
 
@@ -82,6 +82,8 @@ class Ended:
     """Where the result is kept, as the attempt's record says."""
     lingers: bool = False
     """Its function has ended, as the attempt's record says, and its process has not."""
+    usage: Usage | None = None
+    """What it took, as the attempt's record says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from celeriac.api.v1alpha1 import TaskStatus
+from celeriac.api.v1alpha1 import Failure, TaskStatus
 from celeriac.wire.records import AttemptRecord, StopNotice, TaskRecord
-from celeriac_operator.core.admission.standing import Standing
+from celeriac_operator.core.admission.standing import Asks, Standing
 from celeriac_operator.core.facts import Accepted, Revision
 
 
@@ -107,9 +107,21 @@ class Assign:
     accepted: Accepted
 
 
+@dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """Tell a worker that the attempt is to end: SIGTERM, its grace period, SIGKILL. Told again, it changes nothing."""
+
+    attempt: int
+    pod_uid: str
+    failure: Failure
+    message: str
+    grace_seconds: int
+    first: TellRunner | None = None
+
+
 Create = CreateRevision | CreateJob
 Record = RecordAttempt | RecordTask | RevokeClaim
-Delete = DeletePod | DeleteJob | DeleteTask
+Delete = DeletePod | DeleteJob | DeleteTask | StopAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,8 @@ class Plan:
     events: tuple[Event, ...] = ()
     delete: tuple[Delete, ...] = ()
     look_again: datetime | None = None
+    worker: Asks | None = None
+    """What the Task asks of the workers of its definition, where none is free."""
     standing: Standing | None = None
     """Where the Task stands with its queue then; None: it has no slot and wants none."""
 

@@ -15,7 +15,16 @@ from celeriac_operator.core import names
 from celeriac_operator.core.attempt_record import verdict
 from celeriac_operator.core.clocks import earliest
 from celeriac_operator.core.conditions import condition_since
-from celeriac_operator.core.plan import DeletePod, DeleteTask, Plan, Record, RecordAttempt, RecordTask, TellRunner
+from celeriac_operator.core.plan import (
+    DeletePod,
+    DeleteTask,
+    Plan,
+    Record,
+    RecordAttempt,
+    RecordTask,
+    StopAttempt,
+    TellRunner,
+)
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.task_record import LOOK_AGAIN_SECONDS, decided_already, phase_of, record_of, stands
 from celeriac_operator.core.view import View
@@ -42,7 +51,7 @@ def with_notice(view: View, plan: Plan) -> Plan:
     cancel = view.task.spec.cancel if attempt.failure is Failure.CANCELLED else None
     why = (cancel.reason if cancel is not None else "") or attempt.message or ""
     first = TellRunner(attempt.number, StopNotice(failure=attempt.failure, message=why))
-    stops = (replace(each, first=first) if isinstance(each, DeletePod) else each for each in plan.delete)
+    stops = (replace(each, first=first) if isinstance(each, DeletePod | StopAttempt) else each for each in plan.delete)
     return replace(plan, delete=tuple(stops))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celeriac.api.v1alpha1 import Phase
 from celeriac_operator.core import names
-from celeriac_operator.core.admission.standing import Asks, Holds, NotAsked, Standing, Waits
+from celeriac_operator.core.admission.standing import Asks, Granted, Holds, NotAsked, Standing, Waits
 from celeriac_operator.core.clocks import origin
 from celeriac_operator.core.plan import CreateJob, Plan
 from celeriac_operator.core.quota import never_fits
@@ -35,6 +35,8 @@ def holds(view: View, plan: Plan) -> bool:
     task = view.task
     if task.deleting or task.finished or (plan.status is not None and plan.status.finish_time is not None):
         return False
+    if plan.worker is not None:
+        return isinstance(view.world.slot, Granted)  # it keeps the slot of its queue, as a pod does without a node
     if plan.assign is not None or any(isinstance(create, CreateJob) for create in plan.create):
         return True
     refusal = view.world.refusal

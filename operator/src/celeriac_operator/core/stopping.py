@@ -7,18 +7,21 @@ makes of its grace period still counts (see ``ending``).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from celeriac.api.v1alpha1 import Failure, Phase
+from celeriac.api.v1alpha1 import Attempt, Failure, Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.ending import cancelled, not_started_in_time, out_of_time
 from celeriac_operator.core.outcome import NotStarted
-from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan
+from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan, StopAttempt
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 from celeriac_operator.core.waiting import trouble
+
+DEAF_SECONDS = 30
+"""So long after its grace period a worker may take to end an attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,32 @@ def _kept_out(view: View) -> bool:
 
 def _check_again(view: View) -> datetime:
     """A pod is watched, and its end is news; a Job that is taken back has to be asked."""
-    return view.soon(10 if view.world.pod is not None else 1)
+    return view.soon(10 if view.world.pod is not None and not view.in_worker else 1)
+
+
+def _recorded_or_found(view: View, attempt: Attempt) -> Verdict:
+    if attempt.failure is not None:
+        return Verdict(attempt.failure, attempt.message or "")
+    return next(found for found in (check(view) for check in VERDICTS) if found is not None)
+
+
+def _grace(view: View) -> int:
+    return view.deadlines.grace_seconds or 0
+
+
+def _is_deaf(view: View) -> bool:
+    """A worker that does not carry out what it is told goes as a whole, with all that it runs."""
+    since = view.world.told_to_stop
+    if since is None or view.world.records.bus != "Up":
+        return False
+    return view.now >= since + timedelta(seconds=_grace(view) + DEAF_SECONDS)
 
 
 def _stops(view: View) -> tuple[Delete, ...]:
-    pod, job = view.world.pod, view.world.job
+    pod, job, attempt = view.world.pod, view.world.job, view.recorded
+    if pod is not None and attempt is not None and view.in_worker and not _is_deaf(view):
+        verdict = _recorded_or_found(view, attempt)
+        return (StopAttempt(attempt.number, pod.uid, verdict.failure, verdict.message, _grace(view)),)
     if pod is not None:
         grace = view.deadlines.grace_seconds if view.assigned else None
         return () if pod.deleted_at else (DeletePod(pod.name, pod.uid, grace),)

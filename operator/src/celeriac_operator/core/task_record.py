@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import Attempt, Phase, Result, TaskStatus
+from celeriac.wire.events import DELETED
 from celeriac.wire.names import PAYLOADS_BUCKET
 from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.core import names
@@ -23,6 +24,7 @@ from celeriac_operator.core.waiting import waits
 LOOK_AGAIN_SECONDS = 30
 """Whoever waits for NATS is told when it is there; this is for when that is lost."""
 _LONGEST_MESSAGE = 4096
+_DELETED = "Its Task was deleted before it had finished"
 _PHASES = {
     names.SUCCEEDED: Phase.SUCCEEDED,
     names.CANCELLED: Phase.CANCELLED,
@@ -72,7 +74,7 @@ def record_of_deleted(task: TaskFacts, now: datetime, retention: timedelta) -> T
         request_digest=task.request_digest,
         task_uid=task.uid,
         outcome=names.CANCELLED,
-        message="Its Task was deleted before it had finished",
+        message=_DELETED,
         attempt_count=task.status.attempt_count or 0,
         attempts=task.status.attempts,
         create_time=task.created,
@@ -80,6 +82,12 @@ def record_of_deleted(task: TaskFacts, now: datetime, retention: timedelta) -> T
         finish_time=now,
         expire_time=now + retention,
     )
+
+
+def status_of_deleted(status: TaskStatus) -> TaskStatus:
+    """What the history tells of such a Task: one that is not there, and has no such end, was lost."""
+    said = {"phase": Phase.CANCELLED, "reason": DELETED, "message": _DELETED}
+    return status.model_copy(update=said)
 
 
 def recorded_already(view: View) -> Plan | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
 from celeriac_operator.core.runner import runs_runner, told_by_exit_code
 from celeriac_operator.core.warm.claim import claimed, is_assigned, of_assigned, own_end, taken_back
+from celeriac_operator.core.warm.worker import of_worker
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,13 @@ class View:
         return self.recorded is not None and is_assigned(self.recorded)
 
     @property
+    def in_worker(self) -> bool:
+        """The same, and that pod takes many tasks: of what it does, nothing but a record tells of this attempt."""
+        pod, revision = self.world.pod, self.revision
+        of_definition = revision is not None and revision.spec.isolation == "Worker"
+        return self.assigned and (pod.worker if pod is not None else of_definition)
+
+    @property
     def unclaimed(self) -> bool:
         """The same, and that pod has not claimed it: it may, or may not."""
         return self.assigned and self.record is None and not claimed(self.world.records.claim)
@@ -125,10 +133,13 @@ class View:
         if self.assigned:
             pod = own_end(pod, self.task.uid, self.recorded.number)
         found = outcome(self.recorded, job, pod, replaced=replaced)
+        if self.in_worker:
+            found = of_worker(self.recorded, found, self.world.records.bus, self.now)
         if self.assigned:
             found = of_assigned(self.recorded, self.world.records.claim, found, self.world.records.bus, self.now)
         if self.record is not None:
-            return decided(self.record, found)
+            ended = decided(self.record, found)
+            return replace(ended, lingers=False) if self.in_worker else ended  # it is recorded after its process
         return told_by_exit_code(found) if self.has_runner else found
 
     @cached_property

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from celeriac_operator.dev.kinds import NAMESPACES, Place, discovery, place_of
+from celeriac_operator.dev.kinds import NAMESPACES, Kind, Place, discovery, place_of
 from celeriac_operator.dev.patches import BadPatch, merged, patched
 from celeriac_operator.dev.schema import problems
 from celeriac_operator.dev.selection import selected
 from celeriac_operator.dev.store import Change, Conflict, Store, TooOld
 
 Raw = dict[str, Any]
-LogOf = Callable[[str, str, int | None, bool], AsyncIterator[bytes] | None]
+LogOf = Callable[[str, str, int | None, bool], AsyncGenerator[bytes, None] | None]
 """Namespace, pod, last lines, whether to go on as it is written: the pod's log, or None where there is none."""
 
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
@@ -27,16 +28,20 @@ _REASONS = {400: "BadRequest", 401: "Unauthorized", 404: "NotFound", 405: "Metho
 
 
 class Refusal(Exception):  # noqa: N818 -- it is an answer
-    """What the API server refuses."""
+    """What the API server refuses.
 
-    def __init__(self, code: int, message: str, reason: str = "") -> None:
+    Args:
+        details: of what object, which is how clients tell one that is missing from a kind that is not known.
+    """
+
+    def __init__(self, code: int, message: str, reason: str = "", details: Raw | None = None) -> None:
         super().__init__(message)
-        self.code, self.message, self.reason = code, message, reason or _REASONS[code]
+        self.code, self.message, self.reason, self._details = code, message, reason or _REASONS[code], details or {}
 
     @property
     def body(self) -> Raw:
         """The refusal as a Status."""
-        meta = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
+        meta = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "details": self._details}
         return {**meta, "code": self.code, "reason": self.reason, "message": self.message}
 
 
@@ -111,20 +116,21 @@ class ApiServer:
 
     async def _watch(self, request: web.Request, place: Place) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(float(request.query.get("timeoutSeconds") or 300)):
+                await _send(response, request, self._news(request, place))
+        return response
+
+    async def _news(self, request: web.Request, place: Place) -> AsyncGenerator[bytes, None]:
+        """What a watch tells, a line for each change."""
         since = int(request.query.get("resourceVersion") or self._store.version)
-        seconds = float(request.query.get("timeoutSeconds") or 300)
         try:
-            async with asyncio.timeout(seconds):
-                async for change in self._store.watch(place.kind, since):
-                    if line := self._line(change, request, place):
-                        await response.write(json.dumps(line).encode() + b"\n")
-        except TimeoutError:
-            pass
+            async for change in self._store.watch(place.kind, since):
+                if line := self._line(change, request, place):
+                    yield json.dumps(line).encode() + b"\n"
         except TooOld:
             gone = {"type": "ERROR", "object": Refusal(410, "too old resource version").body}
-            await response.write(json.dumps(gone).encode() + b"\n")
-        return response
+            yield json.dumps(gone).encode() + b"\n"
 
     def _line(self, change: Change | None, request: web.Request, place: Place) -> Raw | None:
         """A change as a watch tells it. One that leaves the selection is not told; nobody here selects what changes."""
@@ -208,25 +214,39 @@ class ApiServer:
         if log is None:
             raise Refusal(400, f'container "task" in pod "{place.name}" is waiting to start: ContainerCreating')
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-        await response.prepare(request)
-        async for chunk in log:
-            await response.write(chunk)
+        await _send(response, request, log)
         return response
 
     def _at(self, place: Place) -> Raw:
         found = self._store.get(place.kind, place.namespace or "", place.name or "")
         if found is None:
-            raise Refusal(404, f'{place.kind.plural} "{place.name}" not found')
+            raise _missing(place.kind, place.name or "")
         return found
 
     def _check(self, place: Place, raw: Raw) -> None:
         """What no API server would take."""
         if place.kind.namespaced and self._store.get(NAMESPACES, "", place.namespace or "") is None:
-            raise Refusal(404, f'namespaces "{place.namespace}" not found: `celeriac dev` has one, see its --namespace')
+            raise _missing(NAMESPACES, place.namespace or "", ": `celeriac dev` has one, see its --namespace")
         wrong = problems(place.kind.kind, raw.get("spec") or {}) if place.kind.ours else []
         if wrong:
             name = raw["metadata"].get("name", "")
             raise Refusal(422, f'{place.kind.kind} "{name}" is invalid: {"; ".join(wrong[:5])}')
+
+
+async def _send(response: web.StreamResponse, request: web.Request, chunks: AsyncGenerator[bytes, None]) -> None:
+    """Pass on what comes, until its end or until the client has gone, which is a usual end of a watch or a log."""
+    async with contextlib.aclosing(chunks):
+        with contextlib.suppress(ConnectionResetError):
+            await response.prepare(request)
+            async for chunk in chunks:
+                await response.write(chunk)
+
+
+def _missing(kind: Kind, name: str, hint: str = "") -> Refusal:
+    """What Kubernetes answers where there is no object of that name."""
+    details = {"name": name, "kind": kind.plural, **({"group": kind.group} if kind.group else {})}
+    resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+    return Refusal(404, f'{resource} "{name}" not found{hint}', details=details)
 
 
 def _guards(new: Raw) -> Raw:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ _CUT_BYTES = 4096
 """The kubelet's bound on a termination message."""
 _LOG_TAIL_BYTES = 2048
 _POLL_SECONDS = 0.1
+_TEARDOWN_SECONDS = 2.0
+"""As a kubelet does, which needs time to clear away: whoever watches has read by then how the process ended."""
 
 
 class Executor:
@@ -32,11 +34,15 @@ class Executor:
         directory: where logs and results are.
         work: the directory that processes start in: where the user's code is.
         children: starts them.
+        teardown_seconds: how long a pod that is deleted stays after its process has ended.
     """
 
-    def __init__(self, store: Store, env: Mapping[str, str], directory: Path, work: Path, children: Guarded) -> None:
+    def __init__(
+        self, store: Store, env: Mapping[str, str], directory: Path, work: Path, children: Guarded,
+        teardown_seconds: float = _TEARDOWN_SECONDS,
+    ) -> None:  # fmt: skip
         self._store, self._env, self._directory, self._work = store, dict(env), directory, work
-        self._children = children
+        self._children, self._teardown_seconds = children, teardown_seconds
         self._running: dict[str, asyncio.Task[None]] = {}
         self._processes: dict[str, Child] = {}
         self._stopping: set[asyncio.Task[None]] = set()
@@ -87,6 +93,7 @@ class Executor:
             return
         state = await self._execute(pod, process, place, pod["spec"].get("activeDeadlineSeconds"))
         self._finish(job, pod, state)
+        await self._tear_down(pod)
 
     def _make_pod(self, job: Raw) -> Raw:
         meta, template = job["metadata"], job["spec"]["template"]
@@ -136,7 +143,7 @@ class Executor:
         return True
 
     def _finish(self, job: Raw, pod: Raw, state: Raw) -> None:
-        """The pod says how it ended, its Job whether that is a success; a pod that was deleted goes now."""
+        """The pod says how it ended, its Job whether that is a success."""
         succeeded = state["terminated"]["exitCode"] == 0
         self._set_state(pod, state, "Succeeded" if succeeded else "Failed")
         namespace = job["metadata"]["namespace"]
@@ -144,9 +151,18 @@ class Executor:
         if now is not None and now["metadata"]["uid"] == job["metadata"]["uid"]:
             condition = {"type": "Complete" if succeeded else "Failed", "status": "True", "message": ""}
             self._store.set_status(JOBS, now, {"startTime": timestamp(), "conditions": [condition]})
-        left = self._store.get(PODS, namespace, pod["metadata"]["name"])
-        if left is not None and "deletionTimestamp" in left["metadata"]:
+
+    async def _tear_down(self, pod: Raw) -> None:
+        """A pod that was deleted while its process ran goes, some time after it has said how that ended."""
+        if self._deleted(pod) is not None:
+            await asyncio.sleep(self._teardown_seconds)
+        if (left := self._deleted(pod)) is not None:
             self._store.remove(PODS, left)
+
+    def _deleted(self, pod: Raw) -> Raw | None:
+        """The pod, if it is there still and is to go."""
+        left = self._store.get(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        return left if left is not None and "deletionTimestamp" in left["metadata"] else None
 
     def _keys(self, namespace: str) -> Any:
         """What Secrets and ConfigMaps hold."""
@@ -165,13 +181,13 @@ class Executor:
     def _place(self, pod: Raw) -> Path:
         return self._directory / str(pod["metadata"]["uid"])
 
-    def log_of(self, namespace: str, name: str, lines: int | None, follow: bool) -> AsyncIterator[bytes] | None:
+    def log_of(self, namespace: str, name: str, lines: int | None, follow: bool) -> AsyncGenerator[bytes, None] | None:
         """A pod's log; None while there is none."""
         pod = self._store.get(PODS, namespace, name)
         path = self._place(pod) / "log" if pod is not None else None
         return None if path is None or not path.exists() else self._read(pod, path, lines, follow)
 
-    async def _read(self, pod: Any, path: Path, lines: int | None, follow: bool) -> AsyncIterator[bytes]:
+    async def _read(self, pod: Any, path: Path, lines: int | None, follow: bool) -> AsyncGenerator[bytes, None]:
         with path.open("rb") as log:
             text = log.read()
             yield text if lines is None else b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])

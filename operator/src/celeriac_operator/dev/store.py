@@ -107,8 +107,11 @@ class Store:
         return self._put(kind, {**old, "status": status}, "MODIFIED")
 
     def delete(self, kind: Kind, raw: Raw, *, grace_seconds: int | None = None, foreground: bool = False) -> None:
-        """Delete an object, and what it owns. A pod whose process runs, and a Job in the foreground, go later."""
-        if kind == PODS and _is_going_on(raw) and grace_seconds != 0:
+        """Delete an object, and what it owns. A pod whose process runs, and a Job in the foreground, go later.
+
+        To delete a pod once more changes nothing while its end is being seen to.
+        """
+        if kind == PODS and (_is_going_on(raw) or "deletionTimestamp" in raw["metadata"]) and grace_seconds != 0:
             usual = raw["spec"].get("terminationGracePeriodSeconds", 30)
             self._mark(kind, raw, usual if grace_seconds is None else grace_seconds)
         elif kind == JOBS and foreground and list(self._owned(raw)):
@@ -187,4 +190,7 @@ class Store:
 
 
 def _is_going_on(pod: Raw) -> bool:
-    return (pod.get("status") or {}).get("phase") == "Running"
+    """Its process runs, or is being started: the pod is there until that has ended."""
+    status = pod.get("status") or {}
+    waits = any("waiting" in each["state"] for each in status.get("containerStatuses", ()))
+    return status.get("phase") in ("Pending", "Running") and not waits

@@ -25,6 +25,7 @@ from celeriac_operator.core.plan import (
     RecordAttempt,
     RecordTask,
     RevokeClaim,
+    StopAttempt,
     TellRunner,
 )
 from celeriac_operator.core.quota import never_fits
@@ -35,7 +36,7 @@ from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.kube.events import post
 from celeriac_operator.kube.observe import refusal_reason
 from celeriac_operator.kube.parse import controller_uid
-from celeriac_operator.manifests.assignment import build_assignment
+from celeriac_operator.manifests.assignment import build_assignment, build_stop
 from celeriac_operator.manifests.job import build_job
 from celeriac_operator.manifests.revision import build_revision
 from celeriac_operator.manifests.runner import NO_ACCESS, RunnerAccess
@@ -69,15 +70,15 @@ class Records(Protocol):
 
 
 class Pods(Protocol):
-    """Tells pods that wait of their tasks; see ``bus/assignments.py``."""
+    """Tells pods that were started ahead what they are to do; see ``bus/assignments.py``."""
 
-    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None: ...
+    async def tell(self, namespace: str, pod_uid: str, message: Mapping[str, Any]) -> None: ...
 
 
 class NoPods:
     """Where no pod waits."""
 
-    async def assign(self, namespace: str, pod_uid: str, assignment: Mapping[str, Any]) -> None:
+    async def tell(self, namespace: str, pod_uid: str, message: Mapping[str, Any]) -> None:
         """Nobody is told: an assignment that nobody claims is taken back."""
 
 
@@ -187,7 +188,7 @@ class Applier:
         """Have the pod told; from before that on the news of its claim and its end are listened to."""
         self.book.expect(task, assign.attempt, world.records.claim)
         message = build_assignment(task, assign, now)
-        await self.pods.assign(task.key.namespace, assign.pod_uid, message)
+        await self.pods.tell(task.key.namespace, assign.pod_uid, message)
 
     async def _cancel(self, task: TaskFacts, reason: str) -> None:
         try:
@@ -240,6 +241,10 @@ class Applier:
                 if first is not None:
                     await self.book.tell(task, first)
                 await self.kube.delete(api.PODS, namespace, name, uid, grace_seconds=grace_seconds)
+            case StopAttempt(pod_uid=pod_uid, first=first):
+                if first is not None:
+                    await self.book.tell(task, first)
+                await self.pods.tell(namespace, pod_uid, build_stop(task, delete))
             case DeleteJob(name, uid):
                 # In the foreground: the Job is there until its pods are gone, so no attempt overlaps the next.
                 await self.kube.delete(api.JOBS, namespace, name, uid, propagation="Foreground")

@@ -183,8 +183,10 @@ class Cache:
     queues: Kind[QueueFacts] = field(default_factory=lambda: Kind(_or_none(queue_of)))
     crons: Kind[CronFacts] = field(default_factory=lambda: Kind(_or_none(cron_of)))
     revisions: dict[Key, Revision] = field(default_factory=dict)
-    tasks_of_pods: dict[str, Key] = field(default_factory=dict)
-    """Uid of a pod to the Task whose last attempt is bound to it."""
+    tasks_of_pods: dict[str, set[Key]] = field(default_factory=dict)
+    """Uid of a pod to the Tasks whose last attempt is bound to it."""
+    open_in_pods: dict[str, set[Key]] = field(default_factory=dict)
+    """The same, of attempts that have not ended."""
     waiting: dict[DefinitionKey, set[Key]] = field(default_factory=dict)
     """The pods of a TaskDefinition that were started ahead of their tasks."""
     waiting_uids: dict[str, DefinitionKey] = field(default_factory=dict)
@@ -212,14 +214,17 @@ class Cache:
         return self._affected(kind, key, dropped, gone=True)
 
     def _link_pods(self, key: Key, before: object, after: object) -> None:
-        """Know which Task a pod has, and which pods of a TaskDefinition wait."""
-        if isinstance(before, TaskFacts) and (uid := _pod_of(before)) and self.tasks_of_pods.get(uid) == key:
-            del self.tasks_of_pods[uid]
+        """Know which Tasks a pod has, and which pods of a TaskDefinition wait."""
+        if isinstance(before, TaskFacts) and (uid := _pod_of(before)):
+            _discard(self.tasks_of_pods, uid, key)
+            _discard(self.open_in_pods, uid, key)
         if isinstance(before, PodFacts) and before.definition:
             _discard(self.waiting, DefinitionKey(key.namespace, before.definition), key)
             self.waiting_uids.pop(before.uid, None)
         if isinstance(after, TaskFacts) and (uid := _pod_of(after)):
-            self.tasks_of_pods[uid] = key
+            self.tasks_of_pods.setdefault(uid, set()).add(key)
+            if not after.finished and after.status.attempts[-1].finish_time is None:
+                self.open_in_pods.setdefault(uid, set()).add(key)
         if isinstance(after, PodFacts) and after.definition:
             definition = DefinitionKey(key.namespace, after.definition)
             self.waiting.setdefault(definition, set()).add(key)
@@ -280,17 +285,17 @@ class Cache:
         return {DefinitionKey(*key) for key in self.definitions.entries if key.namespace == namespace}
 
     def _left_behind(self, entry: Entry[Any]) -> Iterable[DefinitionKey]:
-        """The TaskDefinition that the last pod of a Task is of which is gone: nobody needs its log any more."""
+        """The TaskDefinition that the last pod of a Task is of which is gone: perhaps nobody needs its log any more."""
         uid = _pod_of(entry.facts) if isinstance(entry.facts, TaskFacts) else None
-        definition = self.waiting_uids.get(uid) if uid is not None else None
+        definition = self.waiting_uids.get(uid) if uid is not None and uid not in self.tasks_of_pods else None
         return (definition,) if definition is not None else ()
 
     def _affected_by_waiting(self, key: Key, pod: PodFacts) -> set[WorkKey]:
-        """Its TaskDefinition, and the Task that it was given, until that has finished."""
-        holder = self.tasks_of_pods.get(pod.uid)
-        task = self.tasks.get(holder) if holder is not None else None
-        of_task = {holder} if holder is not None and isinstance(task, TaskFacts) and not task.finished else set()
-        return {DefinitionKey(key.namespace, pod.definition), *of_task}
+        """Its TaskDefinition, and the Tasks that it was given, until they have finished."""
+        given = self.open_in_pods if pod.worker else self.tasks_of_pods
+        tasks = ((holder, self.tasks.get(holder)) for holder in given.get(pod.uid, ()))
+        unfinished = (holder for holder, task in tasks if isinstance(task, TaskFacts) and not task.finished)
+        return {DefinitionKey(key.namespace, pod.definition), *unfinished}
 
     def _expected(self, entry: Entry[Any], gone: bool) -> bool:
         """A pod that ends after its Task has, or that begins as it should: news that no decision needs."""

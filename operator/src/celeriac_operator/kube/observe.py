@@ -188,7 +188,7 @@ def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]
     last = task.status.attempts[-1] if task.status.attempts else None
     if job is None and last is not None and last.pod_name is not None and _assigned(task) is None:
         orphan = cache.pods.get(Key(task.key.namespace, last.pod_name))
-        if orphan is not None and orphan.uid == last.pod_uid:
+        if orphan is not None and orphan.uid == last.pod_uid and not orphan.worker:  # others may run there
             pods.add(orphan)
     return sorted(pods, key=lambda pod: (pod.created, pod.name))
 

@@ -265,6 +265,8 @@ def pod_of(raw: Raw) -> PodFacts:
         job_name=_controller_name(raw) if ahead else "",
         definition=labels.get(names.DEFINITION_LABEL, "") if ahead else "",
         content=labels.get(names.WARM_LABEL, ""),
+        worker=ahead and names.WORKER_LABEL in labels,
+        slots=int(labels.get(names.WORKER_LABEL, 1)) if ahead else 1,
     )
 
 

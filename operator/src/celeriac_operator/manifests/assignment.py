@@ -5,9 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from celeriac_operator.core.facts import TaskFacts
-from celeriac_operator.core.plan import Assign
+from celeriac_operator.core.plan import Assign, StopAttempt
 from celeriac_operator.manifests.job import variables
 from celeriac_operator.manifests.security import Manifest
+
+
+def build_stop(task: TaskFacts, stop: StopAttempt) -> Manifest:
+    """What a worker is told of an attempt that is to end."""
+    why = stop.first.notice.message if stop.first is not None else stop.message
+    told = {"failure": stop.failure.value, "message": why, "said": stop.message, "grace": stop.grace_seconds}
+    return {"uid": task.uid, "attempt": stop.attempt, "stop": told}
 
 
 def build_assignment(task: TaskFacts, assign: Assign, now: datetime) -> Manifest:

@@ -9,6 +9,9 @@ from typing import Any
 from celeriac.app.application import App
 from celeriac.app.function import TaskFunction
 
+_PLAIN: dict[str, TaskFunction[..., Any, Any]] = {}
+"""Plain functions as tasks: a process that waits looks at their types before there is a task, and once."""
+
 
 class NotThere(LookupError):  # noqa: N818 -- names what it is, as the other errors do
     """There is no such module, App or task. The text says which, and what there is instead."""
@@ -42,7 +45,10 @@ def load_function(location: str) -> TaskFunction[..., Any, Any]:
         return found
     if not callable(found):
         raise NotThere(f"{location} is no function but a {type(found).__name__}")
-    return TaskFunction(App("celeriac"), found, {}, location, "none")
+    known = _PLAIN.get(location)
+    if known is None or known.function is not found:
+        known = _PLAIN[location] = TaskFunction(App("celeriac"), found, {}, location, "none")
+    return known
 
 
 def load_object(location: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from celeriac.cli import (
+    _advise,
     _cron,
     _dead,
     _deeds,
@@ -51,6 +52,7 @@ app.command("cancel")(_deeds.cancel)
 app.command("retry")(_deeds.retry)
 app.command("why")(_deeds.why)
 app.command("history")(_history.history)
+app.command("advise")(_advise.advise)
 app.add_typer(_queues.app, name="queues")
 app.command("pause")(_queues.pause)
 app.command("resume")(_queues.resume)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from importlib import metadata
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from celeriac._async_client import AsyncClient
 from celeriac.api.v1alpha1 import API_VERSION
+from celeriac.cli._audit import audit as compare_all
 from celeriac.cli._checks import Check, Scope, examine
 from celeriac.cli._console import out, write
 from celeriac.cli._escape import escape
@@ -22,8 +24,23 @@ MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow
 
 
 @command
-def doctor(common: Common) -> None:
-    """Check that tasks can be submitted to this cluster and namespace, and say what to do where they cannot."""
+def doctor(
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit", help="Compare Tasks, Jobs, messages, records, results and dead letters; 1: something is lost."
+        ),
+    ] = False,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Audit every namespace.")] = False,
+    *,
+    common: Common,
+) -> None:
+    """Check that tasks can be submitted to this cluster and namespace, and say what to do where they cannot.
+
+    With --audit: compare what the API server and NATS hold, after one of them was restored from a backup, say.
+    """
+    if audit:
+        raise typer.Exit(asyncio.run(compare_all(common, all_namespaces=all_namespaces)))
     found = asyncio.run(_examine(common))
     if common.output is Output.TABLE:
         for check in found:

@@ -43,19 +43,19 @@ class Bus:
 
         timeout: seconds. Raises BusDown.
         """
-        return self._call(lambda js: _create(js, key, data), timeout)
+        return self._call(lambda js: create_record(js, key, data), timeout)
 
     def read(self, key: str, timeout: float) -> bytes | None:
         """The record under a key; None where there is none. timeout: seconds. Raises BusDown."""
-        return self._call(lambda js: _read(js, key), timeout)
+        return self._call(lambda js: read_record(js, key), timeout)
 
     def put_payload(self, name: str, data: bytes, timeout: float) -> None:
         """Store a payload. timeout: seconds. Raises BusDown."""
-        self._call(lambda js: _put(js, name, data), timeout)
+        self._call(lambda js: put_object(js, name, data), timeout)
 
     def get_payload(self, name: str, timeout: float) -> bytes:
         """A stored payload. timeout: seconds. Raises BusDown, LookupError: there is none of that name."""
-        return self._call(lambda js: _get(js, name), timeout)
+        return self._call(lambda js: get_object(js, name), timeout)
 
     def publish(self, subject: str, data: bytes) -> None:
         """Publish at once if there is a connection; nothing is waited for, and nothing fails."""
@@ -68,7 +68,8 @@ class Bus:
         async def wait() -> Assignment:
             client = await asyncio.shield(asyncio.wrap_future(self._connection))
             js = client.jetstream(timeout=PUBLISH_SECONDS)
-            return await Standby(client, namespace, pod_uid, lambda *claim: _put_against(js, *claim)).wait()
+            async with Standby(client, namespace, pod_uid, lambda *claim: put_against(js, *claim)) as standby:
+                return await standby.next()
 
         return self._thread.run(wait())
 
@@ -108,15 +109,15 @@ class Bus:
         return self._trouble if isinstance(error, TimeoutError) else type(error).__name__
 
 
-async def _create(js: Any, key: str, data: bytes) -> bytes | None:
+async def create_record(js: Any, key: str, data: bytes) -> bytes | None:
     """Publish as KV's create does, without the look at the bucket that nats-py takes first.
 
     A key that was deleted stays deleted: its attempt is over and its record was collected.
     """
-    return await _put_against(js, key, data, 0)
+    return await put_against(js, key, data, 0)
 
 
-async def _put_against(js: Any, key: str, data: bytes, revision: int) -> bytes | None:
+async def put_against(js: Any, key: str, data: bytes, revision: int) -> bytes | None:
     """Write where the key has that revision (0: none yet); what is there else. It takes as long as it takes."""
     from nats.js.errors import BadRequestError  # noqa: PLC0415 -- imported with the connection
 
@@ -127,25 +128,25 @@ async def _put_against(js: Any, key: str, data: bytes, revision: int) -> bytes |
         except BadRequestError as error:
             if error.err_code != WRONG_LAST_SEQUENCE:
                 raise
-            return await _read(js, key) or b""
+            return await read_record(js, key) or b""
         except TimeoutError:  # of nats-py too; whether it was stored, the next try tells
             continue
         return None
 
 
-async def _read(js: Any, key: str) -> bytes | None:
+async def read_record(js: Any, key: str) -> bytes | None:
     from celeriac._last_message import last_message  # noqa: PLC0415 -- as above
 
     return await last_message(js, f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}")
 
 
-async def _put(js: Any, name: str, data: bytes) -> None:
+async def put_object(js: Any, name: str, data: bytes) -> None:
     from celeriac import _objects  # noqa: PLC0415 -- as above
 
     await _objects.put(js, name, data)
 
 
-async def _get(js: Any, name: str) -> bytes:
+async def get_object(js: Any, name: str) -> bytes:
     from celeriac import _objects  # noqa: PLC0415 -- as above
 
     try:

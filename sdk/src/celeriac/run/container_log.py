@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 
 def write(texts: Iterable[str]) -> None:
@@ -16,6 +18,13 @@ def write(texts: Iterable[str]) -> None:
         except Exception:  # noqa: S112 -- closed, None, full, or an object of the function's own
             continue
         return
+
+
+def write_bytes(data: bytes) -> None:
+    """Write to the process's standard output, whatever was made of ``sys.stdout``."""
+    with suppress(OSError):
+        while data:
+            data = data[os.write(1, data) :]
 
 
 def flush() -> None:

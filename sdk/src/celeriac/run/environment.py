@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from celeriac.run.usage import Mark, mark
 
 MAX_RESULT_BYTES = 4095
 """The kubelet cuts a termination message at 4,096 bytes, so that one of 4,096 may have been longer."""
@@ -40,6 +42,10 @@ class Environment:
     result_file: Path | None
     started: datetime
     """When this process began."""
+    mark: Mark = field(default_factory=mark)
+    """What it had taken by then."""
+    limited: bool = False
+    """It may take a share of its pod's memory only, and an allocation beyond fails."""
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:
@@ -60,6 +66,7 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         result_file=Path(file) if file else None,
         started=datetime.now(UTC),
+        limited=bool(env.get("CELERIAC_MEMORY_SHARE")),
     )
 
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from celeriac.app.exit_code import ExitCode
 from celeriac.app.interruptions import CancelRequested
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from celeriac.app.context import Context
     from celeriac.app.function import TaskFunction
     from celeriac.run.bus import Bus
+    from celeriac.run.parent import Parent
+    from celeriac.run.port import Port
 
 USAGE = "usage: python -m celeriac.run MODULE:APP TASK, or CELERIAC_FUNCTION=MODULE:FUNCTION python -m celeriac.run"
 WAITS = "CELERIAC_STANDBY"
@@ -52,10 +55,18 @@ def main(arguments: Sequence[str], env: Mapping[str, str]) -> None:
         print(USAGE, file=sys.stderr)  # noqa: T201 -- there is nothing else to say it with
         sys.exit(ExitCode.USAGE)
     waits = bool(env.get(WAITS))
+    if waits and env.get("CELERIAC_SLOTS"):
+        _work(location, env)
     bus = _bus(env) if waits or env.get("CELERIAC_TASK_UID") else None
     environment = _assigned(location, env, bus) if waits else read_environment(env)
     interrupts = Interrupts(lambda: _why_stopped(environment, bus))
     interrupts.install()
+    _run_to_its_end(location, environment, bus, interrupts)
+
+
+def _run_to_its_end(
+    location: tuple[str, str | None], environment: Environment, bus: Port | None, interrupts: Interrupts
+) -> None:
     outcome = _outcome(location, environment, bus, interrupts)
     container_log.flush()
     _leave(_reported(outcome, environment, bus), interrupts.close)
@@ -80,20 +91,49 @@ def _bus(env: Mapping[str, str]) -> Bus | None:
     return Bus(options) if options.enabled else None
 
 
+def _work(location: tuple[str, str | None], env: Mapping[str, str]) -> NoReturn:
+    """Take many tasks, and leave."""
+    from celeriac._nats_options import NatsOptions  # noqa: PLC0415 -- as above
+    from celeriac.app import context  # noqa: F401, PLC0415 -- before the processes are forked that need it
+    from celeriac.run import forked, progress, standby, worker  # noqa: F401, PLC0415 -- of workers only
+
+    def run(environment: Environment, parent: Parent) -> None:
+        interrupts = Interrupts(parent.why)
+        interrupts.install()
+        forked.listen()
+        _run_to_its_end(location, environment, parent, interrupts)
+
+    standby.leave_on_sigterm()
+    options, pod = NatsOptions.from_env(env), env.get("CELERIAC_POD_UID")
+    _import(location)
+    if not options.enabled or not pod:
+        _refuse_to_wait()
+    worker.work(worker.Worker(env.get("CELERIAC_NAMESPACE") or "", pod, worker.size_of(env), run), options)
+
+
+def _import(location: tuple[str, str | None]) -> None:
+    """Have everything there that a task will need."""
+    task = _find(*location)
+    with suppress(Exception):  # what is wrong with its types is told to the task
+        _ = task.signature.params_adapter, task.signature.result_adapter
+    container_log.flush()
+
+
+def _refuse_to_wait() -> NoReturn:
+    print(f"{WAITS} needs CELERIAC_NATS_URL and CELERIAC_POD_UID", file=sys.stderr)  # noqa: T201 -- as above
+    sys.exit(ExitCode.USAGE)
+
+
 def _assigned(location: tuple[str, str | None], env: Mapping[str, str], bus: Bus | None) -> Environment:
     """Wait for a task, with everything imported that it will need, and become its attempt."""
     from celeriac.run import standby  # noqa: PLC0415 -- of pods that wait only
     from celeriac.run.reporting import report  # noqa: PLC0415 -- as above
 
     standby.leave_on_sigterm()
-    task = _find(*location)
-    with suppress(Exception):  # what is wrong with its types is told to the task
-        _ = task.signature.params_adapter, task.signature.result_adapter
+    _import(location)
     pod = env.get("CELERIAC_POD_UID")
     if bus is None or not pod:
-        print(f"{WAITS} needs CELERIAC_NATS_URL and CELERIAC_POD_UID", file=sys.stderr)  # noqa: T201 -- as above
-        sys.exit(ExitCode.USAGE)
-    container_log.flush()
+        _refuse_to_wait()
 
     def too_late(environment: Environment) -> None:
         message = "It ran longer than runSeconds, and no operator was there to stop it"
@@ -104,7 +144,7 @@ def _assigned(location: tuple[str, str | None], env: Mapping[str, str], bus: Bus
 
 
 def _outcome(
-    location: tuple[str, str | None], environment: Environment, bus: Bus | None, interrupts: Interrupts
+    location: tuple[str, str | None], environment: Environment, bus: Port | None, interrupts: Interrupts
 ) -> Outcome:
     """What came of the function, from finding it to checking what it returned."""
     from celeriac.app.loading import NotThere  # noqa: PLC0415 -- after the connection has begun
@@ -116,10 +156,11 @@ def _outcome(
         return Failed("AppError", ExitCode.RAISED_FINALLY, str(error))
     except BaseException as error:  # importing runs the user's code, which may raise anything
         _print(error)
-        return of_exception(error, retry=True, stopped=interrupts.stopped)
+        return of_exception(error, retry=True, stopped=interrupts.stopped, limited=environment.limited)
     return _run(task, params, environment, bus, interrupts)
 
 
+@cache
 def _find(location: str, name: str | None) -> TaskFunction[..., Any, Any]:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 -- as `python -m` has it; a Path would not do here
     from celeriac.app.loading import load_function, load_task  # noqa: PLC0415 -- as above
@@ -127,7 +168,7 @@ def _find(location: str, name: str | None) -> TaskFunction[..., Any, Any]:
     return load_function(location) if name is None else load_task(location, name)
 
 
-def _params(environment: Environment, bus: Bus | None) -> str | bytes:
+def _params(environment: Environment, bus: Port | None) -> str | bytes:
     """The params' JSON, from where they are."""
     reference = environment.params_ref
     if reference is None:
@@ -147,21 +188,22 @@ def _run(
     task: TaskFunction[..., Any, Any],
     params: str | bytes,
     environment: Environment,
-    bus: Bus | None,
+    bus: Port | None,
     interrupts: Interrupts,
 ) -> Outcome:
     try:
         return _attempt(task, params, environment, bus, interrupts)
     except BaseException as error:  # the function, or a validator of its types; SystemExit is an end to record as well
         _print(error)
-        return of_exception(error, retry=task.may_retry(error), stopped=interrupts.stopped)
+        retry = task.may_retry(error)
+        return of_exception(error, retry=retry, stopped=interrupts.stopped, limited=environment.limited)
 
 
 def _attempt(
     task: TaskFunction[..., Any, Any],
     params: str | bytes,
     environment: Environment,
-    bus: Bus | None,
+    bus: Port | None,
     interrupts: Interrupts,
 ) -> Outcome:
     """Read the params, call the function, write what it returned. Raises what the user's code raises."""
@@ -203,7 +245,7 @@ def soft_seconds(declared: float | None, deadline: datetime | None, now: datetim
     return min((each for each in (declared, by_deadline) if each is not None), default=None)
 
 
-def _context(environment: Environment, bus: Bus | None) -> Context:
+def _context(environment: Environment, bus: Port | None) -> Context:
     from celeriac.app.context import Context  # noqa: PLC0415 -- as above
 
     given: dict[str, Any] = {} if bus is None else {"report": _progress(environment, bus)}
@@ -217,13 +259,13 @@ def _context(environment: Environment, bus: Bus | None) -> Context:
     )
 
 
-def _progress(environment: Environment, bus: Bus) -> Callable[[float, str], None]:
+def _progress(environment: Environment, bus: Port) -> Callable[[float, str], None]:
     from celeriac.run.progress import Progress  # noqa: PLC0415 -- of tasks that ask for a Context only
 
     return Progress(environment, bus.publish, time.monotonic)
 
 
-def _why_stopped(environment: Environment, bus: Bus | None) -> CancelRequested:
+def _why_stopped(environment: Environment, bus: Port | None) -> CancelRequested:
     """What the operator recorded as the reason, if it did and can be asked."""
     from celeriac.run.verdict import stopped_by  # noqa: PLC0415 -- of attempts that are stopped only
 
@@ -236,7 +278,7 @@ def _print(error: BaseException) -> None:
     container_log.write(own_traceback(error))
 
 
-def _reported(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
+def _reported(outcome: Outcome, environment: Environment, bus: Port | None) -> int:
     from celeriac.run.reporting import report, say  # noqa: PLC0415 -- as above
 
     if isinstance(outcome, Failed) and outcome.exit_code != ExitCode.RAISED and "\n" not in outcome.message:

@@ -13,6 +13,8 @@ from celeriac.app.interruptions import CancelRequested, SoftDeadlineExceeded
 
 MAX_MESSAGE_BYTES = 4000
 """Of a failure: less than both a termination message (4,095 bytes) and a record's message (4,096 characters) hold."""
+SIGKILLED = 128 + 9
+"""Exit code of what is killed for lack of memory."""
 _LONGEST_HEAD = 1200
 _PACKAGE = str(Path(__file__).parent.parent)
 
@@ -46,16 +48,19 @@ class Stopped:
 Outcome = Succeeded | Failed | Stopped
 
 
-def of_exception(error: BaseException, *, retry: bool, stopped: bool) -> Failed | Stopped:
+def of_exception(error: BaseException, *, retry: bool, stopped: bool, limited: bool = False) -> Failed | Stopped:
     """What an exception of the function comes to.
 
     Args:
         retry: whether the function's policy lets it run again.
         stopped: SIGTERM had come before.
+        limited: the process may take a share of its pod's memory only: to be out of it is as if it were killed.
     """
     message = describe(error)
     if stopped or isinstance(error, CancelRequested):
         return Stopped(message)
+    if limited and isinstance(error, MemoryError):
+        return Failed("OOMKilled", SIGKILLED, cut(f"It used more memory than its share: {message}", MAX_MESSAGE_BYTES))
     if isinstance(error, SystemExit):
         return _failed(_exit_code(error), message)
     if _is_or_has(error, SoftDeadlineExceeded):

@@ -11,13 +11,14 @@ from celeriac.run import container_log
 from celeriac.run.bus_down import BusDown
 from celeriac.run.environment import MAX_RESULT_BYTES, Environment
 from celeriac.run.outcome import Failed, Outcome, Stopped, Succeeded, cut, invalid_result
-from celeriac.run.storable import unstorable
+from celeriac.run.usage import since
 from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.names import PAYLOADS_BUCKET, attempt_key, result_object
+from celeriac.wire.storable import unstorable
 
 if TYPE_CHECKING:
-    from celeriac.run.bus import Bus
+    from celeriac.run.port import Port
 
 RECORD_SECONDS = 5.0
 """How long a record may take; without NATS the operator learns the outcome from the pod all the same."""
@@ -41,7 +42,7 @@ class Report:
     """The termination message."""
 
 
-def report(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
+def report(outcome: Outcome, environment: Environment, bus: Port | None) -> int:
     """Record the outcome. Returns what the process is to exit with."""
     if isinstance(outcome, Stopped):
         _write(environment, outcome.message)
@@ -53,13 +54,13 @@ def report(outcome: Outcome, environment: Environment, bus: Bus | None) -> int:
     return ExitCode.SUCCEEDED if isinstance(made.outcome, Succeeded) else made.outcome.exit_code
 
 
-def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Bus | None) -> Report:
+def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Port | None) -> Report:
     """The outcome with its result where that is to be kept: in the record, or by reference."""
     if isinstance(outcome, Failed):
         return Report(outcome, text=outcome.message)
     problem = unstorable(outcome.value)
     if problem is not None:
-        return _with_result(invalid_result(problem), environment, bus)
+        return _with_result(invalid_result(f"result: {problem}"), environment, bus)
     data = canonical_json(outcome.value)
     if len(data) <= MAX_RESULT_BYTES:
         return Report(outcome, {"value": outcome.value}, data.decode())
@@ -69,7 +70,7 @@ def _with_result(outcome: Succeeded | Failed, environment: Environment, bus: Bus
     return _by_reference(outcome, data, environment, bus)
 
 
-def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus: Bus) -> Report:
+def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus: Port) -> Report:
     assert environment.uid is not None  # noqa: S101 -- the caller has looked
     key = result_object(environment.namespace, environment.uid, environment.attempt)
     try:
@@ -82,13 +83,13 @@ def _by_reference(outcome: Succeeded, data: bytes, environment: Environment, bus
     return Report(outcome, {"ref": reference})
 
 
-def _recorded(made: Report, environment: Environment, bus: Bus) -> bool:
+def _recorded(made: Report, environment: Environment, bus: Port) -> bool:
     """Whether the outcome stands: it is recorded, or could not be, and then the pod tells it. False: another's does."""
     if environment.uid is None:
         return True
-    record = canonical_json(record_of(made, environment, datetime.now(UTC)))
+    record = record_of(made, environment, datetime.now(UTC)) | {"usage": since(environment.mark)}
     try:
-        existing = bus.create(_key(environment), record, RECORD_SECONDS)
+        existing = bus.create(_key(environment), canonical_json(record), RECORD_SECONDS)
     except BusDown as error:
         say(f"{error}; the outcome is told by the termination message alone")
         return True

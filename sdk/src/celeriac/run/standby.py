@@ -1,4 +1,4 @@
-"""A pod that waits for its one task: it says that it is there, and claims what it is told of before it runs it."""
+"""A pod that waits for tasks: it says that it is there, and claims what it is told of before it runs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from typing import Any
 from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log
 from celeriac.run.environment import Environment, read_environment
-from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json
 from celeriac.wire.names import assign_subject, begin_line, claim_key, ready_subject, roll_subject
 
@@ -54,11 +53,40 @@ def parse_assignment(data: bytes) -> Assignment | None:
         return None
 
 
+@dataclass(frozen=True)
+class Stop:
+    """An attempt of this pod is to end, as the operator tells it."""
+
+    uid: str
+    attempt: int
+    failure: str
+    message: str
+    """For the function."""
+    said: str
+    """For people: what the attempt's record says."""
+    grace: float
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+def parse_stop(data: bytes) -> Stop | None:
+    """The word to stop an attempt; None where it is none that this version knows."""
+    try:
+        raw = json.loads(data)
+        stop = raw["stop"]
+        message, grace = str(stop.get("message") or ""), float(stop.get("grace") or 0)
+        said = str(stop.get("said") or message)
+        return Stop(str(raw["uid"]), int(raw["attempt"]), str(stop["failure"]), message, said, grace)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 class Standby:
-    """Waits on a connection for the one assignment that this pod can claim.
+    """Waits on a connection for assignments that this pod can claim.
 
     Args:
         claim: writes under a key against a revision; gives back what is there where another one is.
+        left: how many more tasks this pod takes.
+        stop: is told which attempt is to end.
     """
 
     def __init__(
@@ -68,48 +96,73 @@ class Standby:
         pod_uid: str,
         claim: Callable[[str, bytes, int], Any],
         *,
+        left: Callable[[], int] = lambda: 1,
+        stop: Callable[[Stop], None] = lambda _: None,
         announce_seconds: float = ANNOUNCE_SECONDS,
     ) -> None:
         self._client, self._namespace, self._pod_uid, self._claim = client, namespace, pod_uid, claim
-        self._announce_seconds = announce_seconds
-        self._told: asyncio.Queue[Assignment | None] = asyncio.Queue()
+        self._left, self._stop, self._announce_seconds = left, stop, announce_seconds
+        self._told: asyncio.Queue[Assignment] = asyncio.Queue()
+        self._waiting: set[tuple[str, int, int]] = set()
+        self._asked = asyncio.Event()
+        self._subscriptions: list[Any] = []
+        self._announcing: asyncio.Task[None] | None = None
 
-    async def wait(self) -> Assignment:
-        """The assignment, once it is this pod's."""
-        taken = await self._client.subscribe(assign_subject(self._namespace, self._pod_uid), cb=self._assigned)
-        roll = await self._client.subscribe(roll_subject(self._namespace), cb=self._asked)
-        try:
-            while True:
-                found = await self._next()
-                if found is not None and await self._is_ours(found):
-                    return found
-        finally:
-            for subscription in (taken, roll):
-                with suppress(Exception):
-                    await subscription.unsubscribe()
+    async def __aenter__(self) -> Standby:
+        taken = await self._client.subscribe(assign_subject(self._namespace, self._pod_uid), cb=self._hear)
+        roll = await self._client.subscribe(roll_subject(self._namespace), cb=self._roll)
+        self._subscriptions = [taken, roll]
+        self._announcing = asyncio.create_task(self._announce_always())
+        return self
 
-    async def _assigned(self, message: Any) -> None:
-        self._told.put_nowait(parse_assignment(message.data))
+    async def __aexit__(self, *_: object) -> None:
+        if self._announcing is not None:
+            self._announcing.cancel()
+        for subscription in self._subscriptions:
+            with suppress(Exception):
+                await subscription.unsubscribe()
 
-    async def _asked(self, _message: Any) -> None:
-        self._told.put_nowait(None)
+    async def next(self) -> Assignment:
+        """The next assignment, once it is this pod's."""
+        while True:
+            found = await self._told.get()
+            self._waiting.discard(_name(found))
+            if await self._is_ours(found):
+                return found
+            self.announce()
 
-    async def _next(self) -> Assignment | None:
-        """What comes next; whenever there is nothing to claim, say that this pod waits."""
-        if self._told.empty():
-            await self._announce()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._announce_seconds):
-                return await self._told.get()
-        return None
+    def announce(self) -> None:
+        """Say once more that this pod waits, or how many more tasks it takes."""
+        self._asked.set()
 
-    async def _announce(self) -> None:
-        with suppress(Exception):  # without a connection nobody hears it, and it is said again
-            if self._client.is_connected:
-                await self._client.publish(ready_subject(self._namespace, self._pod_uid), b"{}")
+    async def _hear(self, message: Any) -> None:
+        found = parse_assignment(message.data)
+        if found is not None and _name(found) not in self._waiting:  # it is told again while no slot is free
+            self._waiting.add(_name(found))
+            self._told.put_nowait(found)
+        elif found is None and (stop := parse_stop(message.data)) is not None:
+            self._stop(stop)
+
+    async def _roll(self, _message: Any) -> None:
+        self.announce()
+
+    async def _announce_always(self) -> None:
+        while True:
+            self._asked.clear()
+            with suppress(Exception):  # without a connection nobody hears it, and it is said again
+                if self._client.is_connected:
+                    said = json.dumps({"left": self._left()}).encode()
+                    await self._client.publish(ready_subject(self._namespace, self._pod_uid), said)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._announce_seconds):
+                    await self._asked.wait()
 
     async def _is_ours(self, assignment: Assignment) -> bool:
-        """Claim it; whose it is once another one's claim or a revocation is there."""
+        """Claim it; whose it is once another one's claim or a revocation is there.
+
+        An answer to an earlier try may have been lost: then this very record is there. Another one of this pod is of an
+        assignment that was told again after it was taken.
+        """
         record = {
             "author": "Runner",
             "taskUid": assignment.uid,
@@ -117,12 +170,9 @@ class Standby:
             "podUID": self._pod_uid,
             "time": datetime.now(UTC).isoformat(),
         }
-        key = claim_key(self._namespace, assignment.uid, assignment.attempt)
-        existing = await self._written(key, canonical_json(record), assignment.expect)
-        if existing is None:
-            return True
-        found = parse_record(existing)  # an answer to an earlier try may have been lost
-        return found.get("author") == "Runner" and found.get("podUID") == self._pod_uid
+        key, data = claim_key(self._namespace, assignment.uid, assignment.attempt), canonical_json(record)
+        existing = await self._written(key, data, assignment.expect)
+        return existing is None or existing == data
 
     async def _written(self, key: str, record: bytes, expect: int) -> bytes | None:
         """Once it is known. Whatever goes wrong with NATS, the claim may have been stored: to drop it would lose it."""
@@ -133,6 +183,10 @@ class Standby:
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return found
+
+
+def _name(assignment: Assignment) -> tuple[str, int, int]:
+    return assignment.uid, assignment.attempt, assignment.expect
 
 
 def prepare(assignment: Assignment, report_late: Callable[[Environment], None]) -> Environment:

@@ -12,19 +12,19 @@ from celeriac.run.environment import Environment
 from celeriac.wire.names import attempt_key, stop_key
 
 if TYPE_CHECKING:
-    from celeriac.run.bus import Bus
+    from celeriac.run.port import Port
 
 UNKNOWN = "SIGTERM: it was cancelled, a deadline has passed, or its node is wanted"
 
 
-def stopped_by(environment: Environment, bus: Bus | None, timeout: float) -> CancelRequested:
+def stopped_by(environment: Environment, bus: Port | None, timeout: float) -> CancelRequested:
     """The exception for the function, with the operator's reason where there is one. timeout: seconds."""
     found = _said(environment, bus, timeout) if bus is not None else {}
     failure, message = found.get("failure"), found.get("message")
     return CancelRequested(str(message or failure or UNKNOWN), str(failure) if failure else None)
 
 
-def _said(environment: Environment, bus: Bus, timeout: float) -> Mapping[str, Any]:
+def _said(environment: Environment, bus: Port, timeout: float) -> Mapping[str, Any]:
     """The notice; where there is none, the record of an attempt that was given up, as on a node that was cut off."""
     if environment.uid is None:
         return {}

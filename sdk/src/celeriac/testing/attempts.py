@@ -14,6 +14,7 @@ from celeriac.errors import InvalidParams
 from celeriac.run.outcome import Failed, Stopped, Succeeded, invalid_params, invalid_result, of_exception
 from celeriac.testing.clock import VirtualClock
 from celeriac.testing.work import Work
+from celeriac.wire.storable import unstorable
 
 
 def run_attempt(work: Work, clock: VirtualClock) -> Succeeded | Failed:
@@ -36,9 +37,11 @@ def _attempt(work: Work, clock: VirtualClock) -> Succeeded | Failed:
     context = (_context(work, clock),) if task.signature.takes_context else ()
     returned = _call(task.is_async, task.function, (*context, *args), kwargs)
     try:
-        return Succeeded(task.signature.dump_result(returned))
+        value = task.signature.dump_result(returned)
     except ResultMismatch as error:
         return invalid_result(str(error))
+    problem = unstorable(value)
+    return Succeeded(value) if problem is None else invalid_result(f"result: {problem}")
 
 
 def _context(work: Work, clock: VirtualClock) -> Context:

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from pydantic import ValidationError
+
 from celeriac import errors
 from celeriac._names import RETRY_OF, retry_name, retry_number
 from celeriac._request import TaskRequest, build_task
 from celeriac._task import Task
-from celeriac.api.v1alpha1 import TaskSpec
+from celeriac.api.v1alpha1 import Cancel, TaskSpec
 from celeriac.app.application import App
 from celeriac.app.submitting import Submitter, Waiting
 from celeriac.testing.attempts import run_attempt
@@ -125,7 +127,10 @@ class TestQueue:
     def cancel(self, work: Work, reason: str) -> None:
         """End a task that has not finished; one that runs now ends when its function does."""
         if not work.finished:
-            work.manifest["spec"]["cancel"] = {"reason": reason}
+            try:
+                work.manifest["spec"]["cancel"] = Cancel(reason=reason).to_wire()
+            except ValidationError as error:
+                raise errors.InvalidTask(f"spec.cancel.reason: {error.errors()[0]['msg']}") from None
             if work.name not in self._running:
                 work.finish("Cancelled", f"Cancelled: {reason}" if reason else "Cancelled", self.now)
 
@@ -160,7 +165,11 @@ class TestQueue:
 
     def _attempt(self, work: Work) -> None:
         if work.expires is not None and self.now >= work.expires:
-            work.finish("Expired", f"It did not start within {work.policy.queue_seconds} seconds", self.now)
+            work.finish(
+                "Expired",
+                f"Expired: no container started within queueSeconds ({work.policy.queue_seconds} s)",
+                self.now,
+            )
             return
         start = self.now
         self._running.add(work.name)

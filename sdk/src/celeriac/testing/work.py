@@ -128,7 +128,7 @@ class Work:
         self.failures += 1
         why = self.policy.ends(Failure(outcome.failure), outcome.exit_code)
         if not why and self.failures >= self.policy.max_attempts:
-            why = f"{self.failures} of {self.policy.max_attempts} attempts used up"
+            why = f"{self.failures} attempt{'s' * (self.failures != 1)} of {self.policy.max_attempts} used up"
         if why:
             self.finish(outcome.failure, f"Attempt {number} failed ({why}): {outcome.message}", now)
             return

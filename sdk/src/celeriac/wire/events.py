@@ -8,6 +8,9 @@ from pydantic import AwareDatetime, Field
 
 from celeriac.api.v1alpha1.model import ApiModel
 
+DELETED = "Deleted"
+"""Reason of the last event of a Task that was deleted before it had finished."""
+
 
 class TaskEvent(ApiModel):
     """One change of a task, published to ``celeriac.events.<namespace>.<task>.<what>``.

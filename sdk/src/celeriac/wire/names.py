@@ -143,8 +143,13 @@ def begin_line(task_uid: str, attempt: int) -> str:
     return f"celeriac: begin {task_uid} {attempt}"
 
 
+def line_tag(task_uid: str, attempt: int) -> str:
+    """What each line of an attempt begins with in the log of a worker, whose tasks run side by side."""
+    return f"celeriac: {task_uid}.{attempt}: "
+
+
 def assign_subject(namespace: str, pod_uid: str) -> str:
-    """Where a waiting pod is told of its task."""
+    """Where a waiting pod is told of its task, and a worker which one to stop."""
     return f"celeriac.assign.{namespace}.{pod_uid}"
 
 

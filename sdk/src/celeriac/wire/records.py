@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from celeriac.api.v1alpha1.failure import Failure
 from celeriac.api.v1alpha1.model import ApiModel
-from celeriac.api.v1alpha1.task import Attempt, Result
+from celeriac.api.v1alpha1.task import Attempt, Result, Usage
 
 
 class RecordKind(StrEnum):
@@ -91,6 +91,8 @@ class AttemptRecord(ApiModel):
     """When the runner began."""
     finish_time: AwareDatetime
     """When it ended."""
+    usage: Usage | None = None
+    """What it took; of a runner that measures it."""
 
 
 class StopNotice(ApiModel):

@@ -78,3 +78,14 @@ def test_not_there(find: Callable[[], Any], says: str) -> None:
     with pytest.raises(NotThere) as caught:
         find()
     assert says in str(caught.value)
+
+
+def test_a_plain_function_is_one_task_however_often_it_is_asked_for() -> None:
+    assert load_function("shop_main:plain") is load_function("shop_main:plain")
+
+
+def test_a_plain_function_that_was_replaced_is_another_task() -> None:
+    before = load_function("shop_main:plain")
+    sys.modules["shop_main"].plain = lambda: None  # type: ignore[attr-defined]
+
+    assert before is not load_function("shop_main:plain")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,6 @@ from celeriac.run.outcome import (
     invalid_result,
     of_exception,
 )
-from celeriac.run.storable import unstorable
 
 
 def raised(error: BaseException) -> BaseException:
@@ -111,28 +109,3 @@ def test_what_may_be_tried_again(
 )
 def test_cut(text: str, size: int, front: str, back: str) -> None:
     assert (front, back) == (cut(text, size), cut_front(text, size))
-
-
-def nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [
-        pytest.param({"a": [1, None, "x", 1.5]}, None, id="plain JSON"),
-        pytest.param(2**63 - 1, None, id="the largest integer"),
-        pytest.param({"a": [2**63]}, "over 64 bits", id="a larger one"),
-        pytest.param(float("inf"), "not finite", id="infinity"),
-        pytest.param({"\ud800": 1}, "no Unicode", id="half a character"),
-        pytest.param(nested(64), None, id="64 levels"),
-        pytest.param(nested(65), "nested more than 64 levels", id="65 levels"),
-    ],
-)
-def test_unstorable(value: Any, says: str | None) -> None:
-    found = unstorable(value)
-    assert (found is None) is (says is None)
-    assert says is None or says in (found or "")

@@ -29,9 +29,11 @@ class Played:
         self.existing = existing
         self.down = down
         self.calls: list[str] = []
+        self.created = b""
 
     def create(self, key: str, data: bytes, timeout: float) -> bytes | None:
         self._call("create")
+        self.created = data
         return self.existing
 
     def read(self, key: str, timeout: float) -> bytes | None:
@@ -107,6 +109,15 @@ def test_the_record_is_the_models(tmp_path: Path, made: Report) -> None:
     wire = {"message": "", **record.to_wire()}
     assert {name: raw[name] for name in raw if name not in times} == {n: wire[n] for n in wire if n not in times}
     assert NOW == record.finish_time
+
+
+def test_the_process_says_what_it_took(tmp_path: Path) -> None:
+    nats = Played()
+    report(Succeeded(1), environment(tmp_path), cast("Bus", nats))
+    usage = AttemptRecord.model_validate_json(nats.created).usage
+
+    assert usage is not None
+    assert usage.memory_bytes > 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from celeriac_operator.core.definition import DefinitionFacts
 from celeriac_operator.core.facts import JobFacts, PodFacts
+from celeriac_operator.core.records import BusState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,23 +19,35 @@ class Ahead:
     job_uid: str
     heard: bool = False
     """It has said that it waits."""
-    given: bool = False
-    """It was given a task that has not finished, or is being given one."""
+    given: int = 0
+    """Tasks that it was given and that have not ended, or that are being given to it."""
     named: bool = False
     """A Task says that it ran there: its log is kept."""
-
+    slots: int = 1
+    """Tasks that it runs at once."""
+    left: int = 1
+    """Tasks that it takes yet."""
     silent: bool = False
     """It runs, and has said nothing for long."""
+    wanted: bool = False
+    """Tasks wait that only a pod of its content can take."""
+    idle_since: datetime | None = None
+    """Of a pod that takes many tasks: when it was last seen to have one, or began."""
 
     @property
-    def waits(self) -> bool:
-        """It can still take a task, now or once it has started."""
-        return not (self.pod.ended or self.pod.deleted_at is not None or self.given or self.named or self.silent)
+    def stays(self) -> bool:
+        """It takes tasks, now, once it has started, or once one has ended."""
+        return self.left > 0 and not (self.pod.ended or self.pod.deleted_at is not None or self.silent)
+
+    @property
+    def room(self) -> int:
+        """So many tasks it can take, now or once it has started."""
+        return max(min(self.slots - self.given, self.left), 0) if self.stays else 0
 
     @property
     def ready(self) -> bool:
         """It can take a task now."""
-        return self.waits and self.heard
+        return self.room > 0 and self.heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,9 @@ class Pool:
     active: datetime | None = None
     """When an attempt began last, or the definition was made."""
     trouble: Trouble = Trouble()
-    bus: str = "Up"
+    bus: BusState = "Up"
+    backlog: int = 0
+    """Tasks that wait for a pod of its content."""
     hits: int = 0
     """Of the last attempts, those that found a pod."""
     attempts: int = 0

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from celeriac.api.v1alpha1 import WarmOptions
+from celeriac.api.v1alpha1 import TaskDefinitionSpec, WarmOptions, WorkerOptions
 
 DEFAULT_MIN, DEFAULT_MAX = 1, 10
+DEFAULT_SLOTS, DEFAULT_TASKS = 4, 1000
 START_SECONDS = 5.0
 """What arrives while another pod starts should find one."""
 WINDOWS_SECONDS = (10.0, 60.0)
@@ -28,6 +29,28 @@ def wanted(options: WarmOptions | None, arrivals: Sequence[datetime], active: da
     least = DEFAULT_MIN if given.min_ready is None else given.min_ready
     most = max(DEFAULT_MAX, least) if given.max_ready is None else given.max_ready
     return min(max(least, math.ceil(_rate(arrivals, now) * START_SECONDS)), most)
+
+
+def wanted_workers(options: WorkerOptions | None, tasks: int) -> int:
+    """Pods that take many tasks each: a slot for each that runs or waits, between the bounds."""
+    given = options or WorkerOptions()
+    least = DEFAULT_MIN if given.min_pods is None else given.min_pods
+    most = max(DEFAULT_MAX, least) if given.max_pods is None else given.max_pods
+    return min(max(least, math.ceil(tasks / (given.slots_per_pod or DEFAULT_SLOTS))), most)
+
+
+def slots_of(spec: TaskDefinitionSpec) -> int:
+    """How many tasks a pod that is started ahead runs at once."""
+    if spec.isolation != "Worker":
+        return 1
+    return (spec.worker or WorkerOptions()).slots_per_pod or DEFAULT_SLOTS
+
+
+def tasks_of(spec: TaskDefinitionSpec) -> int:
+    """How many tasks a pod that is started ahead takes in all."""
+    if spec.isolation != "Worker":
+        return 1
+    return (spec.worker or WorkerOptions()).tasks_per_pod or DEFAULT_TASKS
 
 
 def asleep(options: WarmOptions, active: datetime | None, now: datetime) -> bool:

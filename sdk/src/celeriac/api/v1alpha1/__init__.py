@@ -20,6 +20,7 @@ from celeriac.api.v1alpha1.definition import (
     TaskDefinitionStatus,
     WarmOptions,
     WarmStatus,
+    WorkerOptions,
 )
 from celeriac.api.v1alpha1.failure import DISRUPTIONS, NOT_RETRIED, TERMINAL_PHASES, Failure, Phase
 from celeriac.api.v1alpha1.model import API_VERSION, GROUP, VERSION, ApiModel, Condition, Json
@@ -48,6 +49,7 @@ from celeriac.api.v1alpha1.task import (
     ResultRef,
     TaskSpec,
     TaskStatus,
+    Usage,
 )
 
 __all__ = [
@@ -107,6 +109,8 @@ __all__ = [
     "TaskStatus",
     "TaskTemplate",
     "TemplateMetadata",
+    "Usage",
     "WarmOptions",
     "WarmStatus",
+    "WorkerOptions",
 ]

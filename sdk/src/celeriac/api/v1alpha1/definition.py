@@ -164,13 +164,13 @@ class WorkerOptions(ApiModel):
     """The pods that take several tasks, for isolation Worker."""
 
     min_pods: Annotated[int, Field(ge=0, le=1000)] | None = None
-    """Pods at the least."""
+    """Pods at the least. Default 1."""
     max_pods: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Pods at the most."""
+    """Pods at the most. Default 10, or minPods if that is more."""
     tasks_per_pod: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Tasks that a pod takes before it is replaced."""
+    """Tasks that a pod takes before it is replaced. Default 1000."""
     slots_per_pod: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Tasks that a pod runs at once."""
+    """Tasks that a pod runs at once, each in a process of its own. Default 4."""
 
 
 class TaskDefinitionSpec(ApiModel):
@@ -187,8 +187,8 @@ class TaskDefinitionSpec(ApiModel):
     defaults: Defaults | None = None
     """What a Task that does not say otherwise gets."""
     isolation: Literal["Pod", "Warm", "Worker"] | None = None
-    """Pod (default): a new pod for every attempt. Warm: a pod that waits, for one task. Worker: not built yet, as Pod.
-    Without NATS all run as Pod."""
+    """Pod (default): a new pod for every attempt. Warm: a pod that waits, for one task. Worker: a pod that takes many
+    tasks, a process for each. Without NATS all run as Pod."""
     warm: WarmOptions | None = None
     """For isolation Warm."""
     worker: WorkerOptions | None = None
@@ -198,14 +198,14 @@ class TaskDefinitionSpec(ApiModel):
 
 
 class WarmStatus(ApiModel):
-    """The pods of isolation Warm; written at most every 5 s."""
+    """The pods of isolation Warm or Worker; written at most every 5 s."""
 
     ready: int = 0
-    """Pods that wait for a task."""
+    """Pods that wait for a task; of workers, those with a free slot."""
     claimed: int = 0
-    """Pods that were given one and have not ended."""
+    """Pods that run one, or several."""
     hit_rate: Annotated[int, Field(ge=0, le=100)] | None = None
-    """Percent of the last attempts that found a pod, since the operator's start; none: there was no attempt."""
+    """Percent of the last attempts that found a pod, since the operator's start. Workers have none."""
 
 
 class TaskDefinitionStatus(ApiModel):
@@ -218,4 +218,4 @@ class TaskDefinitionStatus(ApiModel):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
     """Accepted, WarmUnavailable."""
     warm: WarmStatus | None = None
-    """The pods of isolation Warm."""
+    """The pods of isolation Warm or Worker."""

@@ -111,6 +111,20 @@ class Effective(ApiModel):
     """How long the Task is kept once it has finished."""
 
 
+Measured = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Usage(ApiModel):
+    """What an attempt took, as its runner measured it."""
+
+    run_milliseconds: Measured
+    """From the moment that the runner had the attempt to the end of its function."""
+    cpu_milliseconds: Measured
+    """Processor time of its process, and of the processes that it has waited for, in that time."""
+    memory_bytes: Measured
+    """The most memory that it had at once: the container's where that can be read, else the process's."""
+
+
 class Attempt(ApiModel):
     """One run of the task's process, in a Job of its own."""
 
@@ -136,6 +150,8 @@ class Attempt(ApiModel):
     """The exit code of the process, where it had one."""
     message: Annotated[str, Field(max_length=4096)] | None = None
     """What happened, with the end of the process's own output where it failed."""
+    usage: Usage | None = None
+    """What it took. Only the SDK's runner measures it, and tells it through NATS."""
 
 
 class Result(ApiModel):

@@ -10,25 +10,25 @@ DEEPEST = 64
 
 
 def unstorable(value: Any) -> str | None:
-    """Why a result would be stored as something else; None where it would not. The text has no part of the value."""
+    """Why params or a result would be stored as something else; None where not. The text has no part of the value."""
     level = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(DEEPEST):
         problem = next(filter(None, map(_problem, level)), None)
         if problem is not None:
-            return f"result: {problem}"
+            return problem
         level = [part for each in level for part in _parts(each)]
         if not level:
             return None
-    return f"result: it is nested more than {DEEPEST} levels deep: return it as text, or a reference"
+    return f"it is nested more than {DEEPEST} levels deep: use text, or a reference"
 
 
 def _problem(value: Any) -> str | None:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return "an integer is over 64 bits, and Kubernetes would round it: return a string"
+        return "an integer is over 64 bits, and Kubernetes would round it: use a string"
     if isinstance(value, float) and not math.isfinite(value):
         return "a number is not finite, which JSON has not"
     if isinstance(value, str) and not _is_unicode(value):
-        return "a text is no Unicode: return bytes"
+        return "a text is no Unicode: use bytes"
     return None
 
 

@@ -1,0 +1,133 @@
+"""docs/benchmarks-isolation.md. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from e2e.bench.document import markdown
+from e2e.bench.figures import Row
+from e2e.bench.machine import Machine
+from e2e.bench.warm.celery_peer import version
+from e2e.bench.warm.measure import CALLS, EVERY, SETTLE_SECONDS, Plan
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is told of a run beside its figures."""
+
+    command: str
+    when: datetime
+    machine: Machine
+    load: float
+    plan: Plan
+    misses: int
+    peer: str
+    """Why there is no peer; empty: there is one."""
+
+
+def document(run: Run, rows: Sequence[Row]) -> str:
+    """The page."""
+    return PAGE.format(
+        command=run.command,
+        when=f"{run.when:%Y-%m-%d %H:%M} UTC",
+        machine=run.machine,
+        load=run.load,
+        rounds=run.plan.rounds,
+        turns=run.plan.turns,
+        bursts=run.plan.bursts,
+        pods=run.plan.pods,
+        misses=run.misses,
+        calls=CALLS,
+        every=EVERY,
+        settle=SETTLE_SECONDS,
+        celery=run.peer or CELERY.format(version=version(), pods=run.plan.pods),
+        rows=markdown(rows),
+        profile=PROFILE,
+    )
+
+
+CELERY = """\
+{version}, Redis of the system's package with its default settings, both as plain processes of the
+  machine, not in containers. Two workers with {pods} processes each: one whose processes stay, and one with
+  `--max-tasks-per-child 1`, where each task has a fresh process. Its Redis writes nothing to disk before it answers."""
+
+PROFILE = """\
+## Where the time goes
+
+A trace with timestamps in client, operator and pod (2026-11-26, before the steps below): etcd, API server,
+nats-server and operator as plain processes of the same machine, the pods too, with no kubelet and no second operator.
+So it is less than the table says. Ten calls, each step's median and highest in ms; steps overlap, so that the sum is
+more than the whole.
+
+| step | median | highest |
+|---|---:|---:|
+| client: message stored (synced), and fetched by the operator | 2.5 | 3.2 |
+| API server: the Task is created | 4.7 | 7.9 |
+| operator: Task parsed and taken up | 0.7 | 1.1 |
+| NATS: is there a record of that name? | 0.8 | 2.3 |
+| operator: decides | 0.7 | 1.2 |
+| API server: the status that names the pod | 5.4 | 7.0 |
+| operator: answer parsed, assignment sent | 0.3 | 0.6 |
+| the pod hears of it | 1.3 | 1.7 |
+| NATS: the claim (synced) | 0.9 | 1.8 |
+| pod: from the claim to the function's first line | 1.4 | 2.5 |
+| pod: from its last line to the record | 0.6 | 2.5 |
+| NATS: the attempt's record (synced), until the operator takes it up | 1.5 | 3.3 |
+| operator: decides | 0.7 | 1.3 |
+| NATS: the task's record (synced), until `get()` returns | 3.5 | 6.4 |
+| **all, submit to `get()`** | **26.9** | **34.2** |
+
+Four tenths are the two writes to the API server; most of the rest is four synced writes of NATS, then Python. On a
+busy machine, how the status is sent (JSON Patch, merge patch or PUT; all of the answer or its metadata only) made no
+difference that the scatter would show, and neither did strict validation of the Task.
+
+What was taken out, and why. None of the steps was measured alone, nor all of them in such a trace: the machine was not
+quiet any more. The table at the top is with all of them, of a slow hour: other work was stopped, yet Celery took 6.4 ms
+where a quiet machine had 4.3, and the Job 3.3 s instead of 2.5. On that quiet machine, in other runs, Warm took 39 ms
+before these steps. That the ratio to the Job went from 1/64 to 1/70 is a hint, not a proof.
+
+- The status of the TaskQueue was written while the task ran, and again at its end: two patches of 5 ms each beside the
+  task's own. It waits a fifth of a second now, and a task that is over by then is none.
+- The types of a plain function were looked at once ahead, and once more after the claim: 1 ms of the 1.4.
+- The assignment lay in the client's buffer while the operator went on with the Task: 0.4 ms of the 1.3.
+"""
+
+PAGE = """\
+# Benchmarks: pods that wait
+
+What a function costs in a pod that was started ahead (`isolation: Warm`), beside a raw Kubernetes Job of the same
+image, and beside Celery. This page is written by the command that measures:
+
+```console
+$ {command}
+```
+
+{when}, on {machine}. Load average before: {load:.1f}. No pod waited for {misses} of the calls.
+
+| | median of {rounds} rounds | lowest – highest | target |
+|---|---:|---:|---|
+{rows}
+
+## How it is measured
+
+- An operator and a NATS server of their own, installed with the chart for one namespace; other operators are stopped
+  meanwhile. The server syncs every write, and its files are on the node's disk. Tasks go through NATS.
+- The function is `fnmatch.translate` everywhere: what is measured is the machinery, nothing else.
+- Each of the {rounds} rounds takes {turns} turns, and then {bursts} burst(s) of each. A turn is {calls} calls in pods
+  that waited, in turn, then one call of each Celery worker; every {every}rd turn also a raw Job, and a call in
+  a pod of its own. {settle:g} s pass after each that takes or starts a pod, so that it is replaced. {pods} pods wait.
+- A call's time runs from just before it until its result is there; a raw Job's from just before the create call until a
+  watch shows `Complete`. A burst is sent one after the other by one client; its rate is its size by the time until
+  the last result.
+- Celery: {celery}
+- A ratio is taken within each round. The table has the median, the lowest and the highest of the rounds; p99 is of all
+  calls.
+
+## What is not claimed
+
+- Nothing about other machines or networks: only the ratios travel, and those only so far.
+- Not that Celery and this do the same: a Task is an object with a policy, states and a record that are synced to disk,
+  in a pod of its own with limits; Celery's call is a message to a process.
+- Nothing about more tasks than pods wait: the others start cold.
+
+{profile}"""

@@ -1,0 +1,143 @@
+"""etcd, kube-apiserver and kube-controller-manager of a row's own, on loopback, to be killed and stopped at will."""
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from e2e.cluster import binaries, pki
+from e2e.cluster.settings import from_environ
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+_IDENTITIES = (
+    pki.Identity("kube-apiserver", "kube-apiserver", alt_names=("IP:127.0.0.1", "DNS:localhost")),
+    pki.Identity("admin", "admin", "system:masters"),
+)
+_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+
+
+class ControlPlane:
+    """The three, each a process of this machine.
+
+    Args:
+        directory: where everything of it is.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self._pki = directory, directory / "pki"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._etcd, self._peer, self._api = (_free_port() for _ in range(3))
+        self.url = f"https://127.0.0.1:{self._api}"
+        pki.ensure(self._pki, _IDENTITIES)
+        self.kubeconfig = self._write_kubeconfig()
+
+    def start(self, name: str) -> None:
+        """Start one of them."""
+        with (self._directory / f"{name}.log").open("ab") as log:
+            argv = [_path(name), *self._arguments(name)]
+            self._processes[name] = subprocess.Popen(argv, stdout=log, stderr=log)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait for its end."""
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.kill()
+            process.wait(timeout=30)
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Stop it, or let it go on."""
+        self._processes[name].send_signal(number)
+
+    @retry(
+        retry=retry_if_exception_type((OSError, urllib.error.URLError)),
+        stop=stop_after_delay(120),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
+    def wait_ready(self) -> None:
+        """Wait until the API server is ready, and so etcd."""
+        context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
+        context.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
+        urllib.request.urlopen(f"{self.url}/readyz", timeout=5, context=context).close()
+
+    def end(self) -> None:
+        """Kill them all, clients before servers."""
+        for name in reversed(_PROGRAMS):
+            self.kill(name)
+
+    def _arguments(self, name: str) -> list[str]:
+        client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{self._peer}"
+        match name:
+            case "etcd":
+                return [
+                    "--name=chaos", f"--data-dir={self._directory / 'etcd'}", f"--listen-client-urls={client}",
+                    f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
+                    f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=chaos={peer}", "--log-level=warn",
+                ]  # fmt: skip
+            case "kube-apiserver":
+                return [
+                    f"--etcd-servers={client}", "--bind-address=127.0.0.1", f"--secure-port={self._api}",
+                    "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.0.0.0/24",
+                    f"--client-ca-file={self._pki}/ca.crt", f"--tls-cert-file={self._pki}/kube-apiserver.crt",
+                    f"--tls-private-key-file={self._pki}/kube-apiserver.key", "--authorization-mode=RBAC",
+                    "--service-account-issuer=https://chaos", f"--service-account-key-file={self._pki}/sa.pub",
+                    f"--service-account-signing-key-file={self._pki}/sa.key", "--endpoint-reconciler-type=none",
+                    "--disable-admission-plugins=ServiceAccount",
+                ]  # fmt: skip
+            case _:
+                return [
+                    f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0",
+                    "--controllers=job-controller,garbage-collector-controller",
+                    "--kube-api-qps=200", "--kube-api-burst=400",
+                ]  # fmt: skip
+
+    def _write_kubeconfig(self) -> Path:
+        user = {"client-certificate": str(self._pki / "admin.crt"), "client-key": str(self._pki / "admin.key")}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "chaos",
+            "clusters": [
+                {"name": "chaos", "cluster": {"server": self.url, "certificate-authority": str(self._pki / "ca.crt")}}
+            ],
+            "users": [{"name": "chaos", "user": user}],
+            "contexts": [{"name": "chaos", "context": {"cluster": "chaos", "user": "chaos"}}],
+        }
+        path = self._directory / "kubeconfig"
+        path.write_text(json.dumps(content))  # JSON is YAML
+        return path
+
+
+@contextmanager
+def control_plane(directory: Path) -> Iterator[ControlPlane]:
+    """A running one; the programs are those of `make cluster-up`."""
+    lacking = [name for name in _PROGRAMS if not Path(_path(name)).exists()]
+    if lacking:
+        pytest.skip(f"{', '.join(lacking)} are not built: `make cluster-up` builds them")
+    directory.mkdir()
+    plane = ControlPlane(directory)
+    try:
+        for name in _PROGRAMS[:2]:
+            plane.start(name)
+        plane.wait_ready()
+        plane.start(_PROGRAMS[2])
+        yield plane
+    finally:
+        plane.end()
+
+
+def _path(name: str) -> str:
+    return str(binaries.path_of(from_environ().layout, name))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,1 @@
+"""A steady mixed load for hours, and whether anything of the operator grows."""

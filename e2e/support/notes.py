@@ -1,0 +1,121 @@
+"""What happened, as facts for the invariant checker, each with the moment at which it did."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.support.invariants import Deleted, Ended, Fact, JobMade, JobTaken, Made, Started, Wrote, finished
+
+from celeriac.wire.names import SUBMISSION
+from celeriac_operator.core import names
+from celeriac_operator.dev.store import Change
+
+Raw = dict[str, Any]
+Moment = float
+"""Orders facts: Unix time, or the version of an object, never both in one run."""
+
+
+@dataclass
+class Notes:
+    """The facts, as changes of objects tell them, and as processes do that waited for their task.
+
+    Args:
+        book: the file that these write a line to: see e2e/chaos/work.py.
+    """
+
+    book: Path | None = None
+    _noted: list[tuple[Moment, Fact]] = field(default_factory=list)
+    _names: dict[str, str] = field(default_factory=dict)
+    _statuses: dict[str, Raw] = field(default_factory=dict)
+    _attempts: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _states: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, Moment] = field(default_factory=dict)
+    """When pods ended, by uid and by name."""
+
+    @property
+    def facts(self) -> list[Fact]:
+        """All of them, in order."""
+        return [fact for _, fact in sorted([*self._noted, *self._written()], key=lambda noted: noted[0])]
+
+    def add(self, fact: Fact, when: Moment | None = None) -> None:
+        """Something that no object tells; now, if nothing else is said."""
+        self._noted.append((_now() if when is None else when, fact))
+
+    def hear(self, change: Change) -> None:
+        """The store has changed."""
+        self.note(change.kind.kind, change.event, change.raw, _now())
+
+    def note(self, kind: str, event: str, raw: Raw, when: Moment) -> None:
+        """An object has changed."""
+        told = {"Task": self._task, "Job": self._job, "Pod": self._pod}.get(kind, _nothing)
+        for fact in told(event, raw["metadata"], raw.get("status") or {}, when):
+            self.add(fact, when)
+
+    def _task(self, event: str, meta: Raw, status: Raw, _when: Moment) -> Iterator[Fact]:
+        uid = meta["uid"]
+        if event == "DELETED":
+            yield Deleted(uid)
+            return
+        if uid not in self._names:
+            self._names[uid] = meta["name"]
+            yield Made(uid, meta["name"], (meta.get("annotations") or {}).get(SUBMISSION))
+        if status != self._statuses.get(uid, {}) and isinstance(status.get("attempts", []), list):
+            self._statuses[uid] = status
+            yield Wrote(uid, status)
+
+    def _job(self, event: str, meta: Raw, _status: Raw, _when: Moment) -> Iterator[Fact]:
+        owner: Raw = next(iter(meta.get("ownerReferences") or ()), {})
+        if owner.get("kind") != "Task":
+            return
+        new = meta["uid"] not in self._attempts
+        attempt = self._attempts[meta["uid"]] = (owner["uid"], names.attempt_of(meta["name"]))
+        if event == "DELETED":
+            yield JobTaken(*attempt)
+        elif new:
+            yield JobMade(*attempt, "default")
+
+    def _pod(self, event: str, meta: Raw, status: Raw, when: Moment) -> Iterator[Fact]:
+        state: Raw = next(iter(status.get("containerStatuses") or ()), {}).get("state", {})
+        now, uid = next(iter(state), ""), meta["uid"]
+        if event == "DELETED" or now == "terminated":
+            self.gone |= {each: when for each in (uid, meta["name"]) if each not in self.gone}
+        owner: Raw = next(iter(meta.get("ownerReferences") or ()), {})
+        attempt = self._attempts.get(owner.get("uid", ""))
+        if attempt is None or now == self._states.get(uid, "") or now not in ("running", "terminated"):
+            return
+        if uid not in self._states:
+            yield Started(*attempt, uid)
+        if now == "terminated":
+            yield Ended(*attempt, uid, state["terminated"]["exitCode"])
+        self._states[uid] = now
+
+    def _written(self) -> Iterator[tuple[Moment, Fact]]:
+        """The lines of the book. A process that was killed has written no end: it ended with its pod."""
+        going_on: dict[str, tuple[str, int]] = {}
+        for line in self.book.read_text().splitlines() if self.book is not None and self.book.exists() else ():
+            when, uid, attempt, pod, what = line.split()
+            if pod in self._states:
+                continue  # no pod waited, so it has one of its own, which tells the same
+            if what == "start":
+                going_on[pod] = uid, int(attempt)
+                yield float(when), Started(uid, int(attempt), pod)
+            else:
+                going_on.pop(pod, None)
+                yield float(when), Ended(uid, int(attempt), pod, int(what))
+        for pod, (uid, number) in going_on.items():
+            if pod in self.gone:
+                yield self.gone[pod], Ended(uid, number, pod, 137)
+
+    def ended(self) -> dict[str, str]:
+        """The phase of each Task that has finished, by name."""
+        return {self._names[uid]: status["phase"] for uid, status in dict(self._statuses).items() if finished(status)}
+
+
+def _nothing(_event: str, _meta: Raw, _status: Raw, _when: Moment) -> Iterator[Fact]:
+    yield from ()
+
+
+def _now() -> Moment:
+    return datetime.now(UTC).timestamp()

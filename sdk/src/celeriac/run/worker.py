@@ -1,0 +1,143 @@
+"""A pod that takes many tasks: it claims one for each free slot, and each runs in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from celeriac._nats_options import NatsOptions, connect_arguments
+from celeriac.app.exit_code import ExitCode
+from celeriac.run import container_log, memory
+from celeriac.run.attempt import Attempt
+from celeriac.run.bus import PUBLISH_SECONDS, put_against
+from celeriac.run.forked import Run
+from celeriac.run.standby import Assignment, Standby, Stop
+
+SLOTS = "CELERIAC_SLOTS"
+"""Variable that the operator sets in a pod that takes many tasks: so many at once."""
+TASKS = "CELERIAC_TASKS"
+"""Variable: so many in all."""
+MEMORY = "CELERIAC_MEMORY_LIMIT"
+"""Variable: bytes of memory that the pod may take; empty or 0: as many as there are."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a worker takes."""
+
+    slots: int
+    tasks: int
+    memory: int | None
+    """Bytes that each task may take."""
+
+
+def size_of(env: Mapping[str, str]) -> Size:
+    """As the operator says it, once everything is imported. Raises ValueError."""
+    slots, limit = int(env[SLOTS]), int(env.get(MEMORY) or 0)
+    return Size(slots, int(env[TASKS]), memory.share(limit, slots) if limit else None)
+
+
+class Worker:
+    """The pod's process: it has the connection, and each attempt has a process of its own.
+
+    Args:
+        run: runs an attempt in the process that was made for it.
+    """
+
+    def __init__(self, namespace: str, pod_uid: str, size: Size, run: Run) -> None:
+        self._namespace, self._pod_uid, self._size, self._run = namespace, pod_uid, size, run
+        self._left = size.tasks
+        self._attempts: dict[tuple[str, int], Attempt] = {}
+        self._going: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        """SIGTERM has come."""
+
+    async def serve(self, options: NatsOptions) -> int:
+        """Take tasks until there were enough, or SIGTERM comes. Returns what to exit with, once all have ended."""
+        from nats.aio.client import Client  # noqa: PLC0415 -- it takes a while
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
+        loop.add_signal_handler(signal.SIGCHLD, self._on_sigchld)
+        client = Client()
+        await client.connect(**connect_arguments(options), error_cb=_pass_over, name="celeriac-worker")
+        js = client.jetstream(timeout=PUBLISH_SECONDS)
+        standby = Standby(
+            client,
+            self._namespace,
+            self._pod_uid,
+            lambda *claim: put_against(js, *claim),
+            left=lambda: 0 if self._stopped.is_set() else self._left,
+            stop=self._stop,
+        )
+        async with standby:
+            await self._take(standby, js, client)
+            await asyncio.gather(*self._going)  # until then it hears which is to be stopped
+        with suppress(Exception):
+            await client.drain()
+        return ExitCode.STOPPED if self._stopped.is_set() else ExitCode.SUCCEEDED
+
+    async def _take(self, standby: Standby, js: Any, client: Any) -> None:
+        slots = asyncio.Semaphore(self._size.slots)
+        stopped = asyncio.create_task(self._stopped.wait())
+        while self._left and not self._stopped.is_set():
+            await slots.acquire()
+            coming = asyncio.create_task(standby.next())
+            await asyncio.wait({coming, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():  # of what it may be claiming just now, the end is this pod's
+                coming.cancel()
+                break
+            self._left -= 1
+            self._begin(coming.result(), slots, js, client)
+        stopped.cancel()
+        standby.announce()
+
+    def _begin(self, assignment: Assignment, slots: asyncio.Semaphore, js: Any, client: Any) -> None:
+        attempt = Attempt(assignment, self._pod_uid, js, client)
+        self._attempts[assignment.uid, assignment.attempt] = attempt
+        attempt.start(self._run, self._size.memory)
+        if self._stopped.is_set():
+            attempt.signal(signal.SIGTERM)
+        going = asyncio.create_task(self._until_it_ends(attempt, slots))
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
+
+    async def _until_it_ends(self, attempt: Attempt, slots: asyncio.Semaphore) -> None:
+        try:
+            await attempt.ends(given_up=self._stopped.is_set)
+        finally:
+            del self._attempts[attempt.assignment.uid, attempt.assignment.attempt]
+            slots.release()
+
+    def _stop(self, stop: Stop) -> None:
+        attempt = self._attempts.get((stop.uid, stop.attempt))
+        if attempt is not None:
+            attempt.stop(stop)
+
+    def _on_sigterm(self) -> None:
+        self._stopped.set()
+        for attempt in self._attempts.values():
+            attempt.signal(signal.SIGTERM)
+
+    def _on_sigchld(self) -> None:
+        for attempt in list(self._attempts.values()):
+            attempt.look()
+
+
+async def _pass_over(_error: Exception) -> None:
+    """The client connects again by itself."""
+
+
+def work(worker: Worker, options: NatsOptions) -> NoReturn:
+    """Work, and leave the process; threads and exit handlers of the module do not hold it up."""
+    gc.collect()
+    gc.freeze()  # what was imported is no garbage, and a look at it would copy it in each process
+    code = asyncio.run(worker.serve(options))
+    container_log.flush()
+    os._exit(code)

@@ -1,0 +1,98 @@
+"""Facts as objects and processes tell them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.support.notes import Notes
+from tests.support.invariants import Deleted, Ended, Fact, JobMade, JobTaken, Made, Started, Wrote
+
+TASK = {"metadata": {"uid": "u", "name": "t"}}
+FINISHED = {"phase": "Succeeded", "conditions": [{"type": "Finished", "status": "True"}]}
+JOB = {"metadata": {"uid": "j", "name": "t-abc-a2", "ownerReferences": [{"uid": "u", "kind": "Task"}]}}
+WARM = {"metadata": {"uid": "w", "name": "d-w-abc", "ownerReferences": [{"uid": "d", "kind": "TaskDefinition"}]}}
+
+
+def pod(job: str, **state: Any) -> dict[str, Any]:
+    meta = {"uid": "p", "name": "p", "ownerReferences": [{"uid": job, "kind": "Job"}]}
+    return {"metadata": meta, "status": {"containerStatuses": [{"state": state}]}}
+
+
+RUNS, ENDS = pod("j", running={}), pod("j", terminated={"exitCode": 3})
+Told = list[tuple[str, str, dict[str, Any]]]
+
+
+@pytest.mark.parametrize(
+    ("told", "facts"),
+    [
+        pytest.param([("Task", "ADDED", TASK)], [Made("u", "t")], id="a Task is made"),
+        pytest.param(
+            [("Task", "ADDED", TASK), ("Task", "MODIFIED", {**TASK, "status": FINISHED}), ("Task", "DELETED", TASK)],
+            [Made("u", "t"), Wrote("u", FINISHED), Deleted("u")],
+            id="its status is written, and it is deleted",
+        ),
+        pytest.param(
+            [("Task", "ADDED", TASK), ("Task", "MODIFIED", TASK)], [Made("u", "t")], id="what stays the same is no fact"
+        ),
+        pytest.param(
+            [("Job", "ADDED", JOB), ("Pod", "ADDED", pod("j")), ("Pod", "MODIFIED", RUNS), ("Pod", "MODIFIED", ENDS)],
+            [JobMade("u", 2, "default"), Started("u", 2, "p"), Ended("u", 2, "p", 3)],
+            id="the process of an attempt starts and ends",
+        ),
+        pytest.param(
+            [("Job", "ADDED", JOB), ("Pod", "MODIFIED", ENDS)],
+            [JobMade("u", 2, "default"), Started("u", 2, "p"), Ended("u", 2, "p", 3)],
+            id="one that was never seen to run has started all the same",
+        ),
+        pytest.param(
+            [("Job", "ADDED", JOB), ("Job", "MODIFIED", JOB), ("Job", "DELETED", JOB)],
+            [JobMade("u", 2, "default"), JobTaken("u", 2)],
+            id="a Job is made once, and taken",
+        ),
+        pytest.param(
+            [("Job", "ADDED", WARM), ("Pod", "MODIFIED", pod("w", running={}))],
+            [],
+            id="a pod that waits has no attempt",
+        ),
+        pytest.param([("Event", "ADDED", TASK)], [], id="other objects are none of its business"),
+    ],
+)
+def test_facts(told: Told, facts: list[Fact]) -> None:
+    notes = Notes()
+    for when, (kind, event, raw) in enumerate(told):
+        notes.note(kind, event, raw, when)
+
+    assert notes.facts == facts
+
+
+@pytest.mark.parametrize(
+    ("lines", "facts"),
+    [
+        pytest.param(
+            "1.0 u 1 p start\n2.0 u 1 p 0\n", [Started("u", 1, "p"), Ended("u", 1, "p", 0)], id="a start and an end"
+        ),
+        pytest.param(
+            "1.0 u 1 p start\n", [Started("u", 1, "p"), Ended("u", 1, "p", 137)], id="who was killed ended with its pod"
+        ),
+        pytest.param("1.0 u 1 q start\n", [Started("u", 1, "q")], id="who still runs has not ended"),
+    ],
+)
+def test_what_processes_write(lines: str, facts: list[Fact], tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    book.write_text(lines)
+    notes = Notes(book)
+    notes.note("Pod", "DELETED", pod("w", running={}), 5.0)
+
+    assert notes.facts == facts
+
+
+def test_a_process_in_a_pod_of_its_own_is_counted_once(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    book.write_text("1.5 u 2 p start\n1.6 u 2 p 3\n")
+    notes = Notes(book)
+    for when, (kind, raw) in enumerate((("Job", JOB), ("Pod", RUNS), ("Pod", ENDS))):
+        notes.note(kind, "MODIFIED", raw, when)
+
+    assert notes.facts == [JobMade("u", 2, "default"), Started("u", 2, "p"), Ended("u", 2, "p", 3)]

@@ -1,77 +1,46 @@
 """Isolation Warm on a real node: pods that wait, take one task each, and what becomes of it when something breaks."""
 
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from e2e.cluster.images import catalogue
+from e2e.support.isolation import Tenant, connected, function, ready, served
 from e2e.support.kube import DEFINITIONS, JOBS, PATIENCE_SECONDS, PODS, TASKS, Kube, Obj, Refused
-from e2e.support.manifests import backoff, definition, queue
-from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
-from e2e.support.nats import ReleasedNats
+from e2e.support.manifests import definition
+from e2e.support.namespaces import Namespace
 from e2e.support.predicates import Predicate, attempts, condition, finished, gone, phase, status
 from e2e.support.release import Release
 
-from celeriac import Client, errors
-
-Tenant = tuple[Namespace, ReleasedNats, Release]
-DEADLINES = {"graceSeconds": 1}
+from celeriac import Client
 
 
 @pytest.fixture(scope="module")
 def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
-    """A namespace with an operator and a NATS of its own, while the operator for the whole cluster is at rest."""
-    own = f"e2e-warm-{secrets.token_hex(3)}"
-    with fresh_namespace(kube, labels=RESTRICTED) as namespace:
-        release = Release(kube, f"warm-{secrets.token_hex(3)}", own)
-        watched = f"watch.namespaces={{{namespace.name}}}"
-        try:
-            release.install("fullnameOverride=celeriac", "admissionPolicies.enabled=false", watched)
-            namespace.apply(queue("default"), warm("translate", "fnmatch:translate"), warm("nap", "asyncio:sleep"))
-            yield namespace, ReleasedNats(kube, own), release
-        finally:
-            release.uninstall()
+    """While the operator for the whole cluster is at rest."""
+    with served(kube, "warm") as found:
+        found.space.apply(warm("translate", "fnmatch:translate"), warm("nap", "asyncio:sleep"))
+        yield found
 
 
 @pytest.fixture
 def space(tenant: Tenant) -> Namespace:
     """Where the tasks are, once a pod waits for each of them."""
     for name in ("translate", "nap"):
-        ready(tenant[0], name)
-    return tenant[0]
+        ready(tenant.space, name)
+    return tenant.space
 
 
 @pytest.fixture
 def client(tenant: Tenant, space: Namespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client with the credentials of its namespace only."""
-    nats, user = tenant[1], f"client-{space.name}"
-    monkeypatch.setenv("CELERIAC_KUBECONFIG", str(space.kube.kubeconfig))
-    monkeypatch.setenv("CELERIAC_NATS_USER", user)
-    monkeypatch.setenv("CELERIAC_NATS_PASSWORD", nats.password(user))
-    monkeypatch.setenv("CELERIAC_NATS_INBOX_PREFIX", f"_INBOX_{user}")
-    with nats.reached() as url, Client(space.name, nats_url=url) as connected:
-        yield connected
+    """A client of that namespace."""
+    with connected(tenant, monkeypatch) as client:
+        yield client
 
 
-def warm(name: str, function: str, **spec: object) -> Obj:
+def warm(name: str, location: str, **spec: object) -> Obj:
     """A TaskDefinition of a function of the standard library, for which pods wait."""
-    fields = {
-        "image": catalogue.SDK_IMAGE,
-        "command": ["python", "-m", "celeriac.run"],
-        "env": [{"name": "CELERIAC_FUNCTION", "value": function}],
-        "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "256Mi"}},
-    }
-    defaults = {"deadlines": DEADLINES, "retry": {"maxAttempts": 1, "backoff": backoff(0)}}
-    given = {"isolation": "Warm", "warm": {"minReady": 2, "maxReady": 4}, "defaults": defaults}
-    return definition(name, container_fields=fields, **{**given, **spec})
-
-
-def ready(space: Namespace, name: str, count: int = 1) -> None:
-    """Wait until so many pods wait."""
-    enough = Predicate(f"{count} pods wait", lambda obj: (status(obj).get("warm") or {}).get("ready", 0) >= count)
-    space.kube.wait(DEFINITIONS, space.name, name, enough)
+    return function(name, location, **{"isolation": "Warm", "warm": {"minReady": 2, "maxReady": 4}, **spec})
 
 
 def waiting(space: Namespace, name: str) -> list[Obj]:
@@ -118,32 +87,6 @@ def test_each_task_of_a_burst_has_a_pod_of_its_own(client: Client, space: Namesp
     space.kube.delete(DEFINITIONS, space.name, "burst")
 
 
-def test_the_log_is_the_tasks_alone(client: Client, space: Namespace) -> None:
-    handle = client.submit(definition="translate", params={"pat": 7})
-    with pytest.raises(errors.TaskFailed):
-        handle.get(PATIENCE_SECONDS)
-    lines = list(client.logs(handle.name))
-
-    assert lines
-    assert not [line for line in lines if line.startswith("celeriac: begin")]
-
-
-def test_a_run_deadline_ends_it(client: Client) -> None:
-    handle = client.submit(definition="nap", params={"delay": 600}, run_seconds=2)
-    with pytest.raises(errors.TaskFailed) as failed:
-        handle.get(PATIENCE_SECONDS)
-
-    assert failed.value.failure in ("RunDeadlineExceeded", "AppError")  # SoftDeadlineExceeded comes shortly before
-
-
-def test_a_cancel_ends_it(client: Client, space: Namespace) -> None:
-    handle = client.submit(definition="nap", params={"delay": 600})
-    space.kube.wait(TASKS, space.name, handle.name, phase("Running"))
-    handle.cancel("no longer needed")
-    with pytest.raises(errors.TaskCancelled):
-        handle.get(PATIENCE_SECONDS)
-
-
 def test_a_pod_that_is_killed_while_it_waits_is_replaced(client: Client, space: Namespace) -> None:
     for pod in waiting(space, "translate"):
         space.kube.delete(PODS, space.name, pod["metadata"]["name"], grace_seconds=0)
@@ -168,8 +111,8 @@ def test_a_pod_that_is_killed_while_it_runs_is_a_disruption(client: Client, spac
 def test_an_operator_that_is_killed_finds_its_tasks_again(client: Client, space: Namespace, tenant: Tenant) -> None:
     handle = client.submit(definition="nap", params={"delay": 5, "result": "rested"})
     before = space.kube.wait(TASKS, space.name, handle.name, phase("Running"))
-    for pod in space.kube.list(PODS, tenant[2].namespace, labels="app.kubernetes.io/component=operator"):
-        space.kube.delete(PODS, tenant[2].namespace, pod["metadata"]["name"], grace_seconds=0)
+    for pod in space.kube.list(PODS, tenant.release.namespace, labels="app.kubernetes.io/component=operator"):
+        space.kube.delete(PODS, tenant.release.namespace, pod["metadata"]["name"], grace_seconds=0)
     result = handle.get(PATIENCE_SECONDS)
     after = space.kube.wait(TASKS, space.name, handle.name, finished())
 
@@ -180,7 +123,7 @@ def test_an_operator_that_is_killed_finds_its_tasks_again(client: Client, space:
 def test_nats_that_is_killed_while_it_runs_costs_nothing(client: Client, space: Namespace, tenant: Tenant) -> None:
     space.submit(_task("through-an-outage", "nap", {"delay": 3, "result": "rested"}))
     space.kube.wait(TASKS, space.name, "through-an-outage", phase("Running"))
-    tenant[1].kill()
+    tenant.nats.kill()
     task = space.wait("through-an-outage")
 
     assert (status(task)["phase"], len(attempts(task))) == ("Succeeded", 1)

@@ -269,7 +269,8 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
 
 def _over(schema: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     """One over the other, and the facts of both."""
-    return with_facts({**schema, **more}, schema.get(KEYWORD, []))
+    under = {name: value for name, value in more.items() if name != KEYWORD}
+    return with_facts({**schema, **under}, more.get(KEYWORD, []))
 
 
 def _judged(schema: Schema) -> bool:

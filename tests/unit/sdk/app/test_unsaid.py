@@ -155,6 +155,16 @@ def same(value: Any) -> Any:
     return value
 
 
+def stripped(value: str) -> str:
+    return value.strip()
+
+
+def without_spaces(value: str) -> str:
+    if " " in value:
+        raise ValueError("a space")
+    return value
+
+
 def without_currency(value: Any) -> Any:
     return value.lstrip("$") if isinstance(value, str) else value
 
@@ -288,6 +298,18 @@ def test_if_nothing_breaks_all_that_was_taken_is_taken() -> None:
         pytest.param(
             Counter[str], Counter[int], "of its keys, it was anything, and is integer", id="keys of any mapping"
         ),
+        pytest.param(
+            Annotated[str, AfterValidator(stripped), AfterValidator(without_spaces)],
+            Annotated[str, AfterValidator(without_spaces)],
+            "function-after without_spaces",
+            id="a validator went that helped another",
+        ),
+        pytest.param(
+            Annotated[str, AfterValidator(stripped), AfterValidator(without_spaces)],
+            Annotated[str, AfterValidator(without_spaces), AfterValidator(stripped)],
+            "function-after without_spaces, function-after stripped",
+            id="validators in another order",
+        ),
         pytest.param(int, StrictInt, "strict=True", id="1.0 is no int any more"),
     ],
 )
@@ -337,6 +359,12 @@ def test_facts_have_no_addresses() -> None:
     [
         pytest.param({"type": "string"}, [], {"type": "string"}, id="nothing to say"),
         pytest.param({"type": "string"}, ["b", "a"], {"type": "string", KEYWORD: ["a", "b"]}, id="in order"),
+        pytest.param(
+            {KEYWORD: ["function-after b"]},
+            ["z", "function-after a"],
+            {KEYWORD: ["z", "function-after b", "function-after a"]},
+            id="functions as they are wrapped",
+        ),
         pytest.param({KEYWORD: ["a"]}, ["b", "a"], {KEYWORD: ["a", "b"]}, id="once"),
         pytest.param(
             {"anyOf": [{}, {"a": 1}]}, ["f"], {"anyOf": [{KEYWORD: ["f"]}, {"a": 1, KEYWORD: ["f"]}]}, id="alternatives"

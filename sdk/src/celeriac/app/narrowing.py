@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from celeriac.app.unsaid import KEYWORD, refuses_more
+from celeriac.app.unsaid import KEYS, KEYWORD, refuses_more, with_facts
 
 Schema = Any
 """A JSON Schema: an object, or true or false."""
@@ -224,8 +224,13 @@ def _object(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterato
     if old.get("type") == "object" and old.get("additionalProperties", True) is not False:
         rest = pair.with_parts(old.get("additionalProperties", True), new.get("additionalProperties", True))
         yield from _compare(rest, _join(path, "*"), seen)
-    keys = pair.with_parts(old.get("propertyNames", True), new.get("propertyNames", True))
+    keys = pair.with_parts(_keys(old), _keys(new))
     yield from (Narrowing(path, f"of its keys, {each.what}") for each in _compare(keys, path, seen))
+
+
+def _keys(schema: dict[str, Any]) -> Schema:
+    names = schema.get("propertyNames", True)
+    return names.get(KEYS, names) if isinstance(names, dict) else names
 
 
 def _array(pair: _Pair, path: str, seen: frozenset[tuple[str, str]]) -> Iterator[Narrowing]:
@@ -252,14 +257,20 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
         if "$either" in schema:
             either = _resolved(schema["$either"], root)
             rest = {name: value for name, value in schema.items() if name != "$either"}
-            schema = {**rest, **either} if isinstance(either, dict) else rest
+            schema = _over(rest, either) if isinstance(either, dict) else rest
         elif "$ref" in schema:
             rest = {name: value for name, value in schema.items() if name != "$ref"}
             target = root.get("$defs", {}).get(schema["$ref"].removeprefix("#/$defs/"), {})
-            schema = {**target, **rest} if isinstance(target, dict) else target
+            schema = _over(target, rest) if isinstance(target, dict) else target
         else:
             return schema
     return schema
+
+
+def _over(schema: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """One over the other, and the facts of both."""
+    under = {name: value for name, value in more.items() if name != KEYWORD}
+    return with_facts({**schema, **under}, more.get(KEYWORD, []))
 
 
 def _judged(schema: Schema) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonRef, JsonSchemaValue
-from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from celeriac.app.signature import Signature
-from celeriac.app.unsaid import KEYWORD, facts, with_facts
+from celeriac.app.unsaid import KEYS, facts, with_facts
 
 Schema = dict[str, Any]
 
@@ -34,7 +34,7 @@ class _Schema(GenerateJsonSchema):
         def noted(method: Callable[[Any], JsonSchemaValue]) -> Callable[[Any], JsonSchemaValue]:
             def write(schema: Any) -> JsonSchemaValue:
                 self._written.add(id(schema))
-                return method(schema)
+                return self._with_keys(schema, method(schema))
 
             return write
 
@@ -60,20 +60,18 @@ class _Schema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
-    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """With a format for keys that are no text for the function, and with the facts of those that are.
+    def _with_keys(self, schema: Mapping[str, Any], written: JsonSchemaValue) -> JsonSchemaValue:
+        """With the schema of a mapping's keys where they are no text for the function: in JSON all are.
 
-        No validator checks them; without them nobody could see that ``dict[str, int]`` has become ``dict[int, int]``.
+        No validator looks at it; without it nobody could see that ``dict[str, int]`` has become ``dict[int, int]``.
         """
-        written = super().dict_schema(schema)
-        keys = self._alternatives(self.generate_inner(schema["keys_schema"])) if "keys_schema" in schema else []
-        kinds = {each.get("type") for each in keys}
-        if kinds and all(isinstance(kind, str) for kind in kinds) and "string" not in kinds:
-            written["propertyNames"] = {"format": "-or-".join(sorted(map(str, kinds)))}
-        elif keys and all(KEYWORD in each for each in keys if each.get("type") == "string"):
-            found = sorted({fact for each in keys for fact in each.get(KEYWORD, ())})
-            written["propertyNames"] = with_facts(written.get("propertyNames", {}), found)
-        return written
+        keys = self.generate_inner(schema["keys_schema"]) if "keys_schema" in schema else {}
+        takes_any_text = any(
+            not each.keys() - {"type"} for each in self._alternatives(keys) if each.get("type") in (None, "string")
+        )
+        if takes_any_text or "propertyNames" in written:
+            return written
+        return {**written, "propertyNames": {KEYS: keys}}
 
     def _alternatives(self, schema: JsonSchemaValue) -> list[JsonSchemaValue]:
         if "$ref" in schema:

@@ -19,6 +19,8 @@ from celeriac.app import leaves
 
 KEYWORD = "x-python"
 """Keyword of a JSON Schema: the facts, in order. Validators skip keywords that they do not know."""
+KEYS = "x-python-keys"
+"""Keyword of ``propertyNames``: the schema of the keys as the function has them, numbers for example."""
 
 _SHAPES = frozenset({
     "any", "none", "bool", "int", "float", "str", "literal", "enum", "list", "tuple", "set", "frozenset",
@@ -29,7 +31,7 @@ _SHAPES = frozenset({
 """Core schemas that JSON Schema has words for, but for the attributes that are not below."""
 _SAID = frozenset({
     "min_length", "max_length", "multiple_of", "le", "ge", "lt", "gt", "pattern", "expected", "cls", "members",
-    "discriminator", "extra_behavior", "total", "required", "fields", "name",
+    "extra_behavior", "total", "required", "fields", "name",
 })  # fmt: skip
 _HARMLESS = frozenset({
     "type", "ref", "metadata", "serialization", "regex_engine", "fail_fast", "variadic_item_index", "sub_type",
@@ -61,7 +63,7 @@ def facts(node: Mapping[str, Any], *, said: bool, seen: Callable[[Mapping[str, A
         seen: whether a part has a JSON Schema of its own, which has its facts.
     """
     parts = (facts(part, said=False, seen=seen) for part in _parts(node) if not seen(part))
-    return sorted({*_own(node, said), *(fact for part in parts for fact in part)})
+    return _in_order([*(fact for part in parts for fact in part), *_own(node, said)])
 
 
 def with_facts(schema: dict[str, Any], found: list[str]) -> dict[str, Any]:
@@ -69,14 +71,26 @@ def with_facts(schema: dict[str, Any], found: list[str]) -> dict[str, Any]:
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema:
             return {**schema, keyword: [with_facts(each, found) for each in schema[keyword]]}
-    known = {*schema.get(KEYWORD, ()), *found} - _TAKEN_WHOLE.get(schema.get("type", ""), set())
-    return {**schema, KEYWORD: sorted(known)} if known else schema
+    whole = _TAKEN_WHOLE.get(schema.get("type", ""), set())
+    known = [fact for fact in _in_order([*schema.get(KEYWORD, ()), *found]) if fact not in whole]
+    return {**schema, KEYWORD: known} if known else schema
+
+
+def _in_order(found: list[str]) -> list[str]:
+    """Each once: functions in the order in which they were wrapped around the type, as one gets what another gives."""
+    return sorted(dict.fromkeys(found), key=lambda fact: (True, "") if _is_function(fact) else (False, fact))
+
+
+def _is_function(fact: str) -> bool:
+    return fact.startswith("function-")
 
 
 def refuses_more(old: list[str], new: list[str]) -> bool:
     """Whether something that has the old facts may be refused by what has the new ones."""
     gone = {fact for fact in old if fact not in new and re.split("[= ]", fact)[0] not in _CONSTRAINTS}
-    return bool(set(new) - set(old) or (new and gone))
+    functions = [[fact for fact in each if _is_function(fact)] for each in (old, new)]
+    fewer = functions[1] and functions[0] != functions[1]  # what is left gets something else
+    return bool(set(new) - set(old) or (new and gone) or fewer)
 
 
 def _own(node: Mapping[str, Any], said: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from celeriac import App, Backoff, BadSignature, Context, EnvVarSource, KeySelector, PodOptions, Resources, Retry
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec
@@ -215,11 +215,24 @@ def by(key: Any) -> Callable[..., Any]:
         pytest.param(by(int), by(str), [], id="any keys"),
         pytest.param(by(str), by(int | str), [], id="keys that are text too"),
         pytest.param(
-            by(str), by(int), [("params.names", "of its keys, its format is new")], id="whole numbers as keys"
+            by(str),
+            by(int),
+            [("params.names", "of its keys, it was anything, and is integer now")],
+            id="whole numbers as keys",
         ),
         pytest.param(by(str), by(date), [("params.names", "of its keys, its format is new")], id="dates as keys"),
         pytest.param(
-            by(float), by(int), [("params.names", "of its keys, its format is another")], id="other numbers as keys"
+            by(float),
+            by(int),
+            [("params.names", "of its keys, it was number, and is integer now")],
+            id="other numbers as keys",
+        ),
+        pytest.param(by(int), by(float), [], id="more numbers as keys"),
+        pytest.param(
+            by(int),
+            by(Annotated[int, Field(ge=3)]),
+            [("params.names", "of its keys, minimum is 3 now")],
+            id="a bound of keys",
         ),
         pytest.param(
             by(Shade), by(Hue), [("params.names", "of its keys, 'dark' is not taken any more")], id="fewer keys"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, IntEnum
 from fractions import Fraction
 from functools import partial
 from ipaddress import IPv4Address
@@ -19,6 +20,7 @@ from uuid import UUID
 import pytest
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     AnyUrl,
     AwareDatetime,
     BaseModel,
@@ -37,6 +39,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import TypedDict
 
 from celeriac import InvalidParams
 from celeriac.app.narrowing import narrowings
@@ -48,6 +51,47 @@ from celeriac_operator.core.schema import broken_schema, schema_problem
 
 class Shade(Enum):
     LIGHT = "light"
+
+
+class Size(IntEnum):
+    ONE = 1
+    TWO = 2
+
+
+class OnlyOne(IntEnum):
+    ONE = 1
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    inner: list[Strict] = []
+
+
+class OfText(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str]
+    name: str
+
+
+class Either(BaseModel):
+    name: str = Field(validation_alias=AliasChoices("name", "x"))
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = "cat"
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"] = "dog"
+
+
+class Total(TypedDict):
+    name: str
+
+
+class Partial(TypedDict, total=False):
+    name: str
 
 
 class Pair(NamedTuple):
@@ -107,6 +151,20 @@ def at_most(value: int, limit: int) -> int:
     return value
 
 
+def same(value: Any) -> Any:
+    return value
+
+
+def stripped(value: str) -> str:
+    return value.strip()
+
+
+def without_spaces(value: str) -> str:
+    if " " in value:
+        raise ValueError("a space")
+    return value
+
+
 def without_currency(value: Any) -> Any:
     return value.lstrip("$") if isinstance(value, str) else value
 
@@ -127,7 +185,13 @@ Money = Annotated[Decimal, BeforeValidator(without_currency)]
 Short = Annotated[Decimal, Field(max_digits=3)]
 
 TYPES: list[Any] = [
-    Any, bool, int, float, str, bytes, Decimal, Fraction, complex, datetime, date, time, timedelta, Path, UUID,
+    dict[Annotated[int, Field(ge=3)], str], dict[Size, str], dict[OnlyOne, str], Counter[int], Counter[str],
+    OrderedDict[int, str], OrderedDict[str, str], Size, OnlyOne, Strict, OfText, Either, Cat, Dog, Cat | Dog,
+    Total, Partial, dict[bool, str], Annotated[Cat | Dog, Field(discriminator="kind")], frozenset[str],
+    dict[float, str], dict[UUID, str], dict[Shade, str], dict[Annotated[str, Field(max_length=1)], str],
+    dict[Annotated[str, AfterValidator(str.upper)], str], dict[Any, str],
+    Annotated[list[int], Field(max_length=1)], Annotated[dict[str, str], Field(min_length=1)], None, Any, bool,
+    int, float, str, bytes, Decimal, Fraction, complex, datetime, date, time, timedelta, Path, UUID,
     IPv4Address, AnyUrl, HttpUrl, ByteSize, AwareDatetime, NaiveDatetime, FutureDate, StrictInt, ImportString,
     Json[int], Shade, Pair, Point, Plain, Checked, Whole, Looking, Capitals, Money, Short, Literal["a"],
     Literal["1", "abc"], Literal[1], Literal[True], Literal[0, 2, 4, 6], int | None, str | None, Decimal | None,
@@ -145,13 +209,16 @@ TYPES: list[Any] = [
 
 ]  # fmt: skip
 VALUES: list[Any] = [
-    None, True, False, -1, 0, 1, 2, 4, 5, 6, 8, 10**9, 1.0, 1.5, 4.5, 1234.5, "", " ", "a", "b", "1", "6",
-    "abc", "abcd", "1.5", "1/2", "$3", "NaN", "1234", "1+2j", "light", "YWJj", "YWJjZA==", "json.dumps", "true",
-    "10MB", "127.0.0.1", "https://x.org/", "ftp://x.org/", "/tmp/abc", "2026-01-01", "2099-01-01",
-    "2026-01-01T00:00:00", "2026-01-01T00:00:00Z", "2040-01-01T00:00:00", "10:00:00", "PT5S",
-    "12345678-1234-5678-1234-567812345678", [], [1], ["a"], ["1", "1"], [1, 2], [1, "a"], ["abcd"], {},
-    {"a": "b"}, {"1": "b"}, {"1.5": "1"}, {"2026-01-01": "1"}, {"a": 1}, {"x": 1}, {"name": "a"}, {"name": "b"},
-    {"name": "b", "inner": [{"name": "a"}]}, {"x": 1, "y": "a"},
+    {"3": "b"}, {"2": "b"}, {"true": "b"}, {"a": 2}, {"1": 1}, {"light": "b"}, {"name": "a", "x": 1},
+    {"name": "a", "x": "b"}, {"x": "b"}, {"kind": "cat"}, {"kind": "dog"}, {"kind": "cow"},
+    {"12345678-1234-5678-1234-567812345678": "b"}, {"ab": "c"}, None, True, False, -1, 0, 1, 2, 4, 5, 6, 8,
+    10**9, 1.0, 1.5, 4.5, 1234.5, "", " ", "a", "b", "1", "6", "abc", "abcd", "1.5", "1/2", "$3", "NaN", "1234",
+    "1+2j", "light", "YWJj", "YWJjZA==", "json.dumps", "true", "10MB", "127.0.0.1", "https://x.org/",
+    "ftp://x.org/", "/tmp/abc", "2026-01-01", "2099-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00Z",
+    "2040-01-01T00:00:00", "10:00:00", "PT5S", "12345678-1234-5678-1234-567812345678", [], [1], ["a"],
+    ["1", "1"], [1, 2], [1, "a"], ["abcd"], {}, {"a": "b"}, {"1": "b"}, {"1.5": "1"}, {"2026-01-01": "1"},
+    {"a": 1}, {"x": 1}, {"name": "a"}, {"name": "b"}, {"name": "b", "inner": [{"name": "a"}]},
+    {"x": 1, "y": "a"},
 
 ]  # fmt: skip
 
@@ -163,26 +230,39 @@ def signature(annotation: Any) -> Signature:
     return Signature("t", function)
 
 
-def taken(annotation: Any) -> set[int]:
-    """Which of the values arrive: by the operator's look at the schema, and by the runner's at the type."""
+def arrives(of: Signature, schema: Any, value: Any) -> bool:
+    """By the operator's look at the schema, and by the runner's at the type."""
+    if schema_problem(schema, {"value": value}, "params") is not None:
+        return False
+    try:
+        of.arguments(json.dumps({"value": value}))
+    except InvalidParams:
+        return False
+    return True
+
+
+def is_sent(of: Signature, value: Any) -> bool:
+    """Whether a client has a reason to send it: nobody sends what is ignored."""
+    args, kwargs = of.arguments(json.dumps({"value": value}))
+    with suppress(InvalidParams):
+        sent = of.bind(args, kwargs)["value"]
+        return not (isinstance(value, dict) and isinstance(sent, dict)) or value.keys() <= sent.keys()
+    return True
+
+
+def taken(annotation: Any) -> tuple[set[int], set[int]]:
+    """Which of the values arrive, and which of them are sent."""
     of = signature(annotation)
     schema = params_schema(of)
     assert broken_schema(schema) is None
-    found = set()
-    for index, value in enumerate(VALUES):
-        try:
-            of.arguments(json.dumps({"value": value}))
-        except InvalidParams:
-            continue
-        if schema_problem(schema, {"value": value}, "params") is None:
-            found.add(index)
-    return found
+    found = {index for index, value in enumerate(VALUES) if arrives(of, schema, value)}
+    return found, {index for index in found if is_sent(of, VALUES[index])}
 
 
 def test_if_nothing_breaks_all_that_was_taken_is_taken() -> None:
     takes = [(each, params_schema(signature(each)), taken(each)) for each in TYPES]
     silent = [(old, new) for old in takes for new in takes if not narrowings(old[1], new[1])]
-    refused = [(old[0], new[0], [VALUES[each] for each in old[2] - new[2]]) for old, new in silent]
+    refused = [(old[0], new[0], [VALUES[each] for each in old[2][1] - new[2][0]]) for old, new in silent]
     assert [] == [each for each in refused if each[2]]
 
 
@@ -202,6 +282,33 @@ def test_if_nothing_breaks_all_that_was_taken_is_taken() -> None:
         pytest.param(closed(5), closed(3), "limit=3", id="another limit that a validator encloses"),
         pytest.param(
             written_as(str, type="string"), written_as(Decimal, type="string"), "decimal", id="a schema of your own"
+        ),
+        pytest.param(
+            Annotated[Plain, AfterValidator(same)],
+            Annotated[Whole, AfterValidator(same)],
+            "function-after Whole.not_a",
+            id="a model has a validator, and had one where it is used",
+        ),
+        pytest.param(
+            Cat | Dog,
+            Annotated[Cat | Dog, Field(discriminator="kind")],
+            "Cat) is not taken",
+            id="which of them must be said",
+        ),
+        pytest.param(
+            Counter[str], Counter[int], "of its keys, it was anything, and is integer", id="keys of any mapping"
+        ),
+        pytest.param(
+            Annotated[str, AfterValidator(stripped), AfterValidator(without_spaces)],
+            Annotated[str, AfterValidator(without_spaces)],
+            "function-after without_spaces",
+            id="a validator went that helped another",
+        ),
+        pytest.param(
+            Annotated[str, AfterValidator(stripped), AfterValidator(without_spaces)],
+            Annotated[str, AfterValidator(without_spaces), AfterValidator(stripped)],
+            "function-after without_spaces, function-after stripped",
+            id="validators in another order",
         ),
         pytest.param(int, StrictInt, "strict=True", id="1.0 is no int any more"),
     ],
@@ -252,6 +359,12 @@ def test_facts_have_no_addresses() -> None:
     [
         pytest.param({"type": "string"}, [], {"type": "string"}, id="nothing to say"),
         pytest.param({"type": "string"}, ["b", "a"], {"type": "string", KEYWORD: ["a", "b"]}, id="in order"),
+        pytest.param(
+            {KEYWORD: ["function-after b"]},
+            ["z", "function-after a"],
+            {KEYWORD: ["z", "function-after b", "function-after a"]},
+            id="functions as they are wrapped",
+        ),
         pytest.param({KEYWORD: ["a"]}, ["b", "a"], {KEYWORD: ["a", "b"]}, id="once"),
         pytest.param(
             {"anyOf": [{}, {"a": 1}]}, ["f"], {"anyOf": [{KEYWORD: ["f"]}, {"a": 1, KEYWORD: ["f"]}]}, id="alternatives"

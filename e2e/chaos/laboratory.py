@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from e2e.chaos import work
-from e2e.chaos.control_plane import ControlPlane, control_plane
 from e2e.chaos.kubelet import Kubelet
 from e2e.chaos.post import Post, post_office
 from e2e.support.connection import REPOSITORY, apply_crds
@@ -28,6 +28,7 @@ from e2e.support.operator import LocalOperator, local_operator
 from e2e.support.proxy import ApiProxy, api_proxy
 from e2e.support.witness import TROUBLE, Witness
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tests.support.control_plane import PROGRAMS, ControlPlane, control_plane
 from tests.support.invariants import unsettled, violations
 
 from celeriac_operator.dev.api_server import ApiServer
@@ -185,7 +186,10 @@ def laboratory(directory: Path, *, nats: bool = False, mode: str = "Pod", **sett
 def with_control_plane(directory: Path) -> Iterator[Laboratory]:
     """A running one, with a real etcd, kube-apiserver and kube-controller-manager."""
     with ExitStack() as stack:
-        plane = stack.enter_context(control_plane(directory / "plane"))
+        try:
+            plane = stack.enter_context(control_plane(directory / "plane", PROGRAMS))
+        except LookupError as error:
+            pytest.skip(str(error))
         kube, kubelets = (stack.enter_context(Kube(plane.kubeconfig, connections=40)) for _ in range(2))
         apply_crds(kube)
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})

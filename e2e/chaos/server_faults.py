@@ -3,8 +3,8 @@
 import signal
 import time
 
-from e2e.chaos.control_plane import ControlPlane
 from e2e.chaos.faults import Fault
+from tests.support.control_plane import ControlPlane
 
 
 class ServerFault(Fault):

@@ -1,129 +1,166 @@
-"""A Kubernetes of a test's own that has no node: etcd and kube-apiserver, which can be put back to an earlier moment.
+"""A Kubernetes of a test's own that has no node: etcd, kube-apiserver and, if asked for, kube-controller-manager.
 
-Made of the programs of the local cluster, and apart from it: what a restore does to a cluster is done to no other.
+On loopback, to be killed and stopped at will, and put back to an earlier moment. Made of the programs of the local
+cluster, and apart from it.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import urllib.error
 import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
 from e2e.cluster import binaries, pki
 from e2e.cluster.settings import from_environ
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-IDENTITIES = (
-    pki.Identity("server", "kube-apiserver", alt_names=("IP:127.0.0.1",)),
-    pki.Identity("admin", "celeriac-admin", "system:masters"),
+_IDENTITIES = (
+    pki.Identity("kube-apiserver", "kube-apiserver", alt_names=("IP:127.0.0.1", "DNS:localhost")),
+    pki.Identity("admin", "admin", "system:masters"),
 )
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+SERVERS = PROGRAMS[:2]
 
 
 class ControlPlane:
-    """The two processes, and their files in a directory of their own."""
+    """The programs, each a process of this machine.
+
+    Args:
+        directory: where everything of it is.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._pki = directory / "pki"
-        self._etcd_port, self._peer_port, self._port = _free_port(), _free_port(), _free_port()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        pki.ensure(self._pki, IDENTITIES)
-        self.kubeconfig = directory / "kubeconfig"
-        self.kubeconfig.write_text(self._kubeconfig())
+        self._directory, self._pki = directory, directory / "pki"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._etcd, self._peer, self._api = (_free_port() for _ in range(3))
+        self.url = f"https://127.0.0.1:{self._api}"
+        pki.ensure(self._pki, _IDENTITIES)
+        self.kubeconfig = self._write_kubeconfig()
 
-    def start(self) -> None:
-        """Start both, and wait until the API server is ready."""
-        self._run("etcd", *self._etcd_arguments())
-        self._run("kube-apiserver", *self._api_server_arguments())
-        trouble = retry_if_exception_type((OSError, urllib.error.URLError))
-        for attempt in Retrying(stop=stop_after_delay(120), wait=wait_fixed(0.2), retry=trouble, reraise=True):
-            with attempt:
-                self._greet()
+    def start(self, *names: str) -> None:
+        """Start these, servers before clients."""
+        for name in names:
+            with (self._directory / f"{name}.log").open("ab") as log:
+                argv = [_path(name), *self._arguments(name)]
+                self._processes[name] = subprocess.Popen(argv, stdout=log, stderr=log)
 
-    def stop(self) -> None:
-        """End both, the API server first."""
-        for process in reversed(self._processes):
+    def stop(self, *names: str) -> None:
+        """SIGTERM, and wait for the end of each; clients before servers."""
+        for name in names:
+            process = self._processes.pop(name)
             process.terminate()
             process.wait(timeout=60)
-        self._processes.clear()
 
-    def save(self, copy: Path) -> None:
-        """Copy what etcd has; neither may run."""
-        shutil.copytree(self.directory / "etcd", copy)
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait for its end."""
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.kill()
+            process.wait(timeout=30)
 
-    def restore(self, copy: Path) -> None:
-        """Put a copy in the place of what etcd has; neither may run."""
-        shutil.rmtree(self.directory / "etcd")
-        shutil.copytree(copy, self.directory / "etcd")
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Stop it, or let it go on."""
+        self._processes[name].send_signal(number)
 
-    def _run(self, program: str, *arguments: str) -> None:
-        path = binaries.path_of(from_environ().layout, program)
-        if not path.exists():
-            raise LookupError(f"{program} is not built: `make cluster-up` builds it")
-        with (self.directory / f"{program}.log").open("ab") as log:
-            self._processes.append(subprocess.Popen([str(path), *arguments], stdout=log, stderr=log))
-
-    def _etcd_arguments(self) -> list[str]:
-        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
-        return [
-            f"--data-dir={self.directory / 'etcd'}", f"--listen-client-urls={client}",
-            f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=default={peer}", "--log-level=warn",
-        ]  # fmt: skip
-
-    def _api_server_arguments(self) -> list[str]:
-        return [
-            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}", "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1", f"--secure-port={self._port}", "--service-cluster-ip-range=10.0.0.0/24",
-            "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
-            f"--client-ca-file={self._pki}/ca.crt", f"--tls-cert-file={self._pki}/server.crt",
-            f"--tls-private-key-file={self._pki}/server.key",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={self._pki}/sa.pub", f"--service-account-signing-key-file={self._pki}/sa.key",
-        ]  # fmt: skip
-
-    def _greet(self) -> None:
-        if ended := [process.args for process in self._processes if process.poll() is not None]:
-            raise RuntimeError(f"{ended} has ended: see {self.directory}")
+    @retry(
+        retry=retry_if_exception_type((OSError, urllib.error.URLError)),
+        stop=stop_after_delay(120),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
+    def wait_ready(self) -> None:
+        """Wait until the API server is ready, and so etcd."""
         context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
         context.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
-        with urllib.request.urlopen(f"https://127.0.0.1:{self._port}/readyz", timeout=5, context=context):
-            pass
+        urllib.request.urlopen(f"{self.url}/readyz", timeout=5, context=context).close()
 
-    def _kubeconfig(self) -> str:
-        def data(name: str) -> str:
-            return b64encode((self._pki / name).read_bytes()).decode()
+    def end(self) -> None:
+        """Kill them all, clients before servers."""
+        for name in reversed(PROGRAMS):
+            self.kill(name)
 
-        server = f"https://127.0.0.1:{self._port}"
-        cluster = {"server": server, "certificate-authority-data": data("ca.crt")}
-        user = {"client-certificate-data": data("admin.crt"), "client-key-data": data("admin.key")}
-        named = {"cluster": "own", "user": "admin"}
-        return yaml.safe_dump(
-            {
-                "apiVersion": "v1", "kind": "Config", "current-context": "own",
-                "clusters": [{"name": "own", "cluster": cluster}], "users": [{"name": "admin", "user": user}],
-                "contexts": [{"name": "own", "context": named}],
-            }
-        )  # fmt: skip
+    def save(self, copy: Path) -> None:
+        """Copy what etcd has; it may not run."""
+        shutil.copytree(self._directory / "etcd", copy)
+
+    def restore(self, copy: Path) -> None:
+        """Put a copy in the place of what etcd has; it may not run."""
+        shutil.rmtree(self._directory / "etcd")
+        shutil.copytree(copy, self._directory / "etcd")
+
+    def _arguments(self, name: str) -> list[str]:
+        client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{self._peer}"
+        match name:
+            case "etcd":
+                return [
+                    "--name=own", f"--data-dir={self._directory / 'etcd'}", f"--listen-client-urls={client}",
+                    f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
+                    f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=own={peer}", "--log-level=warn",
+                ]  # fmt: skip
+            case "kube-apiserver":
+                return [
+                    f"--etcd-servers={client}", "--bind-address=127.0.0.1", f"--secure-port={self._api}",
+                    "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.0.0.0/24",
+                    f"--client-ca-file={self._pki}/ca.crt", f"--tls-cert-file={self._pki}/kube-apiserver.crt",
+                    f"--tls-private-key-file={self._pki}/kube-apiserver.key", "--authorization-mode=RBAC",
+                    "--service-account-issuer=https://own", f"--service-account-key-file={self._pki}/sa.pub",
+                    f"--service-account-signing-key-file={self._pki}/sa.key", "--endpoint-reconciler-type=none",
+                    "--disable-admission-plugins=ServiceAccount",
+                ]  # fmt: skip
+            case _:
+                return [
+                    f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0",
+                    "--controllers=job-controller,garbage-collector-controller",
+                    "--kube-api-qps=200", "--kube-api-burst=400",
+                ]  # fmt: skip
+
+    def _write_kubeconfig(self) -> Path:
+        user = {"client-certificate": str(self._pki / "admin.crt"), "client-key": str(self._pki / "admin.key")}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "own",
+            "clusters": [
+                {"name": "own", "cluster": {"server": self.url, "certificate-authority": str(self._pki / "ca.crt")}}
+            ],
+            "users": [{"name": "own", "user": user}],
+            "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
+        }
+        path = self._directory / "kubeconfig"
+        path.write_text(json.dumps(content))  # JSON is YAML
+        return path
 
 
 @contextmanager
-def control_plane(directory: Path) -> Iterator[ControlPlane]:
-    """Running ones, ended at the end."""
+def control_plane(directory: Path, programs: tuple[str, ...] = SERVERS) -> Iterator[ControlPlane]:
+    """A running one.
+
+    Raises:
+        LookupError: a program is not built.
+    """
+    if lacking := [name for name in programs if not Path(_path(name)).exists()]:
+        raise LookupError(f"{', '.join(lacking)}: not built; `make cluster-up` builds them")
     directory.mkdir(parents=True, exist_ok=True)
     plane = ControlPlane(directory)
     try:
-        plane.start()
+        plane.start(*programs[:2])
+        plane.wait_ready()
+        plane.start(*programs[2:])
         yield plane
     finally:
-        plane.stop()
+        plane.end()
+
+
+def _path(name: str) -> str:
+    return str(binaries.path_of(from_environ().layout, name))
 
 
 def _free_port() -> int:

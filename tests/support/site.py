@@ -20,7 +20,7 @@ from e2e.support.messages import Mailbox
 from e2e.support.namespaces import Namespace
 from e2e.support.operator import local_operator
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
-from tests.support.control_plane import ControlPlane, control_plane
+from tests.support.control_plane import SERVERS, ControlPlane, control_plane
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.paper_node import PaperNode, paper_node
 
@@ -83,11 +83,12 @@ class Site:
         return done.returncode, {each["name"]: each["weight"] for each in findings}
 
     def _stop_servers(self) -> None:
-        self.plane.stop()
+        self.plane.stop(*reversed(SERVERS))
         self.server.stop()
 
     def _start_servers(self) -> None:
-        self.plane.start()
+        self.plane.start(*SERVERS)
+        self.plane.wait_ready()
         self.server.start()
         for kind in (TASKS, QUEUES):
             self._served(kind)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 V = TypeVar("V", bound=Hashable)
 
-MOST = 20_000
-"""So many values are known; then it begins anew, which costs memory and is never wrong."""
-
-_known: dict[Any, Any] = {}
+_known: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
+"""Known for as long as anybody has it: nearly all conditions are of one moment, and go with their Tasks."""
 
 
 def shared(value: V) -> V:
     """The object that stands for all that are equal to this one, which must never change."""
-    if len(_known) >= MOST:
-        _known.clear()
-    known: V = _known.setdefault(value, value)
+    found = _known.get(value)
+    known: V | None = found() if found is not None else None
+    if known is None:
+        _known[value] = ref(value)
+        return value
     return known

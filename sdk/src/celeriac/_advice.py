@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from statistics import median_low
 from typing import Any, Literal
 
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import Attempt, Failure, TaskDefinitionSpec, Usage
+from celeriac.wire.runner import runs_runner
 
 Isolation = Literal["Pod", "Warm", "Worker"]
 
@@ -125,7 +127,7 @@ def _see(ended: Sequence[Attempt]) -> _Seen:
 
 def _isolation(spec: TaskDefinitionSpec, seen: _Seen) -> tuple[Isolation, str]:
     start, run, now = seen.start, seen.run, spec.isolation or "Pod"
-    if not _has_runner(spec):
+    if not runs_runner(spec.container):
         return "Pod", "Only the SDK's runner (python -m celeriac.run) can wait for tasks."
     if seen.count < ENOUGH or run is None:
         return now, f"Of {seen.count} attempts nothing is concluded: {ENOUGH} are enough."
@@ -148,11 +150,6 @@ def said(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _has_runner(spec: TaskDefinitionSpec) -> bool:
-    words = (*(spec.container.command or ()), *(spec.container.args or ()))
-    return "celeriac.run" in words
-
-
 def _ran(attempt: Attempt) -> bool:
     return attempt.start_time is not None and attempt.finish_time is not None
 
@@ -173,7 +170,7 @@ def _run_seconds(attempt: Attempt) -> float:
 
 
 def _median(values: Sequence[float]) -> float | None:
-    return _quantile(values, 0.5) if values else None
+    return median_low(values) if values else None
 
 
 def _quantile(values: Sequence[float], share: float) -> float:
@@ -228,6 +225,6 @@ def _warnings(tasks: Sequence[Task], usages: Sequence[Usage], spec: TaskDefiniti
     found = []
     if killed:
         found.append(f"{killed} attempts were killed for lack of memory: its limit is too low, whatever was measured.")
-    if not usages and _has_runner(spec):
+    if not usages and runs_runner(spec.container):
         found.append("No attempt has a measurement: it is told through NATS, by runners of this version.")
     return found

@@ -20,8 +20,9 @@ from tests.support.builders import (
 from tests.support.clock import at
 
 from celeriac.api.v1alpha1 import Failure
+from celeriac.wire.runner import runs_runner
 from celeriac_operator.core.outcome import Ended, Outcome, Running
-from celeriac_operator.core.runner import runs_runner, told_by_exit_code
+from celeriac_operator.core.runner import told_by_exit_code
 from celeriac_operator.core.view import View
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from celeriac.api.v1alpha1 import DISRUPTIONS, Attempt, Deadlines, Effective
 from celeriac.wire.records import AttemptRecord
+from celeriac.wire.runner import runs_runner
 from celeriac_operator.core.acceptance import Rejected, accept, effective
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.attempt_record import counts, decided
@@ -16,7 +17,7 @@ from celeriac_operator.core.facts import Accepted, Revision, TaskFacts, World
 from celeriac_operator.core.names import QUOTA_EXCEEDED
 from celeriac_operator.core.outcome import Ended, Outcome, Running, outcome
 from celeriac_operator.core.retry import Failures
-from celeriac_operator.core.runner import runs_runner, told_by_exit_code
+from celeriac_operator.core.runner import told_by_exit_code
 from celeriac_operator.core.warm.claim import claimed, is_assigned, of_assigned, own_end, taken_back
 from celeriac_operator.core.warm.worker import of_worker
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from celeriac.api.v1alpha1 import Container, DefinitionContainer
-from celeriac_operator.core.runner import runs_runner
+from celeriac.wire.runner import runs_runner
 from celeriac_operator.manifests.security import Manifest
 
 CREDS_VOLUME = "celeriac-nats"

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from celeriac.app.exit_code import ExitCode
@@ -20,7 +21,7 @@ from celeriac.run.outcome import Failed, Outcome
 from celeriac.run.parent import Message, receive, send
 from celeriac.run.process_end import of_process
 from celeriac.run.reporting import Report, record_of
-from celeriac.run.standby import BACKSTOP_SECONDS, PAUSE_SECONDS, Assignment, Stop
+from celeriac.run.standby import BACKSTOP_SECONDS, TOO_LATE, Assignment, Stop, written
 from celeriac.run.verdict import parse_record
 from celeriac.wire.canonical import canonical_json
 from celeriac.wire.names import attempt_key, line_tag
@@ -115,8 +116,7 @@ class Attempt:
                 os.killpg(self._forked.pid, signal.SIGKILL)
 
     def _too_late(self) -> None:
-        message = "It ran longer than runSeconds, and no operator was there to stop it"
-        self._ended_by = self._ended_by or Failed("RunDeadlineExceeded", ExitCode.STOPPED, message)
+        self._ended_by = self._ended_by or TOO_LATE
         self._kill()
 
     # --- its lines ---
@@ -184,13 +184,7 @@ class Attempt:
         """Write it, unless the attempt is decided already, however long that takes: nobody else can tell its end."""
         assignment = self.assignment
         key = attempt_key(self._environment.namespace, assignment.uid, assignment.attempt)
-        while True:
-            try:
-                await put_against(self._js, key, record, 0)
-            except Exception:
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                return
+        await written(partial(put_against, self._js), key, record, 0)
 
 
 async def _quietly(deed: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from celeriac.run.usage import Mark, mark
 
+SHARE = "CELERIAC_MEMORY_SHARE"
+"""Variable with the bytes of its pod's memory that the process may take; empty: as many as the pod."""
 MAX_RESULT_BYTES = 4095
 """The kubelet cuts a termination message at 4,096 bytes, so that one of 4,096 may have been longer."""
 
@@ -66,7 +68,7 @@ def read_environment(env: Mapping[str, str]) -> Environment:
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         result_file=Path(file) if file else None,
         started=datetime.now(UTC),
-        limited=bool(env.get("CELERIAC_MEMORY_SHARE")),
+        limited=bool(env.get(SHARE)),
     )
 
 

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkProcess
 
 from celeriac.run import container_log, memory
-from celeriac.run.environment import Environment, read_environment
+from celeriac.run.environment import SHARE, Environment, read_environment
 from celeriac.run.parent import Parent
 
-SHARE = "CELERIAC_MEMORY_SHARE"
-"""Variable with the bytes that the process may take."""
 SIGNALS = (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
 Run = Callable[[Environment, Parent], None]
 """Runs the attempt in its process, calls ``listen`` once it can be stopped, and leaves with SystemExit."""

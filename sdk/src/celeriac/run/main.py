@@ -136,8 +136,7 @@ def _assigned(location: tuple[str, str | None], env: Mapping[str, str], bus: Bus
         _refuse_to_wait()
 
     def too_late(environment: Environment) -> None:
-        message = "It ran longer than runSeconds, and no operator was there to stop it"
-        report(Failed("RunDeadlineExceeded", ExitCode.STOPPED, message), environment, bus)
+        report(standby.TOO_LATE, environment, bus)
         os._exit(ExitCode.STOPPED)
 
     return standby.prepare(bus.stand_by(env.get("CELERIAC_NAMESPACE") or "", pod), too_late)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from celeriac.app.interruptions import CancelRequested
 from celeriac.run.bus_down import BusDown
-from celeriac.run.verdict import UNKNOWN
+from celeriac.run.verdict import exception_of
 
 LARGEST = 128 * 1024
 """Of a message; a record has 8 KiB at the most."""
@@ -97,9 +97,7 @@ class Parent:
         with suppress(OSError, ValueError):
             while self._stop is None:
                 self._is_stop(receive(self._link))
-        said = self._stop.head if self._stop is not None else {}
-        failure, message = said.get("failure"), said.get("message")
-        return CancelRequested(str(message or failure or UNKNOWN), str(failure) if failure else None)
+        return exception_of(self._stop.head if self._stop is not None else {})
 
     def _ask(self, what: str, name: str, timeout: float, data: bytes | None = None) -> Message:
         with self._waiting(timeout + ANSWER_LATER_SECONDS):

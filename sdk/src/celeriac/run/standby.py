@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from typing import Any
 from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log
 from celeriac.run.environment import Environment, read_environment
+from celeriac.run.outcome import Failed
 from celeriac.wire.canonical import canonical_json
 from celeriac.wire.names import assign_subject, begin_line, claim_key, ready_subject, roll_subject
 
@@ -24,6 +25,13 @@ ANNOUNCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 BACKSTOP_SECONDS = 60
 """The pod's own end comes so much later than the operator's deadline: it is for when no operator is there."""
+TOO_LATE = Failed(
+    "RunDeadlineExceeded", ExitCode.STOPPED, "It ran longer than runSeconds, and no operator was there to stop it"
+)
+
+
+Put = Callable[[str, bytes, int], Awaitable[bytes | None]]
+"""Writes under a key against a revision; gives back what is there where another one is."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ class Standby:
         client: Any,
         namespace: str,
         pod_uid: str,
-        claim: Callable[[str, bytes, int], Any],
+        claim: Put,
         *,
         left: Callable[[], int] = lambda: 1,
         stop: Callable[[Stop], None] = lambda _: None,
@@ -171,18 +179,17 @@ class Standby:
             "time": datetime.now(UTC).isoformat(),
         }
         key, data = claim_key(self._namespace, assignment.uid, assignment.attempt), canonical_json(record)
-        existing = await self._written(key, data, assignment.expect)
+        existing = await written(self._claim, key, data, assignment.expect)
         return existing is None or existing == data
 
-    async def _written(self, key: str, record: bytes, expect: int) -> bytes | None:
-        """Once it is known. Whatever goes wrong with NATS, the claim may have been stored: to drop it would lose it."""
-        while True:
-            try:
-                found: bytes | None = await self._claim(key, record, expect)
-            except Exception:
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                return found
+
+async def written(put: Put, key: str, record: bytes, expect: int) -> bytes | None:
+    """Write it, or have what is there instead, however long that takes: an answer that is lost may have been a yes."""
+    while True:
+        try:
+            return await put(key, record, expect)
+        except Exception:
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _name(assignment: Assignment) -> tuple[str, int, int]:

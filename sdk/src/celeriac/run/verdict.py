@@ -19,8 +19,12 @@ UNKNOWN = "SIGTERM: it was cancelled, a deadline has passed, or its node is want
 
 def stopped_by(environment: Environment, bus: Port | None, timeout: float) -> CancelRequested:
     """The exception for the function, with the operator's reason where there is one. timeout: seconds."""
-    found = _said(environment, bus, timeout) if bus is not None else {}
-    failure, message = found.get("failure"), found.get("message")
+    return exception_of(_said(environment, bus, timeout) if bus is not None else {})
+
+
+def exception_of(said: Mapping[str, Any]) -> CancelRequested:
+    """The exception of what was said of the stop; empty: nothing was."""
+    failure, message = said.get("failure"), said.get("message")
     return CancelRequested(str(message or failure or UNKNOWN), str(failure) if failure else None)
 
 

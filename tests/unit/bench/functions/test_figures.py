@@ -16,8 +16,8 @@ from e2e.bench.machine import Machine
 from e2e.support.predicates import takes_messages
 
 from celeriac.api.v1alpha1 import TaskDefinitionSpec, TaskQueueSpec, TaskSpec
+from celeriac.wire.runner import runs_runner
 from celeriac_operator.core.intake.window import window
-from celeriac_operator.core.runner import runs_runner
 
 MACHINE = Machine("A Processor", 2, 24.0, "Debian 12, Linux 6.1", "Kubernetes v1.34.4, 1 node, containerd 1.6")
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import WarmStatus
+from celeriac.wire.runner import runs_runner
 from celeriac_operator.core import names
 from celeriac_operator.core.clocks import earliest
 from celeriac_operator.core.definition import DefinitionFacts
 from celeriac_operator.core.records import BusState
-from celeriac_operator.core.runner import runs_runner
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble
 from celeriac_operator.core.warm.scale import WINDOWS_SECONDS, sleeps_at, wanted, wanted_workers
 

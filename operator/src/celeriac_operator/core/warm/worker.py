@@ -1,4 +1,4 @@
-"""Attempts in pods that take many tasks: waiting for a free one, and what the end of such a pod means. Pure."""
+"""Attempts in pods that take many tasks: what the end of such a pod means. Pure."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -30,3 +31,8 @@ class Finding:
     found: str
     advice: str
     """What to do next."""
+
+
+def at(moment: datetime) -> str:
+    """A moment in a sentence."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from celeriac._records import ends
 from celeriac._task import Task, parse_time
 from celeriac.audit.evidence import Bus, Evidence, Stream, Waiting
-from celeriac.audit.finding import Finding, Weight
+from celeriac.audit.finding import Finding, Weight, at
 from celeriac.wire.names import SUBMISSION, SUBMIT_TIME, stream_of
 from celeriac.wire.records import RecordKind
 
@@ -54,10 +54,10 @@ def _last_time(stream: Stream | None) -> datetime | None:
 
 
 def _put_back(stream: str, task: Task, taken: datetime, last: datetime | None) -> Finding:
-    state = "has never taken a message, or is not there" if last is None else f"took its last message at {_text(last)}"
-    since = "all" if last is None else f"all after {_text(last)}"
+    state = "has never taken a message, or is not there" if last is None else f"took its last message at {at(last)}"
+    since = "all" if last is None else f"all after {at(last)}"
     found = (
-        f"it {state}, yet Task {task.name} came through it at {_text(taken)}: it is an older copy. Messages that it "
+        f"it {state}, yet Task {task.name} came through it at {at(taken)}: it is an older copy. Messages that it "
         f"had acknowledged ({since}) and that were no Tasks yet are gone, and nothing says which"
     )
     advice = f"have programs submit again what they submitted to queue {task.queue} since; with the same names or keys"
@@ -128,7 +128,7 @@ def _has_begun(evidence: Evidence, bus: Bus, message: Waiting) -> Finding | None
         return None
     return _finding(
         Weight.AGAIN, message,
-        f"its Task was {event.phase} at {_text(event.time)} and is gone, with no record of its end: it runs again",
+        f"its Task was {event.phase} at {at(event.time)} and is gone, with no record of its end: it runs again",
         f"if it must not: celeriac cancel {message.name} -n {message.namespace}, before the operator is started",
     )  # fmt: skip
 
@@ -187,7 +187,3 @@ def wishes_for_nothing(evidence: Evidence) -> Iterator[Finding]:
 def _finding(weight: Weight, message: Waiting, found: str, advice: str) -> Finding:
     name = message.name or f"{message.stream}.{message.sequence}"
     return Finding(weight, message.namespace, name, f"a message in {message.stream}: {found}", advice)
-
-
-def _text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

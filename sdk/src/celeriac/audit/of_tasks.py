@@ -9,7 +9,7 @@ from celeriac._records import ends
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import TERMINAL_PHASES
 from celeriac.audit.evidence import Bus, Evidence, Key
-from celeriac.audit.finding import Finding, Weight
+from celeriac.audit.finding import Finding, Weight, at
 from celeriac.wire.events import DELETED, TaskEvent
 from celeriac.wire.names import SUBMISSION
 from celeriac.wire.records import RecordKind, TaskRecord
@@ -30,7 +30,7 @@ def tasks_that_are_gone(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _gone(key: Key, event: TaskEvent) -> Iterator[Finding]:
-    when = f"{event.time:%Y-%m-%d %H:%M:%S} UTC"
+    when = at(event.time)
     if event.phase not in TERMINAL_PHASES:
         again = f"celeriac history {key[1]} -n {key[0]}; submit it again if it is still needed"
         found = f"its Task was {event.phase} at {when}, and there is neither the Task nor a record of its end"

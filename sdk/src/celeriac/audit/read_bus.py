@@ -93,7 +93,7 @@ class BusReader:
     async def delayed(self) -> list[Waiting]:
         """Messages that wait for their time."""
         found = list[Waiting]()
-        async for raw in self._messages(names.DELAYED_STREAM, f"celeriac.delayed.{self._in}.>"):
+        async for raw in self._messages(names.DELAYED_STREAM, names.delayed_subjects(self._in, "*")):
             _, _, namespace, queue, *_ = (raw.subject or "").split(".")
             first = kept(raw.headers or {}, raw.time or datetime.now(UTC), raw.seq or 0)
             about = _About(names.DELAYED_STREAM, raw.seq or 0, first.origin, first.message_id)
@@ -129,7 +129,7 @@ class BusReader:
     async def events(self) -> dict[Key, TaskEvent]:
         """The last event of each task; those of its progress say nothing of where it stands."""
         found = dict[Key, TaskEvent]()
-        async for raw in self._messages(names.EVENTS_STREAM, f"celeriac.events.{self._in}.>"):
+        async for raw in self._messages(names.EVENTS_STREAM, names.event_subject(self._in, "*", "*")):
             tokens = (raw.subject or "").split(".")
             if len(tokens) == 5 and tokens[4] != "Progress":
                 try:

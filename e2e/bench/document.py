@@ -2,21 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from e2e.bench import page
 from e2e.bench.figures import Row, Target
-from e2e.bench.machine import Machine
 from rich.table import Table
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is told of a run beside its figures."""
+class Run(page.Run):
+    """And how much was measured."""
 
-    command: str
-    when: datetime
-    machine: Machine
-    load: float
     rounds: int
     alone: int
     burst: int
@@ -37,10 +32,7 @@ def table(rows: Sequence[Row]) -> Table:
 def document(run: Run, rows: Sequence[Row]) -> str:
     """The page."""
     return PAGE.format(
-        command=run.command,
-        when=f"{run.when:%Y-%m-%d %H:%M} UTC",
-        machine=run.machine,
-        load=run.load,
+        **run.words,
         rounds=run.rounds,
         alone=run.alone,
         burst=run.burst,

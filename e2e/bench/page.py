@@ -1,9 +1,28 @@
-"""Where the figures of a benchmark are kept."""
+"""Where the figures of a benchmark are kept, and what every page tells of the run."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from e2e.bench.machine import Machine
 from e2e.support.connection import REPOSITORY
 from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is told of a run beside its figures."""
+
+    command: str
+    when: datetime
+    machine: Machine
+    load: float
+
+    @property
+    def words(self) -> dict[str, object]:
+        """The same, for a page."""
+        when = f"{self.when:%Y-%m-%d %H:%M} UTC"
+        return {"command": self.command, "when": when, "machine": self.machine, "load": self.load}
 
 
 def write(page: Path, text: str, wanted: bool, console: Console) -> None:

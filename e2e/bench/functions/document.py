@@ -2,32 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from e2e.bench import page
 from e2e.bench.document import markdown
 from e2e.bench.figures import Row
 from e2e.bench.functions.measure import Plan
-from e2e.bench.machine import Machine
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is told of a run beside its figures."""
+class Run(page.Run):
+    """And how much was measured."""
 
-    command: str
-    when: datetime
-    machine: Machine
-    load: float
     plan: Plan
 
 
 def document(run: Run, rows: Sequence[Row]) -> str:
     """The page."""
     return PAGE.format(
-        command=run.command,
-        when=f"{run.when:%Y-%m-%d %H:%M} UTC",
-        machine=run.machine,
-        load=run.load,
+        **run.words,
         rounds=run.plan.rounds,
         alone=run.plan.alone,
         messages=run.plan.messages,

@@ -2,25 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from e2e.bench import page
 from e2e.bench.document import markdown, verdict
 from e2e.bench.figures import Row
-from e2e.bench.machine import Machine
 from e2e.bench.scale.figures import OTHERS, Split
 from e2e.bench.scale.measure import Plan
 from rich.table import Table
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is told of a run beside its figures."""
+class Run(page.Run):
+    """And how much was measured."""
 
-    command: str
-    when: datetime
-    machine: Machine
-    load: float
     plan: Plan
     nodes: int
     kwok: str
@@ -59,10 +54,7 @@ def document(run: Run, rows: Sequence[Row], lines: Sequence[Split]) -> str:
     """The page."""
     headings = _headings(run.plan)
     return PAGE.format(
-        command=run.command,
-        when=f"{run.when:%Y-%m-%d %H:%M} UTC",
-        machine=run.machine,
-        load=run.load,
+        **run.words,
         rounds=run.plan.rounds,
         tasks=run.plan.tasks,
         live=run.plan.live,

@@ -2,23 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from e2e.bench import page
 from e2e.bench.document import markdown
 from e2e.bench.figures import Row
-from e2e.bench.machine import Machine
 from e2e.bench.warm.celery_peer import version
 from e2e.bench.warm.measure import CALLS, EVERY, SETTLE_SECONDS, Plan
 
 
 @dataclass(frozen=True)
-class Run:
-    """What is told of a run beside its figures."""
+class Run(page.Run):
+    """And how much was measured."""
 
-    command: str
-    when: datetime
-    machine: Machine
-    load: float
     plan: Plan
     misses: int
     peer: str
@@ -28,10 +23,7 @@ class Run:
 def document(run: Run, rows: Sequence[Row]) -> str:
     """The page."""
     return PAGE.format(
-        command=run.command,
-        when=f"{run.when:%Y-%m-%d %H:%M} UTC",
-        machine=run.machine,
-        load=run.load,
+        **run.words,
         rounds=run.plan.rounds,
         turns=run.plan.turns,
         bursts=run.plan.bursts,

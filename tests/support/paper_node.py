@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from e2e.support.kube import JOBS, PODS, Kube, Refused
 
+from celeriac_operator.core import names
+
 Obj = dict[str, Any]
 
 Play = Literal["waits", "runs", "succeeds", "fails"]
-
-TASK_LABEL = "celeriac.dev/task"
 
 
 class PaperNode:
@@ -46,7 +46,7 @@ class PaperNode:
     def _work_on(self, job: Obj) -> None:
         name = job["metadata"]["name"]
         pod = self._kube.get(PODS, self._namespace, f"{name}-0")
-        task = job["spec"]["template"]["metadata"]["labels"][TASK_LABEL]
+        task = job["spec"]["template"]["metadata"]["labels"][names.TASK_LABEL]
         if pod is None:
             self._kube.create(_pod_of(job), self._namespace)
             self.starts[task] += 1

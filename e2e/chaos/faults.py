@@ -79,6 +79,19 @@ class Away(Fault):
         self.times += 1
 
 
+class Deaf(Fault):
+    """Requests arrive, and for twenty seconds nothing comes back: the leader must end before its Lease does."""
+
+    def meanwhile(self) -> None:
+        time.sleep(self.dice.uniform(0.5, 1.5))  # the moment is the fault
+        process = self.lab.operator.pid
+        self.lab.api.hush()
+        time.sleep(20)
+        assert self.lab.wait(lambda: self.lab.operator.pid != process), "it goes on without its Lease"
+        self.lab.api.speak()
+        self.times += 1
+
+
 class Errors(Fault):
     """Three requests of ten are answered 429, 500 or 503."""
 

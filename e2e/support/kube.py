@@ -118,7 +118,9 @@ class Kube:
         return other
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections: of a pool that is only forgotten the garbage collector does, and complains."""
+        for key in self._pool.pools.keys():  # noqa: SIM118  it is no mapping to iterate
+            self._pool.pools[key].close()
         self._pool.clear()
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:

@@ -1,6 +1,6 @@
 """Hypothesis' profiles: importing this module loads the one that HYPOTHESIS_PROFILE names.
 
-``quick`` is for a person who waits (`make unit`), ``default`` for `make test`, and ``ci``, where CI is set, does the same
+``quick`` is for a person who waits (`make unit`), ``default`` for `make test`; ``ci``, where CI is set, does the same
 each time it is run; HYPOTHESIS_PROFILE=thorough is for hours without a person.
 """
 

@@ -22,7 +22,7 @@ from e2e.support.manifests import definition
 from e2e.support.namespaces import Namespace, fresh_namespace
 from e2e.support.predicates import Predicate, attempts, status
 from e2e.support.witness import Witness
-from tests.support.invariants import Ended, Fact, Made, Started, unsettled, violations
+from tests.support.invariants import Ended, Fact, JobTaken, Made, Started, unsettled, violations
 
 Obj = dict[str, Any]
 
@@ -99,6 +99,7 @@ class Audit:
         """
         tasks = {each["metadata"]["name"]: each for each in self._namespace.kube.list(TASKS, self._namespace.name)}
         facts, lines = self._settled()
+        facts += [JobTaken(*attempt) for attempt in _lost(tasks)]
         return [
             *(f"{name}: it is gone" for name in expected if name not in tasks),
             *(f"{name}: {found}" for name, found in _wrong_ends(tasks, expected)),
@@ -179,22 +180,36 @@ def processes(lines: Sequence[Line], gone: Collection[str]) -> Iterator[Fact]:
             yield Ended(*line.process, 137)
 
 
-def _against_status(tasks: dict[str, Obj], lines: list[Line]) -> Iterator[str]:
+def _lost(tasks: dict[str, Obj]) -> set[tuple[str, int]]:
+    """Attempts whose end was lost by their node: they may have ended well, and run again."""
+    found = ((task["metadata"]["uid"], each) for task in tasks.values() for each in attempts(task))
+    return {(uid, each["number"]) for uid, each in found if each.get("failure") == "NodeLost"}
+
+
+def _against_status(tasks: dict[str, Obj], lines: Sequence[Line]) -> Iterator[str]:
     """Each end that a process wrote is the end that its Task tells, and the other way round."""
-    ends = {(line.task, line.attempt): (line.pod, line.what) for line in lines if line.what.startswith("end")}
+    lost = _lost(tasks)
+    ends = {line.process[:2]: line for line in lines if line.what.startswith("end") and line.process[:2] not in lost}
     for name, task in tasks.items():
+        uid, well = task["metadata"]["uid"], status(task).get("phase") == "Succeeded"
         if not task["spec"].get("definitionName", "").startswith(DEFINITION):
             continue
-        for attempt in attempts(task):
-            told = (attempt.get("podName"), f"end-{attempt.get('exitCode')}")
-            written = ends.pop((name, attempt["number"]), None)
-            was_killed = written is None and attempt.get("exitCode") not in (0, 1)
-            if told != written and not was_killed:
-                yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process {written}"
-        succeeded = sum(line.task == name and line.what == "end-0" for line in lines)
-        if succeeded != (status(task).get("phase") == "Succeeded"):
+        succeeded = sum(line.uid == uid and line.what == "end-0" for line in ends.values())
+        if succeeded != well:
             yield f"{name}: {succeeded} processes ended well, and its phase is {status(task).get('phase')}"
-    yield from (f"{task} attempt {number}: it ran, and its Task does not know" for task, number in ends)
+        for attempt in attempts(task):
+            written = ends.pop((uid, attempt["number"]), None)
+            yield from _unlike(name, attempt, written)
+    yield from (f"{line.task} attempt {line.attempt}: it ran, and its Task does not know" for line in ends.values())
+
+
+def _unlike(name: str, attempt: Obj, written: Line | None) -> Iterator[str]:
+    """How an attempt differs from what its process wrote; one that was killed wrote no end."""
+    told = (attempt.get("podName"), f"end-{attempt.get('exitCode')}")
+    if written is None and attempt.get("exitCode") in (0, 1) and attempt.get("failure") != "NodeLost":
+        yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process nothing"
+    if written is not None and told != (written.pod, written.what):
+        yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process {written}"
 
 
 def _jobs(tasks: dict[str, Obj], jobs: list[Obj]) -> Iterator[str]:

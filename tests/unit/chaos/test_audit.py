@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from e2e.support.audit import Line, _jobs, processes
+from e2e.support.audit import Line, _against_status, _jobs, processes
 from tests.support.invariants import Ended, Fact, Started, violations
 
 FIRST, SECOND = Line("t", "u", 1, "p1", "start"), Line("t", "u", 2, "p2", "start")
@@ -73,3 +73,35 @@ def job(name: str, kind: str = "Task", uid: str = "u") -> dict[str, Any]:
 )
 def test_jobs(tasks: list[dict[str, Any]], jobs: list[dict[str, Any]], problems: list[str]) -> None:
     assert list(_jobs({each["metadata"]["name"]: each for each in tasks}, jobs)) == problems
+
+
+def audited(phase: str, *ends: tuple[str | None, int | None]) -> dict[str, Any]:
+    """A Task with so many attempts, each with its failure and exit code."""
+    found = [
+        {"number": number, "podName": f"p{number}", "failure": failure, "exitCode": code}
+        for number, (failure, code) in enumerate(ends, 1)
+    ]
+    spec = {"definitionName": "audited"}
+    return {"metadata": {"name": "t", "uid": "u"}, "spec": spec, "status": {"phase": phase, "attempts": found}}
+
+
+def end(attempt: int, code: int) -> Line:
+    return Line("t", "u", attempt, f"p{attempt}", f"end-{code}")
+
+
+@pytest.mark.parametrize(
+    ("told", "written", "problems"),
+    [
+        pytest.param(audited("Succeeded", ("AppError", 1), (None, 0)), [end(1, 1), end(2, 0)], 0, id="as it was"),
+        pytest.param(audited("Succeeded", ("Evicted", 137), (None, 0)), [end(2, 0)], 0, id="one was killed"),
+        pytest.param(
+            audited("Succeeded", ("NodeLost", 255), (None, 0)), [end(1, 0), end(2, 0)], 0, id="an end was lost"
+        ),
+        pytest.param(audited("Failed", ("AppError", 1)), [end(1, 0)], 2, id="a success is told as a failure"),
+        pytest.param(audited("Succeeded", ("Evicted", 137), (None, 0)), [end(1, 0), end(2, 0)], 2, id="twice"),
+        pytest.param(audited("Succeeded", (None, 0)), [], 2, id="nothing ran"),
+        pytest.param(audited("Failed"), [end(1, 1)], 1, id="what ran is not told"),
+    ],
+)
+def test_against_status(told: dict[str, Any], written: list[Line], problems: int) -> None:
+    assert len(list(_against_status({"t": told}, written))) == problems

@@ -38,6 +38,9 @@ class Fault:
         self.lab.api.trouble = lambda _method, _path: NO_TROUBLE
         self.lab.api.tells = lambda _path, line: line
 
+    def leave(self) -> None:
+        """Once all is over."""
+
 
 class Killed(Fault):
     """SIGKILL at any moment."""

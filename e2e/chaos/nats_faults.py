@@ -1,10 +1,14 @@
 """What goes wrong with NATS, and between the operator and it."""
 
+import os
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from e2e.chaos.faults import COUNT, Fault
 from e2e.chaos.laboratory import NAMESPACE
 from e2e.support.assassin import STEPS, Assassin, Kill
@@ -150,6 +154,41 @@ class NatsFull(Fault):
         self.lab.operator.kill()
         yield
         self.lab.operator.start()
+
+
+class DiskFull(Fault):
+    """NATS' disk is full for 15 s, and clients go on publishing; then somebody makes room, and restarts it."""
+
+    def begin(self) -> None:
+        server, disk = self.lab.office.server, self.lab.office.server.directory / "disk"
+        if os.geteuid() != 0:
+            pytest.skip("needs root: it mounts a small disk")
+        disk.mkdir()
+        server.kill()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "celeriac-chaos", disk], check=True)
+        shutil.move(server.directory / "store", disk / "store")
+        (server.directory / "store").symlink_to(disk / "store")
+        server.start()
+        self._disk = disk
+
+    def meanwhile(self) -> None:
+        self.lab.submit("before", 4)
+        time.sleep(self.dice.uniform(0, 1.5))  # the moment is the fault
+        stuffing = self._disk / "stuffing"
+        with pytest.raises(OSError, match="No space left"), stuffing.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        self.times += 1
+        publisher = threading.Thread(target=self.lab.submit, args=("full", 8))
+        publisher.start()
+        time.sleep(15)
+        stuffing.unlink()
+        self.lab.restart_nats()  # a stream that could not write does not try again
+        publisher.join()
+
+    def leave(self) -> None:
+        self.lab.office.server.kill()
+        subprocess.run(["umount", self._disk], check=True)
 
 
 class Duplicates(Fault):

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,13 @@ def run(name: str, row: Row, directory: Path, tell: Callable[[Outcome], None]) -
 def play(name: str, row: Row, lab: Laboratory, tell: Callable[[Outcome], None]) -> None:
     """Submit Tasks, let the fault strike, submit some more, and see what the checker says."""
     fault = row.fault(lab, random.Random(f"{SEED} {name}"))
-    fault.begin()
+    with ExitStack() as stack:
+        fault.begin()
+        stack.callback(fault.leave)
+        _play(name, row, lab, fault, tell)
+
+
+def _play(name: str, row: Row, lab: Laboratory, fault: Fault, tell: Callable[[Outcome], None]) -> None:
     lab.submit("t", COUNT)
     fault.meanwhile()
     ended_meanwhile = lab.wait_finished()

@@ -4,7 +4,12 @@ import signal
 import time
 
 from e2e.chaos.faults import Fault
+from e2e.chaos.laboratory import NAMESPACE
+from e2e.support.kube import CONFIG_MAPS, Refused
 from tests.support.control_plane import ControlPlane
+
+_MOST = 200
+"""ConfigMaps of 1 MB: three times what etcd takes."""
 
 
 class ServerFault(Fault):
@@ -65,3 +70,26 @@ class PowerCut(ServerFault):
             self.lab.operator.kill()
             self.restart("kube-controller-manager", "kube-apiserver", "etcd", after=1)
             self.lab.operator.start()
+
+
+class EtcdFull(ServerFault):
+    """etcd takes nothing more for fifteen seconds; then somebody deletes what has filled it, and makes room."""
+
+    def meanwhile(self) -> None:
+        time.sleep(self.dice.uniform(0.5, 2))  # the moment is the fault
+        stuffing = self._fill()
+        time.sleep(15)
+        for name in stuffing:
+            self.lab.kube.delete(CONFIG_MAPS, NAMESPACE, name)
+        self.plane.make_room()
+
+    def _fill(self) -> list[str]:
+        for number in range(_MOST):
+            stuffing = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"stuffing-{number}"}}
+            try:
+                self.lab.kube.create({**stuffing, "data": {"x": "x" * 1_000_000}}, NAMESPACE)
+            except Refused as error:
+                assert "database space exceeded" in error.message, error
+                self.times += 1
+                return [f"stuffing-{each}" for each in range(number)]
+        raise AssertionError("etcd has room for everything")

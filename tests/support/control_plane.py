@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from e2e.cluster import binaries, pki
 from e2e.cluster.settings import from_environ
@@ -28,6 +29,8 @@ _IDENTITIES = (
 )
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
 SERVERS = PROGRAMS[:2]
+ETCD_BYTES = 64 << 20
+"""What etcd takes before it is full: little, so that it can be filled."""
 
 
 class ControlPlane:
@@ -87,6 +90,18 @@ class ControlPlane:
         for name in reversed(PROGRAMS):
             self.kill(name)
 
+    def make_room(self) -> None:
+        """What an admin does once etcd was full and something was deleted: compact, defragment, disarm the alarm."""
+        header = self._ask_etcd("maintenance/status")["header"]
+        self._ask_etcd("kv/compaction", revision=header["revision"], physical=True)
+        self._ask_etcd("maintenance/defragment")
+        self._ask_etcd("maintenance/alarm", action="DEACTIVATE", memberID=header["member_id"], alarm="NOSPACE")
+
+    def _ask_etcd(self, what: str, **asked: object) -> dict[str, Any]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self._etcd}/v3/{what}", json.dumps(asked).encode())
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return dict(json.loads(answer.read()))
+
     def save(self, copy: Path) -> None:
         """Copy what etcd has; it may not run."""
         shutil.copytree(self._directory / "etcd", copy)
@@ -104,6 +119,7 @@ class ControlPlane:
                     "--name=own", f"--data-dir={self._directory / 'etcd'}", f"--listen-client-urls={client}",
                     f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
                     f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=own={peer}", "--log-level=warn",
+                    f"--quota-backend-bytes={ETCD_BYTES}",
                 ]  # fmt: skip
             case "kube-apiserver":
                 return [

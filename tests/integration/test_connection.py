@@ -1,4 +1,4 @@
-"""The operator's connection at a real API server. Over plain HTTP, where unit tests are, calls come in another order."""
+"""The operator's connection at a real API server: over plain HTTP, as in unit tests, calls come in another order."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ CALLS = 30 * CALLERS
 
 
 def test_of_more_callers_than_connections_none_waits_for_ever(kube: Kube) -> None:
-    """Each calls again as soon as it has its answer. aiohttp's own limit left all but as many as connections waiting."""
+    """Each calls again as soon as it has its answer. By aiohttp's own limit all but as many as connections starved."""
     with mock.patch.object(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(kube.kubeconfig)):
         answered = uvloop.run(call_again_and_again())
 

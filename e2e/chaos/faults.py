@@ -171,6 +171,22 @@ class Broken(Fault):
         self.lab.operator.start()
 
 
+class Unauthorized(Fault):
+    """The operator's token is refused for five seconds: it goes on with what it reads by then, and does not end."""
+
+    def meanwhile(self) -> None:
+        process = self.lab.operator.pid
+        for _ in range(3):
+            time.sleep(self.dice.uniform(0.5, 2))  # the moment is the fault
+            self.lab.api.trouble = lambda _method, _path: Trouble(status=401)
+            self.lab.api.hang_up()  # or watches that were let in go on
+            time.sleep(5)
+            self.lab.api.trouble = lambda _method, _path: NO_TROUBLE
+            self.times += 1
+        self.lab.operator.wait_ready()
+        assert self.lab.operator.pid == process
+
+
 class Frozen(Fault):
     """Watches of Tasks and pods say nothing for half a minute."""
 

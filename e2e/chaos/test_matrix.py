@@ -27,6 +27,7 @@ ROWS = {
     "the watch of pods is late": Row(11, faults.Late),
     "etcd is killed": Row(12, server_faults.EtcdKilled, plane=True),
     "etcd's disk is slow": Row(12, server_faults.DiskSlow, plane=True),
+    "tokens are refused": Row(28, faults.Unauthorized),
     "NATS' disk is full": Row(29, nats_faults.DiskFull, nats=True),
     "etcd is full": Row(14, server_faults.EtcdFull, plane=True),
     "objects of another shape are stored": Row(21, faults.Poison),

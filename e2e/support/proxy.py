@@ -67,7 +67,7 @@ class ApiProxy:
     def close(self) -> None:
         """Stop, and close what is open."""
         self._server.shutdown()
-        self._hang_up()
+        self.hang_up()
         self._server.server_close()
 
     def kubeconfig(self, directory: Path) -> Path:
@@ -88,7 +88,7 @@ class ApiProxy:
     def cut(self) -> None:
         """From now on every connection breaks."""
         self._cut.set()
-        self._hang_up()
+        self.hang_up()
 
     def heal(self) -> None:
         """Connections work again."""
@@ -115,7 +115,8 @@ class ApiProxy:
             self.writes.append(what)
             return len(self.writes)
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """End every connection, watches too."""
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):

@@ -33,6 +33,7 @@ from celeriac_operator.core.facts import Key
 from celeriac_operator.duties import Duties
 from celeriac_operator.election import Elector
 from celeriac_operator.fence import Fence, boot_time
+from celeriac_operator.handlers.login import Login
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
 from celeriac_operator.housekeeping import count_phases, delete_surplus, delete_unused_revisions
@@ -185,7 +186,7 @@ class App:
         register_watches(registry, self.watch)
         kopf.on.startup(registry=registry)(self._start)
         kopf.on.cleanup(registry=registry)(self._stop)
-        kopf.on.login(registry=registry)(_login)
+        kopf.on.login(registry=registry)(Login().log_in)
         namespaces = self.settings.namespaces
         await kopf.operator(
             registry=registry,
@@ -289,8 +290,3 @@ def _elector(settings: Settings, kube: KubeApi, fence: Fence, duties: Duties) ->
     leases = Leases(kube, settings.operator_namespace, settings.lease_name, patience)
     me = Candidate(settings.identity, settings.shards, settings.timing)
     return Elector(leases, fence, duties, me, clock=boot_time, wall=clock, die=die)
-
-
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """The pod's service account, or the kubeconfig where there is none; as KubeApi does."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)

@@ -38,9 +38,6 @@ class Fault:
         self.lab.api.trouble = lambda _method, _path: NO_TROUBLE
         self.lab.api.tells = lambda _path, line: line
 
-    def leave(self) -> None:
-        """Once all is over."""
-
 
 class Killed(Fault):
     """SIGKILL at any moment."""
@@ -74,11 +71,37 @@ class KilledAtWrites(Fault):
 class Away(Fault):
     """Nobody answers for ten seconds."""
 
+    seconds = 10
+
     def meanwhile(self) -> None:
         time.sleep(1)
         self.lab.api.cut()
-        time.sleep(10)
+        time.sleep(self.seconds)
         self.lab.api.heal()
+        self.times += 1
+
+
+class AwayLong(Away):
+    """Nobody answers for a minute: longer than a Lease, and than kopf tries again. The operator starts blind."""
+
+    seconds = 60
+
+    def meanwhile(self) -> None:
+        process = self.lab.operator.pid
+        super().meanwhile()
+        assert self.lab.operator.pid != process, "it went on without its Lease"
+
+
+class Deaf(Fault):
+    """Requests arrive, and for twenty seconds nothing comes back: the leader must end before its Lease does."""
+
+    def meanwhile(self) -> None:
+        time.sleep(self.dice.uniform(0.5, 1.5))  # the moment is the fault
+        process = self.lab.operator.pid
+        self.lab.api.hush()
+        time.sleep(20)
+        assert self.lab.wait(lambda: self.lab.operator.pid != process), "it goes on without its Lease"
+        self.lab.api.speak()
         self.times += 1
 
 
@@ -172,7 +195,7 @@ class Broken(Fault):
 
 
 class Unauthorized(Fault):
-    """The operator's token is refused for five seconds: it goes on with what it reads by then, and does not end."""
+    """Its credentials are refused for five seconds: it goes on with what it reads by then, and does not end."""
 
     def meanwhile(self) -> None:
         process = self.lab.operator.pid

@@ -4,7 +4,6 @@ import os
 import random
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,29 +25,25 @@ class Row:
     mode: str = "Pod"
     plane: bool = False
     """With a real control plane."""
+    disk: bool = False
+    """NATS, or etcd, has one of its own."""
 
 
 def run(name: str, row: Row, directory: Path, tell: Callable[[Outcome], None]) -> None:
     """Play it in a laboratory of its own."""
     if row.plane:
-        with with_control_plane(directory) as lab:
+        with with_control_plane(directory, disk=row.disk) as lab:
             play(name, row, lab, tell)
         return
     nats = row.nats or row.mode == "Warm"
-    with laboratory(directory, nats=nats, mode=row.mode) as lab:
+    with laboratory(directory, nats=nats, mode=row.mode, disk=row.disk) as lab:
         play(name, row, lab, tell)
 
 
 def play(name: str, row: Row, lab: Laboratory, tell: Callable[[Outcome], None]) -> None:
     """Submit Tasks, let the fault strike, submit some more, and see what the checker says."""
     fault = row.fault(lab, random.Random(f"{SEED} {name}"))
-    with ExitStack() as stack:
-        fault.begin()
-        stack.callback(fault.leave)
-        _play(name, row, lab, fault, tell)
-
-
-def _play(name: str, row: Row, lab: Laboratory, fault: Fault, tell: Callable[[Outcome], None]) -> None:
+    fault.begin()
     lab.submit("t", COUNT)
     fault.meanwhile()
     ended_meanwhile = lab.wait_finished()
@@ -59,7 +54,8 @@ def _play(name: str, row: Row, lab: Laboratory, fault: Fault, tell: Callable[[Ou
     recovered = time.monotonic() - since
     problems = lab.problems()
     tasks = len(lab.expected)
-    tell(Outcome(row.number, name, row.mode, SEED, fault.times, tasks, tuple(problems), recovered, now()))
+    figures = (fault.times, tasks, tuple(problems), recovered, now(), len(lab.notes.twins))
+    tell(Outcome(row.number, name, row.mode, SEED, *figures))
 
     assert problems == []
     assert ended_meanwhile, "the Tasks had not ended before the fault did"

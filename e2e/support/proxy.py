@@ -69,7 +69,7 @@ class ApiProxy:
         """Stop, and close what is open."""
         self.speak()
         self._server.shutdown()
-        self._hang_up()
+        self.hang_up()
         self._server.server_close()
 
     def kubeconfig(self, directory: Path) -> Path:
@@ -90,7 +90,7 @@ class ApiProxy:
     def cut(self) -> None:
         """From now on every connection breaks."""
         self._cut.set()
-        self._hang_up()
+        self.hang_up()
 
     def heal(self) -> None:
         """Connections work again."""
@@ -129,7 +129,8 @@ class ApiProxy:
             self.writes.append(what)
             return len(self.writes)
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """End every connection, watches too."""
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):

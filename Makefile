@@ -52,7 +52,7 @@ verify: lint typecheck generate sbom ## all checks that need no cluster; generat
 	@$(PYTHON) scripts/crd_changes.py
 	git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
-unit: init ## unit tests: no network, no cluster, seconds
+unit: init ## unit tests: no network, no cluster, a minute and a half
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(UNIT)
 
 properties: init ## the same, with as many random examples as CI tries

@@ -8,6 +8,8 @@ CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/celeriac
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 CLUSTER := $(PYTHON) -m e2e.cluster
+# One seed for the order of sets: all processes must find the same tests, and a failure must come again.
+UNIT := PYTHONHASHSEED=0 $(PYTHON) -m pytest -n auto --dist worksteal tests/unit
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,7 +53,10 @@ verify: lint typecheck generate sbom ## all checks that need no cluster; generat
 	git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
 unit: init ## unit tests: no network, no cluster, seconds
-	@$(PYTHON) -m pytest tests/unit
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(UNIT)
+
+properties: init ## the same, with as many random examples as CI tries
+	@$(UNIT)
 
 cluster-up: init ## a real Kubernetes on this machine (CELERIAC_CLUSTER=auto|current|kind|local)
 	@$(CLUSTER) up
@@ -83,7 +88,7 @@ reliability: init ## write the figures of dist/chaos.json into docs/reliability.
 soak: init | $(UV) ## a steady mixed load for HOURS (fractions allowed); writes dist/soak/; needs no cluster
 	@$(UV) run --frozen --quiet --group soak python -m e2e.soak --hours $(HOURS)
 
-test: verify unit chaos-short integration e2e ## everything; sets up what it needs
+test: verify properties chaos-short integration e2e ## everything; sets up what it needs
 
 demo: cluster-up images ## a hyper-parameter sweep on a real cluster, then Python functions through NATS
 	@$(PYTHON) -m examples.digits.sweep
@@ -113,4 +118,4 @@ bench-backlog: init ## the operator's memory with 1,000,000 messages that wait; 
 bench-scale: cluster-up ## thousands of Tasks against raw Jobs on fake nodes; writes docs/benchmarks-scale.md
 	@$(PYTHON) -m e2e.bench.scale
 
-.PHONY: help init fmt lint typecheck generate sbom audit verify unit cluster-up cluster-down cluster-status images integration e2e chaos chaos-short reliability soak test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-backlog bench-scale
+.PHONY: help init fmt lint typecheck generate sbom audit verify unit properties cluster-up cluster-down cluster-status images integration e2e chaos chaos-short reliability soak test demo bench bench-admission bench-functions bench-warm bench-worker bench-messages bench-backlog bench-scale

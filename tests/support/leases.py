@@ -137,8 +137,10 @@ class Replica:
     def take_up(self, shard: int) -> None:
         self.working.add(shard)
 
-    def lay_down(self, shard: int) -> None:
+    async def lay_down(self, shard: int, patience: float) -> bool:
         self.working.discard(shard)
+        self.fence.close(shard)
+        return await self.fence.drained(shard, patience)
 
     def die(self, reason: str) -> NoReturn:
         self._end(reason)

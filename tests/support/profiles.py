@@ -1,7 +1,7 @@
 """Hypothesis' profiles: importing this module loads the one that HYPOTHESIS_PROFILE names.
 
-``default`` keeps the unit suite short, and ``ci``, where CI is set, does the same each time it is run;
-HYPOTHESIS_PROFILE=thorough is for hours without a person.
+``quick`` is for a person who waits (`make unit`), ``default`` for `make test`; ``ci``, where CI is set, does the same
+each time it is run; HYPOTHESIS_PROFILE=thorough is for hours without a person.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ _COMMON = {
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 }
 settings.register_profile("default", settings(max_examples=60, **_COMMON))  # type: ignore[arg-type]
+settings.register_profile("quick", settings(max_examples=10, **_COMMON))  # type: ignore[arg-type]
 settings.register_profile("thorough", settings(max_examples=3000, stateful_step_count=120, **_COMMON))  # type: ignore[arg-type]
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default")
+settings.load_profile(PROFILE)
+_TIMES = {"quick": 0.1, "thorough": 50}
+"""How many examples a profile has for one of ``default``."""
 
 
 def examples(default: int) -> settings:
-    """Settings of a test that is slower or more important than most; the thorough profile has 50 times as many."""
-    thorough = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-    return settings(max_examples=default * 50 if thorough else default)
+    """Settings of a test that is slower or more important than most."""
+    return settings(max_examples=max(1, round(default * _TIMES.get(PROFILE, 1))))

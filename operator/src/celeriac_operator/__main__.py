@@ -18,17 +18,13 @@ from celeriac_operator.settings import Settings
 
 
 async def run(settings: Settings) -> None:
-    """Connect, twice, and run until a signal asks for the end: renewals must not wait for a busy connection."""
+    """Connect, and run until a signal asks for the end."""
     fence = Fence(settings.shards, boot_time, die)
-    kube, lease_kube = (
-        await KubeApi.connect(fence.permit, watches=max(1, len(settings.namespaces))),
-        await KubeApi.connect(),
-    )
+    kube = await KubeApi.connect(fence.permit, watches=max(1, len(settings.namespaces)))
     try:
-        await App(settings, kube, lease_kube, fence).run()
+        await App(settings, kube, fence).run()
     finally:
         await kube.close()
-        await lease_kube.close()
 
 
 DEEPEST_JSON = 10_000

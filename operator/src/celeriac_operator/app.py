@@ -7,8 +7,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn
 
 import kopf
@@ -32,7 +34,8 @@ from celeriac_operator.core.cron.facts import CronKey
 from celeriac_operator.core.election import Candidate
 from celeriac_operator.core.facts import Key
 from celeriac_operator.duties import Duties
-from celeriac_operator.election import Elector
+from celeriac_operator.election import Elector, Work
+from celeriac_operator.election_thread import ElectionThread
 from celeriac_operator.fence import Fence, boot_time
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
@@ -77,10 +80,9 @@ class App:
 
     Args:
         kube: the connection for everything but the Leases; its writes pass the fence.
-        lease_kube: the connection for the Leases.
     """
 
-    def __init__(self, settings: Settings, kube: KubeApi, lease_kube: KubeApi, fence: Fence) -> None:
+    def __init__(self, settings: Settings, kube: KubeApi, fence: Fence) -> None:
         self.settings, self.kube = settings, kube
         self.cache = Cache()
         self.queue: WorkQueue[WorkKey] = WorkQueue(clock)
@@ -118,13 +120,12 @@ class App:
         self.duties = Duties(
             settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self._begin
         )
-        self.elector = _elector(settings, lease_kube, fence, self.duties)
+        self.election = ElectionThread(partial(_elector, settings, fence), self.duties, fence, die)
         self.streams: Streams | None = None
         self.door = self._build_door(fence) if self.bus.enabled else None
         self.ready = False
         self._unused_revisions: frozenset[Key] = frozenset()
         self._stop_asked, self._stop_now = asyncio.Event(), asyncio.Event()
-        self._election: asyncio.Task[None] | None = None
 
     def _build_door(self, fence: Fence) -> Door:
         """What takes messages in."""
@@ -229,7 +230,7 @@ class App:
             self.background.spawn(self.door.run())
         for duty in self.keeping.duties():
             self.background.spawn(duty)
-        self._election = self.background.spawn(self.elector.run())
+        self.election.start()
         self._give_leases_back_first()
 
     def _give_leases_back_first(self) -> None:
@@ -239,18 +240,11 @@ class App:
 
     async def _resign_when_asked(self) -> None:
         await self._stop_asked.wait()
-        await self._resign()
+        await self.election.resign()
         self._stop_now.set()
 
-    async def _resign(self) -> None:
-        if self._election is not None:
-            self._election.cancel()
-            await asyncio.wait([self._election])
-            self._election = None
-            await self.elector.resign()
-
     async def _stop(self, **_: Any) -> None:
-        await self._resign()
+        await self.election.resign()
         await self.background.stop()
         await self.bus.close()
         await self._server.cleanup()
@@ -292,11 +286,17 @@ class App:
         return found
 
 
-def _elector(settings: Settings, kube: KubeApi, fence: Fence, duties: Duties) -> Elector:
+@asynccontextmanager
+async def _elector(settings: Settings, fence: Fence, work: Work) -> AsyncIterator[Elector]:
+    """On a connection of its own, which belongs to the event loop that it was made on."""
+    kube = await KubeApi.connect()
     patience = settings.renew_deadline_seconds / 3  # a call that hangs leaves time for another look and renewal
     leases = Leases(kube, settings.operator_namespace, settings.lease_name, patience)
     me = Candidate(settings.identity, settings.shards, settings.timing)
-    return Elector(leases, fence, duties, me, clock=boot_time, wall=clock, die=die)
+    try:
+        yield Elector(leases, fence, work, me, clock=boot_time, wall=clock, die=die)
+    finally:
+        await kube.close()
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

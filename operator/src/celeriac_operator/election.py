@@ -44,8 +44,12 @@ class Work(Protocol):
     def take_up(self, shard: int) -> None:
         """Begin; the fence is open."""
 
-    def lay_down(self, shard: int) -> None:
-        """Begin nothing more."""
+    async def lay_down(self, shard: int, patience: float) -> bool:
+        """Begin nothing more, close the fence, and wait, so many seconds at most, for the writes that are under way.
+
+        Returns:
+            Whether they are over.
+        """
 
 
 class Elector:
@@ -132,7 +136,7 @@ class Elector:
     async def _try(self, step: Step, sent: float) -> None:
         shard = step.lease.shard
         try:
-            if step.deed is Deed.GIVE and not await self._stopped(shard, self._timing.retry):
+            if step.deed is Deed.GIVE and not await self._work.lay_down(shard, self._timing.retry):
                 return  # its last write is still under way: the next look gives it
             await self._store.write(step, self._wall())
         except TROUBLE as error:
@@ -154,12 +158,6 @@ class Elector:
                 log.info("lease taken", shard=shard, shards=self._candidate.shards, identity=self._candidate.me)
                 self._work.take_up(shard)
 
-    async def _stopped(self, shard: int, patience: float) -> bool:
-        """Nothing new begins, no further write is sent, and those under way are over."""
-        self._work.lay_down(shard)
-        self._fence.close(shard)
-        return await self._fence.drained(shard, patience)
-
     def pause(self) -> float:
         """Seconds until the next look: few after a failure, since a fence does not wait."""
         return self._timing.retry / LOOKS if self._failed else pause(self._view(self._clock()))
@@ -167,7 +165,7 @@ class Elector:
     async def resign(self) -> None:
         """Give everything back. Whatever goes wrong: the Leases expire by themselves."""
         held: Sequence[int] = sorted(self._fence.held)
-        await asyncio.gather(*(self._stopped(shard, self._timing.renew_deadline) for shard in held))
+        await asyncio.gather(*(self._work.lay_down(shard, self._timing.renew_deadline) for shard in held))
         try:
             view, sent = await self._look()
             await asyncio.gather(*(self._try(step, sent) for step in resign(view)))

@@ -29,7 +29,7 @@ def boot_time() -> float:
 
 
 class Fence:
-    """Deadlines of the shards that this process holds.
+    """Deadlines of the shards that this process holds. The election extends them, from its own thread.
 
     Args:
         shards: how many there are.
@@ -59,7 +59,7 @@ class Fence:
     def overdue(self) -> list[int]:
         """Shards whose fence is past."""
         now = self._clock()
-        return sorted(shard for shard, until in self._until.items() if now >= until)
+        return sorted(shard for shard, until in self.held.items() if now >= until)
 
     @contextmanager
     def permit(self, namespace: str) -> Iterator[float]:

@@ -116,7 +116,8 @@ class Applier:
                 return Applied(stale=True)  # something else is decided now: decide again, from that
         stored = None
         if plan.status is not None:
-            held = self.cache.hold(task, plan.status, now) if plan.hold else None
+            is_stored = task.held is not None and plan.status == task.held.stored
+            held = self.cache.hold(task, plan.status, now) if plan.hold or is_stored else None
             stored = held or await self.write_status(task, plan.status)
             if stored is None:
                 return Applied(stale=True)  # it was decided from an old state: what it would delete may be wanted

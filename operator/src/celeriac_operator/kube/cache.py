@@ -248,11 +248,12 @@ class Cache:
         return set()
 
     def hold(self, task: TaskFacts, status: TaskStatus, now: datetime) -> TaskFacts | None:
-        """Go on as if that status were stored; None where the Task has changed since it was observed."""
+        """Go on as if that status were stored, if it is not; None where the Task has changed since it was observed."""
         entry = self.tasks.entries.get(task.key)
         if entry is None or entry.facts is not task:
             return None
-        entry.facts = held = replace(task, status=status, held=Held(task.as_stored.status, now))
+        stored = task.as_stored.status
+        entry.facts = held = replace(task, status=status, held=Held(stored, now) if status != stored else None)
         self._link_pods(task.key, task, held)
         return held
 

@@ -214,20 +214,6 @@ class AnyAssignment(RuleBasedStateMachine):
         self.clock.advance(passed)
         self.process.work_off()
 
-    @rule(name=st.sampled_from(TASKS), arrives=st.sampled_from(["before", "after", "never"]), pod=st.booleans())
-    def the_operator_dies_when_it_has_told_a_pod(self, name: str, arrives: str, pod: bool) -> None:
-        """The status that names the pod may not be written yet, and the definition be another one by then."""
-        self.user_submits([name], well=True)
-        self.process.work_off()
-        told = self.cluster.assignments[self.told :]
-        self.author_changes_the_definition("1", pod)
-        for assignment in told if arrives == "before" else ():
-            self.arrive(*assignment)
-        self.process.start()
-        self.process.work_off()
-        for assignment in told if arrives == "after" else ():
-            self.arrive(*assignment)
-
     @precondition(lambda self: self.running())
     @rule(pick=st.integers(0, 5), code=st.sampled_from([0, 0, 1, 137]), recorded=st.booleans(), exits=st.booleans())
     def a_task_ends(self, pick: int, code: int, recorded: bool, exits: bool) -> None:

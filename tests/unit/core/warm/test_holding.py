@@ -123,6 +123,18 @@ def test_the_status_as_it_is_stored_is_what_was_there_before() -> None:
     assert held.as_stored == task == task.as_stored
 
 
+def test_what_is_taken_back_while_it_is_held_is_written_nowhere_and_given_to_another_pod(stage: Messages) -> None:
+    stage.give(TASK)
+    first = stage.cluster.assignments[-1][0]
+    stage.process.warm.unheard(first)
+    stage.process.work_off()
+
+    assert stage.cluster.assignments[-1][0] != first
+    assert all(each["podUID"] != first for status in stage.written() for each in status.get("attempts", ()))
+    stage.ends()
+    assert stage.task(TASK)["phase"] == "Succeeded"
+
+
 # --- the next process ---
 
 

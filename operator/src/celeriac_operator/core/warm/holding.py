@@ -38,6 +38,8 @@ def with_held(view: View, plan: Plan) -> Plan:
     held = view.task.held
     if held is None or plan.status is not None:
         return plan
+    if view.recorded is None:  # its pod will never run the attempt: what is stored is so
+        return replace(plan, status=held.stored)
     due = held.since + timedelta(seconds=HOLD_SECONDS)
     if view.now < due:
         return replace(plan, look_again=earliest(due, plan.look_again))
@@ -47,12 +49,13 @@ def with_held(view: View, plan: Plan) -> Plan:
 def told_by_another(view: View) -> Plan | None:
     """A pod may have been told of the first attempt by a process that is gone: it runs it, or never will."""
     claim = view.world.records.claim
-    if not view.world.inherited or (claim is not None and claim.revoked):
+    closed = claim is not None and claim.revoked and claim.pod_uid == NOBODY
+    if not view.world.inherited or closed:
         return None
-    if claim is not None:
+    if claim is not None and not claim.revoked:
         return _followed(view, claim)
-    if view.world.records.bus == "Up":
-        return Plan(record=(RevokeClaim(1, NOBODY, 0, view.now),))
+    if view.world.records.bus == "Up":  # what was taken back from a pod may be given to it again
+        return Plan(record=(RevokeClaim(1, NOBODY, view.claim_revision, view.now),))
     message = "Waiting: NATS does not answer, and only it can say whether a waiting pod runs this task already"
     return waits(view, Saying(Phase.QUEUED, names.BUS_UNAVAILABLE, message), until=view.soon(LOOK_AGAIN_SECONDS))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from e2e.support.connection import apply_crds, connect, kubeconfig_path
+from e2e.support.connection import apply_crds, connect, is_local, kubeconfig_path
 from e2e.support.kube import Kube
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.release import Release
@@ -39,6 +39,13 @@ def kube(kubeconfig: Path) -> Iterator[Kube]:
         pytest.fail(str(error), pytrace=False)
     with connection:
         yield connection
+
+
+@pytest.fixture
+def local_only(kube: Kube) -> None:
+    """The test kills processes of the cluster, so they must be ours."""
+    if not is_local(kube.kubeconfig):
+        pytest.skip("needs the local cluster (CELERIAC_CLUSTER=local): it kills processes of the node")
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,8 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
 from e2e.cluster import local
 from e2e.support.audit import audit
-from e2e.support.connection import is_local
 from e2e.support.kube import Kube, Obj
 from e2e.support.load import SEED, audited, load
 from e2e.support.manifests import backoff, task
@@ -29,13 +27,6 @@ KILLS_AT_WRITES = 12
 WRITES_PER_KILL = 2
 CUT_OFF_SECONDS = 45
 """Longer than all pauses between the operator's connection attempts together."""
-
-
-@pytest.fixture
-def local_only(kube: Kube) -> None:
-    """The test kills processes of the cluster, so they must be ours."""
-    if not is_local(kube.kubeconfig):
-        pytest.skip("needs the local cluster (CELERIAC_CLUSTER=local): it kills processes of the node")
 
 
 def test_an_operator_killed_in_its_pod_comes_back_and_goes_on(

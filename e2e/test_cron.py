@@ -42,6 +42,23 @@ def next_minute() -> datetime:
     return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
+UNTIL_TOLD = "trap 'exit 3' TERM; sleep 300 & wait"
+
+
+@pytest.fixture(scope="module")
+def minutely(shared_namespace: Namespace) -> Namespace:
+    """CronTasks of every minute, one for each test that waits for slots: they wait for the same."""
+    refused = cron("refused")
+    refused["spec"]["taskTemplate"]["metadata"] = {"labels": {"not a label": "x"}}
+    shared_namespace.apply(
+        cron("minutely", 'echo "\\"$CELERIAC_TASK\\"" > $CELERIAC_RESULT_FILE'),
+        refused,
+        cron("replacing", UNTIL_TOLD, concurrencyPolicy="Replace"),
+        cron("forbidding", UNTIL_TOLD, concurrencyPolicy="Forbid"),
+    )
+    return shared_namespace
+
+
 @pytest.fixture
 def client(namespace: Namespace) -> Iterator[Client]:
     """The SDK, as a user has it."""
@@ -49,8 +66,8 @@ def client(namespace: Namespace) -> Iterator[Client]:
         yield found
 
 
-def test_a_slot_runs_under_its_name_and_goes_with_its_crontask(namespace: Namespace) -> None:
-    namespace.apply(cron("minutely", 'echo "\\"$CELERIAC_TASK\\"" > $CELERIAC_RESULT_FILE'))
+def test_a_slot_runs_under_its_name_and_goes_with_its_crontask(minutely: Namespace) -> None:
+    namespace = minutely
     seen = wait(namespace, "minutely", "has run", lambda found: found.get("lastScheduleTime"))
     slot = datetime.fromisoformat(status(seen)["lastScheduleTime"])
     name = f"minutely-{int(slot.timestamp()) // 60}"
@@ -64,8 +81,8 @@ def test_a_slot_runs_under_its_name_and_goes_with_its_crontask(namespace: Namesp
     namespace.wait(name, gone())
 
 
-def test_replace_ends_the_earlier_run_before_the_next_starts(namespace: Namespace) -> None:
-    namespace.apply(cron("replacing", "trap 'exit 3' TERM; sleep 300 & wait", concurrencyPolicy="Replace"))
+def test_replace_ends_the_earlier_run_before_the_next_starts(minutely: Namespace) -> None:
+    namespace = minutely
     first = wait(namespace, "replacing", "runs", lambda found: found.get("active"))
     name = status(first)["active"][0]["name"]
     replaced = namespace.wait(name)
@@ -79,11 +96,10 @@ def test_replace_ends_the_earlier_run_before_the_next_starts(namespace: Namespac
     assert started["metadata"]["creationTimestamp"] >= status(replaced)["finishTime"]
 
 
-def test_forbid_skips_a_slot_and_says_so(namespace: Namespace) -> None:
-    namespace.apply(cron("forbidding", "sleep 100", concurrencyPolicy="Forbid"))
-    wait(namespace, "forbidding", "has missed a run", lambda found: found.get("missedRuns", 0) >= 1)
+def test_forbid_skips_a_slot_and_says_so(minutely: Namespace) -> None:
+    wait(minutely, "forbidding", "has missed a run", lambda found: found.get("missedRuns", 0) >= 1)
 
-    assert len(runs_of(namespace, "forbidding")) == 1
+    assert len(runs_of(minutely, "forbidding")) == 1
 
 
 def test_a_schedule_that_cannot_be_is_told(namespace: Namespace) -> None:
@@ -94,12 +110,9 @@ def test_a_schedule_that_cannot_be_is_told(namespace: Namespace) -> None:
     assert [each["reason"] for each in status(found)["conditions"] if each["type"] == "Stalled"] == ["InvalidSchedule"]
 
 
-def test_a_template_that_the_api_server_refuses_is_told(namespace: Namespace) -> None:
-    manifest = cron("refused")
-    manifest["spec"]["taskTemplate"]["metadata"] = {"labels": {"not a label": "x"}}
-    namespace.apply(manifest)
+def test_a_template_that_the_api_server_refuses_is_told(minutely: Namespace) -> None:
     found = wait(
-        namespace,
+        minutely,
         "refused",
         "refused",
         lambda found: any(c["status"] == "False" for c in found.get("conditions", ())[:1]),

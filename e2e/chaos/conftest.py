@@ -9,6 +9,11 @@ from rich.console import Console
 _OUTCOMES: list[Outcome] = []
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Python itself leaves a socket open whose server dies between the connection and the handshake, as ours do."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+
 @pytest.fixture(scope="session")
 def tell() -> Callable[[Outcome], None]:
     """Takes what came of a row, and keeps it at once: a run that is stopped has run what it has run."""

@@ -71,11 +71,37 @@ class KilledAtWrites(Fault):
 class Away(Fault):
     """Nobody answers for ten seconds."""
 
+    seconds = 10
+
     def meanwhile(self) -> None:
         time.sleep(1)
         self.lab.api.cut()
-        time.sleep(10)
+        time.sleep(self.seconds)
         self.lab.api.heal()
+        self.times += 1
+
+
+class AwayLong(Away):
+    """Nobody answers for a minute: longer than a Lease, and than kopf tries again. The operator starts blind."""
+
+    seconds = 60
+
+    def meanwhile(self) -> None:
+        process = self.lab.operator.pid
+        super().meanwhile()
+        assert self.lab.operator.pid != process, "it went on without its Lease"
+
+
+class Deaf(Fault):
+    """Requests arrive, and for twenty seconds nothing comes back: the leader must end before its Lease does."""
+
+    def meanwhile(self) -> None:
+        time.sleep(self.dice.uniform(0.5, 1.5))  # the moment is the fault
+        process = self.lab.operator.pid
+        self.lab.api.hush()
+        time.sleep(20)
+        assert self.lab.wait(lambda: self.lab.operator.pid != process), "it goes on without its Lease"
+        self.lab.api.speak()
         self.times += 1
 
 
@@ -89,6 +115,22 @@ class Errors(Fault):
         if "watch=true" in path or not self.hit(0.3):
             return NO_TROUBLE
         return Trouble(status=self.dice.choice((429, 500, 503)))
+
+
+class Unauthorized(Fault):
+    """Credentials are refused for five seconds, as by an API server that has just started: the operator goes on."""
+
+    def meanwhile(self) -> None:
+        process = self.lab.operator.pid
+        for _ in range(3):
+            time.sleep(self.dice.uniform(0.3, 1.5))  # the moment is the fault
+            self.lab.api.trouble = lambda _method, _path: Trouble(status=401)
+            self.lab.api.cut()
+            self.lab.api.heal()
+            time.sleep(5)
+            self.lab.api.trouble = lambda _method, _path: NO_TROUBLE
+            self.times += 1
+        assert self.lab.operator.pid == process, "it has ended over a 401"
 
 
 class Resets(Fault):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +14,11 @@ from e2e.support.witness import TROUBLE, Follower
 
 from celeriac_operator.dev.container import process_of
 
+NODE = "paper"
+
 
 class Kubelet:
-    """Runs what pods say.
+    """Runs what pods say, and ends what is deleted: a pod is there until its process has ended.
 
     Args:
         directory: where what they leave is.
@@ -24,6 +27,9 @@ class Kubelet:
     def __init__(self, kube: Kube, namespace: str, directory: Path) -> None:
         self._kube, self._namespace, self._directory = kube, namespace, directory
         self._known: set[str] = set()
+        self._leaving: set[str] = set()
+        self._told: set[str] = set()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._pool = ThreadPoolExecutor(32)
         self._over = threading.Event()
         self._follower = Follower(kube, PODS, namespace, self._hear)
@@ -44,20 +50,41 @@ class Kubelet:
         if event != "DELETED" and uid not in self._known:
             self._known.add(uid)
             self._pool.submit(self._run, pod)
+        if pod["metadata"].get("deletionTimestamp") and event != "DELETED":
+            self._leaving.add(uid)
+            self._pool.submit(self._end, pod)
+
+    def _end(self, pod: Obj) -> None:
+        """End the process of a pod that is deleted, and let go of the pod once its end is told."""
+        uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
+        if uid in self._leaving and uid in self._told:
+            self._insist(lambda: self._kube.delete(PODS, self._namespace, name, grace_seconds=0))
+        elif uid in self._leaving and uid in self._processes:
+            self._processes[uid].terminate()
 
     def _run(self, pod: Obj) -> None:
-        result = self._directory / pod["metadata"]["uid"]
-        process = process_of(pod, lambda _kind, _name: None, sys.executable, result)
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        # A pod without a node would be gone the moment that it is deleted, whatever its process does.
+        if not self._insist(lambda: self._kube.bind(self._namespace, name, NODE)):
+            return
         started = _now()
         self._tell(pod, "Running", {"running": {"startedAt": started}})
-        code = subprocess.run(process.argv, env=dict(process.env), check=False).returncode
-        message = result.read_text() if result.exists() else ""
+        code, message = self._result(pod, self._directory / uid)
         reason = "Completed" if code == 0 else "Error"
         state = {"exitCode": code, "reason": reason, "message": message, "startedAt": started, "finishedAt": _now()}
         self._tell(pod, "Failed" if code else "Succeeded", {"terminated": state})
+        self._told.add(uid)
+        self._end(pod)
+
+    def _result(self, pod: Obj, left: Path) -> tuple[int, str]:
+        """Of its process: exit code, and what it left."""
+        process = process_of(pod, lambda _kind, _name: None, sys.executable, left)
+        running = self._processes[pod["metadata"]["uid"]] = subprocess.Popen(process.argv, env=dict(process.env))
+        self._end(pod)
+        code = running.wait()
+        return code if code >= 0 else 128 - code, left.read_text() if left.exists() else ""
 
     def _tell(self, pod: Obj, phase: str, state: Obj) -> None:
-        """Until the API server has it; for nothing, where the pod is gone."""
         name = pod["spec"]["containers"][0]["name"]
         container = {"name": name, "image": "", "imageID": "", "ready": phase == "Running", "restartCount": 0}
         status = {
@@ -66,17 +93,21 @@ class Kubelet:
             "conditions": [{"type": "PodScheduled", "status": "True"}],
             "containerStatuses": [{**container, "state": state}],
         }
+        pod_name, told = pod["metadata"]["name"], {"status": status}
+        self._insist(lambda: self._kube.patch(PODS, self._namespace, pod_name, told, subresource="status"))
+
+    def _insist(self, call: Callable[[], object]) -> bool:
+        """Until the API server has it; False: the pod is gone."""
         while not self._over.is_set():
             try:
-                self._kube.patch(
-                    PODS, self._namespace, pod["metadata"]["name"], {"status": status}, subresource="status"
-                )
+                call()
             except TROUBLE as error:
-                if isinstance(error, Refused) and error.status == 404:
-                    return
+                if isinstance(error, Refused) and error.status in (404, 409):
+                    return error.status == 409
                 time.sleep(0.2)
             else:
-                return
+                return True
+        return False
 
 
 def _now() -> str:

@@ -20,6 +20,7 @@ from e2e.chaos import work
 from e2e.chaos.kubelet import Kubelet
 from e2e.chaos.post import Post, post_office
 from e2e.support.connection import REPOSITORY, apply_crds
+from e2e.support.disk import Disk, small_disk
 from e2e.support.kube import Kube, Obj, Refused
 from e2e.support.manifests import backoff, definition, queue, task, task_of
 from e2e.support.nats_proxy import NatsProxy
@@ -43,6 +44,7 @@ Raw = dict[str, Any]
 NAMESPACE = "chaos"
 SLOTS = 4
 PATIENCE_SECONDS = 150.0
+DISK_MEGABYTES = 256
 LIMITS = {"maxConcurrency": SLOTS}
 SETTINGS = {"CELERIAC_RELIST_SECONDS": "10", "CELERIAC_QUEUE_DEFAULTS": json.dumps(LIMITS)}
 SCRIPT = 'sleep {seconds}; [ "$CELERIAC_ATTEMPT" -gt {failures} ] || exit 1; echo 7 > "$CELERIAC_RESULT_FILE"'
@@ -62,13 +64,15 @@ class Laboratory:
     """Of the operator."""
     settings: dict[str, str]
     """Of the operator."""
-    notes: Notes | Witness
+    notes: Notes
     store: Callable[[Kind, Raw], object]
     """Stores an object as it is: no API server would take it."""
     post: Post | None = None
     """NATS, where there is one."""
     plane: ControlPlane | None = None
     """A real control plane, where there is one."""
+    disk: Disk | None = None
+    """Of NATS or of etcd, where they have one of their own."""
     mode: str = "Pod"
     expected: dict[str, str] = field(default_factory=dict)
 
@@ -82,6 +86,12 @@ class Laboratory:
         """NATS, which there must be."""
         assert self.post is not None, "this laboratory has no NATS"
         return self.post
+
+    @property
+    def its_disk(self) -> Disk:
+        """The disk, which there must be."""
+        assert self.disk is not None, "this laboratory has no disk"
+        return self.disk
 
     def restart_nats(self) -> None:
         """SIGKILL, and a new server on what is on the disk."""
@@ -146,7 +156,12 @@ class Laboratory:
             for name, phase in self.expected.items()
             if ended.get(name) != phase
         ]
-        return [*violations(facts, {"default": SLOTS}), *unsettled(facts), *wrong, *left]
+        return [*violations(facts, {"default": SLOTS}), *unsettled(facts), *wrong, *left, *self._dead()]
+
+    def _dead(self) -> list[str]:
+        """Who has ended by itself, where nobody starts it again."""
+        programs = self.plane.ended() if self.plane is not None else []
+        return [*filter(None, [self.operator.ended()]), *(f"{name} has ended by itself" for name in programs)]
 
     def _empty(self, post: Post) -> list[str]:
         """Wait until no message is left: one whose acknowledgement was lost comes again after half a minute."""
@@ -159,33 +174,41 @@ def _texts(params: dict[str, int]) -> dict[str, str]:
 
 
 @contextmanager
-def laboratory(directory: Path, *, nats: bool = False, mode: str = "Pod", **settings: str) -> Iterator[Laboratory]:
+def laboratory(
+    directory: Path, *, nats: bool = False, mode: str = "Pod", disk: bool = False, **settings: str
+) -> Iterator[Laboratory]:
     """A running one, with the API server in memory.
 
     Args:
         nats: there is a NATS too.
         mode: Pod, or Warm, which needs NATS.
+        disk: NATS has one of its own.
         settings: more of the operator's.
     """
     notes = Notes(directory / "book")
     with ExitStack() as stack:
         kubeconfig, store = stack.enter_context(simulated_cluster(directory, notes))
         kube = stack.enter_context(Kube(kubeconfig))
+        its_disk = stack.enter_context(_disk(directory, "nats")) if disk else None
         post = stack.enter_context(post_office(directory, kube, NAMESPACE, notes)) if nats else None
         reach = post.settings if post is not None else {}
         if nats:
             for manifest in (queue("default", **LIMITS), _definition(mode)):
                 kube.create(manifest, NAMESPACE)
         api, path, operator = stack.enter_context(_operator(kubeconfig, directory, {**SETTINGS, **reach, **settings}))
-        yield Laboratory(
-            kube, api, operator, path, {**SETTINGS, **reach, **settings}, notes, store, post=post, mode=mode
-        )
+        both = {**SETTINGS, **reach, **settings}
+        yield Laboratory(kube, api, operator, path, both, notes, store, post=post, mode=mode, disk=its_disk)
 
 
 @contextmanager
-def with_control_plane(directory: Path) -> Iterator[Laboratory]:
-    """A running one, with a real etcd, kube-apiserver and kube-controller-manager."""
+def with_control_plane(directory: Path, *, disk: bool = False) -> Iterator[Laboratory]:
+    """A running one, with a real etcd, kube-apiserver and kube-controller-manager.
+
+    Args:
+        disk: etcd has one of its own.
+    """
     with ExitStack() as stack:
+        its_disk = stack.enter_context(_disk(directory, "plane/etcd")) if disk else None
         try:
             plane = stack.enter_context(control_plane(directory / "plane", PROGRAMS))
         except LookupError as error:
@@ -193,12 +216,24 @@ def with_control_plane(directory: Path) -> Iterator[Laboratory]:
         kube, kubelets = (stack.enter_context(Kube(plane.kubeconfig, connections=40)) for _ in range(2))
         apply_crds(kube)
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        witness, kubelet = Witness(kube, NAMESPACE), Kubelet(kubelets, NAMESPACE, directory / "results")
+        notes = Notes(controlled=True)
+        witness = Witness(plane.etcd_url, NAMESPACE, notes.note)
+        kubelet = Kubelet(kubelets, NAMESPACE, directory / "results")
         for each in (witness, kubelet):
             each.start()
             stack.callback(each.stop)
         api, path, operator = stack.enter_context(_operator(plane.kubeconfig, directory, SETTINGS))
-        yield Laboratory(kube, api, operator, path, SETTINGS, witness, _stores_nothing, plane=plane)
+        yield Laboratory(kube, api, operator, path, SETTINGS, notes, _stores_nothing, plane=plane, disk=its_disk)
+
+
+@contextmanager
+def _disk(directory: Path, place: str) -> Iterator[Disk]:
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(directory / "disk", directory / place, DISK_MEGABYTES))
+        except LookupError as error:
+            pytest.skip(str(error))
+        yield disk
 
 
 def _stores_nothing(_kind: Kind, _raw: Raw) -> None:

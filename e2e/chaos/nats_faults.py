@@ -9,9 +9,12 @@ from e2e.chaos.faults import COUNT, Fault
 from e2e.chaos.laboratory import NAMESPACE
 from e2e.support.assassin import STEPS, Assassin, Kill
 from e2e.support.kube import QUEUES
+from e2e.support.manifests import definition
 from e2e.support.poison import POISON
 
 ACK = "$JS.ACK."
+TAKEN = ("neither definition nor container", "a label that Kubernetes refuses")
+"""The API server of `celeriac dev` knows neither CEL rules nor what a label may be."""
 
 
 class NatsKilled(Fault):
@@ -71,6 +74,51 @@ class NatsStopped(Fault):
             self.lab.office.server.go_on()
             self.times += 1
             self.lab.submit(f"stopped{self.times}", 4)
+
+
+class NatsDeaf(Fault):
+    """What the operator sends arrives, and for twelve seconds nothing comes back."""
+
+    def meanwhile(self) -> None:
+        for number in range(2):
+            self.lab.bus.hush()
+            self.lab.submit(f"deaf{number}", 4)
+            time.sleep(12)
+            self.lab.bus.speak()
+            self.times += 1
+            self.lab.submit(f"heard{number}", 2)
+
+
+class NatsPowerCut(Fault):
+    """The power goes while clients publish: a new server starts on what had reached the disk."""
+
+    def meanwhile(self) -> None:
+        publisher = threading.Thread(target=self.lab.submit, args=("power", 4 * COUNT))
+        publisher.start()
+        for _ in range(4):
+            time.sleep(self.dice.uniform(0.3, 2))  # the moment is the fault
+            self.lab.its_disk.cut()
+            self.lab.office.server.kill()
+            self.lab.its_disk.come_back()
+            self.lab.office.server.start()
+            self.times += 1
+        publisher.join()
+
+
+class DiskFull(Fault):
+    """The disk of NATS is full for ten seconds; then there is room, and the server is started again."""
+
+    def meanwhile(self) -> None:
+        publisher = threading.Thread(target=self.lab.submit, args=("full", COUNT))
+        publisher.start()
+        for _ in range(2):
+            time.sleep(self.dice.uniform(0.3, 2))  # the moment is the fault
+            self.lab.its_disk.fill()
+            time.sleep(10)
+            self.lab.its_disk.make_room()
+            self.lab.restart_nats()
+            self.times += 1
+        publisher.join()
 
 
 class NatsCut(Fault):
@@ -169,11 +217,14 @@ class Duplicates(Fault):
 class PoisonMessages(Fault):
     """Messages that no client of ours sends: each becomes a dead letter, and the operator goes on."""
 
+    def begin(self) -> None:
+        self.lab.create(definition("audited", "true"))  # which one of them names: it would wait for it
+
     def meanwhile(self) -> None:
         process = self.lab.operator.pid
-        for data in POISON.values():
+        for data in (data for what, data in POISON.items() if what not in TAKEN):
             self.lab.office.mailbox.post(data)
             self.times += 1
-        self.lab.office.poison = len(POISON)
+        self.lab.office.poison = self.times
         assert self.lab.wait(lambda: self.lab.office.mailbox.left() == 0)
         assert self.lab.operator.pid == process, "the operator has ended over a message"

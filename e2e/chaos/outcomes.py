@@ -38,6 +38,8 @@ class Outcome:
     recovery_seconds: float
     """From the end of the fault until all its tasks, and four that were submitted after it, had ended."""
     at: str = ""
+    twins: int = 0
+    """Attempts to which the Job controller gave a second pod, which may have run."""
 
     @property
     def lost(self) -> int:

@@ -27,7 +27,9 @@ def with_figures(page: str, names: Mapping[str, int], outcomes: Mapping[str, Out
 def _line(number: int, name: str, outcome: Outcome | None) -> str:
     if outcome is None:
         return f"| {number} | {name} | not run | | | | | | |\n"
-    figures = (outcome.times, outcome.tasks, outcome.lost, outcome.twice, f"{outcome.recovery_seconds:.1f}")
+    twins = f"; {outcome.twins} by Kubernetes" if outcome.twins else ""
+    twice = f"{outcome.twice}{twins}"
+    figures = (outcome.times, outcome.tasks, outcome.lost, twice, f"{outcome.recovery_seconds:.1f}")
     wrong = f"; {len(outcome.problems)} problems" if outcome.problems else ""
     cells = (number, name, outcome.mode, *figures, f"{outcome.seed}, {outcome.at}{wrong}")
     return f"| {' | '.join(map(str, cells))} |\n"

@@ -54,8 +54,8 @@ class Ear(threading.Thread):
 
     async def _listen(self) -> bool:
         client = Client()
-        await client.connect(self._url, allow_reconnect=False, error_cb=_ignore)
-        try:
+        try:  # where it fails to connect, its socket is open all the same
+            await client.connect(self._url, allow_reconnect=False, error_cb=_ignore)
             js = client.jetstream(timeout=2)
             while True:
                 over = self._over.is_set()
@@ -130,7 +130,7 @@ class Post:
 def post_office(directory: Path, kube: Kube, namespace: str, notes: Notes) -> Iterator[Post]:
     """A running one."""
     there = directory / "nats"
-    there.mkdir()
+    there.mkdir(exist_ok=True)
     with ExitStack() as stack:
         server = stack.enter_context(nats_server(there))
         proxy = stack.enter_context(nats_proxy(server.port))

@@ -1,4 +1,4 @@
-"""What goes wrong with the operator's process: too little memory, a sleep that is too long."""
+"""What goes wrong with processes: of the operator too little memory, a sleep that is too long; and Tasks' own end."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from e2e.chaos.faults import Fault
 from e2e.chaos.laboratory import NAMESPACE
+from e2e.support.kube import TASKS
 from e2e.support.operator import DEPOSED, LocalOperator
 
 _MEMORY = Path("/sys/fs/cgroup/memory")
@@ -80,3 +81,37 @@ class Zombie(Fault):
 
 def _leads(operator: LocalOperator) -> bool:
     return operator.metrics().total("celeriac_leader") == 1
+
+
+class TasksKilled(Fault):
+    """SIGKILL to the process of each of eight Tasks' first attempts: each is one attempt, and the next one succeeds."""
+
+    shots = 8
+
+    def meanwhile(self) -> None:
+        self._dead = set[str]()
+        for number in range(self.shots):
+            name = f"shot-{number}"
+            self.lab.office.submit(self.lab.named(name, 5, 0))
+            self.lab.expected[name] = "Succeeded"
+        assert self.lab.wait(self._all_dead), f"only {sorted(self._dead)} have run"
+
+    def _all_dead(self) -> bool:
+        for each in self.lab.kube.list(TASKS, NAMESPACE):
+            name, attempts = each["metadata"]["name"], (each.get("status") or {}).get("attempts", ())
+            first = len(attempts) == 1 and attempts[0].get("podUID")
+            if name.startswith("shot-") and name not in self._dead and first and _kill_of_pod(first):
+                self._dead.add(name)
+                self.times += 1
+        return len(self._dead) == self.shots
+
+
+def _kill_of_pod(uid: str) -> bool:
+    """SIGKILL to what runs in a pod; whether anything does."""
+    mark, found = f"CELERIAC_POD_UID={uid}".encode(), False
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
+                found = True
+    return found

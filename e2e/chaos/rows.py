@@ -25,16 +25,18 @@ class Row:
     mode: str = "Pod"
     plane: bool = False
     """With a real control plane."""
+    disk: bool = False
+    """NATS, or etcd, has one of its own."""
 
 
 def run(name: str, row: Row, directory: Path, tell: Callable[[Outcome], None]) -> None:
     """Play it in a laboratory of its own."""
     if row.plane:
-        with with_control_plane(directory) as lab:
+        with with_control_plane(directory, disk=row.disk) as lab:
             play(name, row, lab, tell)
         return
     nats = row.nats or row.mode == "Warm"
-    with laboratory(directory, nats=nats, mode=row.mode) as lab:
+    with laboratory(directory, nats=nats, mode=row.mode, disk=row.disk) as lab:
         play(name, row, lab, tell)
 
 
@@ -52,7 +54,8 @@ def play(name: str, row: Row, lab: Laboratory, tell: Callable[[Outcome], None]) 
     recovered = time.monotonic() - since
     problems = lab.problems()
     tasks = len(lab.expected)
-    tell(Outcome(row.number, name, row.mode, SEED, fault.times, tasks, tuple(problems), recovered, now()))
+    figures = (fault.times, tasks, tuple(problems), recovered, now(), len(lab.notes.twins))
+    tell(Outcome(row.number, name, row.mode, SEED, *figures))
 
     assert problems == []
     assert ended_meanwhile, "the Tasks had not ended before the fault did"

@@ -1,9 +1,17 @@
 """What goes wrong with etcd, kube-apiserver and kube-controller-manager: real ones, of the row's own."""
 
+import base64
+import json
 import signal
+import threading
 import time
+from typing import Any
 
-from e2e.chaos.faults import Fault
+import urllib3
+from e2e.chaos.faults import COUNT, Fault
+from e2e.chaos.laboratory import NAMESPACE
+from e2e.support.kube import Obj
+from e2e.support.witness import Witness
 from tests.support.control_plane import ControlPlane
 
 
@@ -16,13 +24,15 @@ class ServerFault(Fault):
         return self.lab.plane
 
     def restart(self, *names: str, after: float) -> None:
-        """SIGKILL to all of them, and start them again after some seconds."""
+        """SIGKILL to all of them, and start them again after some seconds. A disk of etcd's own loses its power."""
+        if self.lab.disk is not None:
+            self.lab.disk.cut()
         for name in names:
             self.plane.kill(name)
+        if self.lab.disk is not None:
+            self.lab.disk.come_back()
         time.sleep(after)
-        for name in names:
-            self.plane.start(name)
-        self.plane.wait_ready()
+        self.plane.bring_up(*names)
         self.times += 1
 
 
@@ -56,6 +66,37 @@ class ApiServerKilled(ServerFault):
             self.restart("kube-apiserver", after=3)
 
 
+class KilledAtPods(ServerFault):
+    """SIGKILL once a pod is stored, before the Job controller has its answer: it makes a second one.
+
+    So an attempt starts twice, which nobody but Kubernetes could prevent; its Task has one end all the same.
+    """
+
+    def meanwhile(self) -> None:
+        witness = Witness(self.plane.etcd_url, NAMESPACE, self._hear)
+        self._known, self._armed, self._struck = set[str](), threading.Event(), threading.Event()
+        witness.start()
+        for number in range(4):
+            self._struck.clear()
+            self._armed.set()
+            submitter = threading.Thread(target=self.lab.submit, args=(f"pods{number}", 4))
+            submitter.start()
+            assert self.lab.wait(self._struck.is_set), "no pod was made"
+            self.restart("kube-apiserver", after=0.5)
+            submitter.join()
+            self.lab.wait_finished()
+        witness.stop()
+
+    def _hear(self, kind: str, _event: str, obj: Obj, _revision: int) -> None:
+        new = kind == "Pod" and obj["metadata"]["uid"] not in self._known
+        if new:
+            self._known.add(obj["metadata"]["uid"])
+        if new and self._armed.is_set():
+            self._armed.clear()
+            self.plane.kill("kube-apiserver")
+            self._struck.set()
+
+
 class PowerCut(ServerFault):
     """Everything ends at once, the operator too: SIGKILL, and all start again on what is on the disk."""
 
@@ -65,3 +106,30 @@ class PowerCut(ServerFault):
             self.lab.operator.kill()
             self.restart("kube-controller-manager", "kube-apiserver", "etcd", after=1)
             self.lab.operator.start()
+
+
+class EtcdFull(ServerFault):
+    """etcd has no room and refuses every write, for fifteen seconds; then it gets some, as people give it."""
+
+    def begin(self) -> None:
+        self.plane.etcd_bytes = 16 * 2**20
+        self.restart("etcd", after=0)
+
+    def meanwhile(self) -> None:
+        junk = base64.b64encode(bytes(2**20)).decode()
+        assert any(self._refuses(number, junk) for number in range(64)), "it takes whatever comes"
+        submitter = threading.Thread(target=self.lab.submit, args=("full", COUNT // 2))
+        submitter.start()
+        time.sleep(15)
+        self.plane.etcd_bytes = 0
+        self.restart("etcd", after=0)
+        for alarm in self._ask("maintenance/alarm", action="GET").json()["alarms"]:
+            self._ask("maintenance/alarm", action="DEACTIVATE", **alarm)
+        submitter.join()
+
+    def _refuses(self, number: int, value: str) -> bool:
+        key = base64.b64encode(b"junk%d" % number).decode()
+        return self._ask("kv/put", key=key, value=value).status >= 400
+
+    def _ask(self, what: str, **asked: Any) -> urllib3.BaseHTTPResponse:
+        return urllib3.request("POST", f"{self.plane.etcd_url}/v3/{what}", body=json.dumps(asked), retries=False)

@@ -1,34 +1,55 @@
 """The audit: what processes really did, written by themselves where no operator can touch it, against what Tasks say.
 
-Each container appends a line to a file on the node at its start and at its end. A recorder watches the Tasks
-meanwhile, since a status that changed after its end would not show afterwards.
+Each container appends a line to a file on the node at its start and at its end. These are the facts about processes; a
+witness has those about objects, as a status that changed after its end would not show afterwards. The one invariant
+checker judges them.
 """
 
 import secrets
 import subprocess
-import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from e2e.cluster import kubectl
 from e2e.cluster.images.basic import BUSYBOX
+from e2e.support.isolation import DEADLINES, function
 from e2e.support.kube import JOBS, PODS, TASKS, VOLUMES, Kube
 from e2e.support.manifests import definition
 from e2e.support.namespaces import Namespace, fresh_namespace
-from e2e.support.predicates import Predicate, attempts, condition, status
+from e2e.support.predicates import Predicate, attempts, status
+from e2e.support.witness import Witness
+from tests.support.invariants import Ended, Fact, JobTaken, Made, Started, unsettled, violations
 
 Obj = dict[str, Any]
 
 DEFINITION = "audited"
-_LINE = 'line() { echo "$CELERIAC_TASK $CELERIAC_ATTEMPT $HOSTNAME $1" >> /audit/log; }'
-SCRIPT = f"""{_LINE}; line start
-sleep "$(params.seconds)"
-code=0; [ "$CELERIAC_ATTEMPT" -gt "$(params.failures)" ] || code=1
+_SETTLE_SECONDS = 20.0
+_LINE = 'line() { echo "$CELERIAC_TASK $CELERIAC_TASK_UID $CELERIAC_ATTEMPT $HOSTNAME $1" >> /audit/log; }'
+_SCRIPT = """
+{line}; line start
+(while sleep 1; do line goes-on; done) >/dev/null 2>&1 &
+sleep "{seconds}"; kill $!
+code=0; [ "$CELERIAC_ATTEMPT" -gt "{failures}" ] || code=1
 line end-$code; exit $code"""
-"""Runs for params.seconds; its first params.failures attempts fail."""
+_AHEAD = {
+    "Warm": {"warm": {"minReady": 2, "maxReady": 3}},
+    "Worker": {"worker": {"minPods": 1, "maxPods": 1, "slotsPerPod": 2}},
+}
+"""Isolation modes whose pods are started ahead, and how many."""
+
+
+def script(seconds: object, failures: object) -> str:
+    """Runs for so long; its first attempts fail."""
+    return _SCRIPT.format(line=_LINE, seconds=seconds, failures=failures)
+
+
+def definition_for(mode: str) -> str:
+    """The name of the TaskDefinition for that isolation mode."""
+    return DEFINITION if mode == "Pod" else f"{DEFINITION}-{mode.lower()}"
 
 
 @dataclass(frozen=True)
@@ -36,60 +57,22 @@ class Line:
     """One line of the audit file."""
 
     task: str
+    uid: str
     attempt: int
     pod: str
     what: str
 
-
-class Recorder:
-    """Every state of every Task of a namespace, as a watch tells them; in a thread of its own."""
-
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace.name
-        self._kube = Kube(namespace.kube.kubeconfig)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self.uids: dict[str, set[str]] = {}
-        """Each Task's uids, by name: more than one, and it was made again."""
-        self.terminal: dict[str, Obj] = {}
-        self.changes: list[str] = []
-        """Terminal states that changed, which must never be."""
-
-    def start(self) -> None:
-        """Begin to record."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and close the connection."""
-        self._stopped.set()
-        self._thread.join(timeout=30)
-        self._kube.close()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                for task in self._kube.list(TASKS, self._namespace):
-                    self._saw(task)
-                for _, task in self._kube.watch(TASKS, self._namespace, "", seconds=5):
-                    self._saw(task)
-            except Exception:  # the API server is away: tests do that to it
-                self._stopped.wait(0.3)
-
-    def _saw(self, task: Obj) -> None:
-        uid, now = task["metadata"]["uid"], status(task)
-        self.uids.setdefault(task["metadata"]["name"], set()).add(uid)
-        first = self.terminal.get(uid)
-        if first is not None and now != first:
-            self.changes.append(f"{task['metadata']['name']}: {first} became {now}")
-        if first is None and condition(task, "Finished") == "True":
-            self.terminal[uid] = now
+    @property
+    def process(self) -> tuple[str, int, str]:
+        """Which one wrote it."""
+        return self.uid, self.attempt, self.pod
 
 
 class Audit:
     """The file, and the checks on it."""
 
-    def __init__(self, namespace: Namespace, auditor: Namespace, path: str, recorder: Recorder) -> None:
-        self._namespace, self._auditor, self._path, self._recorder = namespace, auditor, path, recorder
+    def __init__(self, namespace: Namespace, auditor: Namespace, path: str, witness: Witness) -> None:
+        self._namespace, self._auditor, self._path, self._witness = namespace, auditor, path, witness
 
     def lines(self) -> list[Line]:
         """What the processes wrote."""
@@ -97,7 +80,7 @@ class Audit:
         argv = [str(kubectl.find()), f"--kubeconfig={self._auditor.kube.kubeconfig}", *words]
         text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         parts = (line.split() for line in text.splitlines())
-        return [Line(task, int(attempt), pod, what) for task, attempt, pod, what in parts]
+        return [Line(task, uid, int(attempt), pod, what) for task, uid, attempt, pod, what in parts]
 
     def starts(self, task: str) -> int:
         """How many processes of a task have started."""
@@ -105,7 +88,8 @@ class Audit:
 
     def made_again(self) -> list[str]:
         """Tasks that were made more than once under their name; none, where nobody deletes any."""
-        return [f"{name}: made {len(uids)} times" for name, uids in self._recorder.uids.items() if len(uids) > 1]
+        made = Counter(fact.name for fact in self._witness.facts if isinstance(fact, Made))
+        return [f"{name}: made {times} times" for name, times in made.items() if times > 1]
 
     def problems(self, expected: dict[str, str]) -> list[str]:
         """What is wrong, once all is quiet; nothing, if all is well.
@@ -114,20 +98,39 @@ class Audit:
             expected: the phase in which each accepted Task must have ended.
         """
         tasks = {each["metadata"]["name"]: each for each in self._namespace.kube.list(TASKS, self._namespace.name)}
-        lines = self.lines()
+        facts, lines = self._settled()
+        facts += [JobTaken(*attempt) for attempt in _lost(tasks)]
         return [
             *(f"{name}: it is gone" for name in expected if name not in tasks),
             *(f"{name}: {found}" for name, found in _wrong_ends(tasks, expected)),
-            *(f"{start}: started {times} times" for start, times in _started_twice(lines)),
+            *violations(facts),
+            *unsettled(facts),
             *_against_status(tasks, lines),
             *_jobs(tasks, self._namespace.kube.list(JOBS, self._namespace.name)),
-            *(f"a terminal state has changed: {change}" for change in self._recorder.changes),
         ]
+
+    def _settled(self) -> tuple[list[Fact], list[Line]]:
+        """Once the witness has heard of the ends that were waited for; as they are, where it does not."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while unsettled(self._facts(lines := self.lines())) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return self._facts(lines), lines
+
+    def _facts(self, lines: list[Line]) -> list[Fact]:
+        """Of objects by the witness, of processes by themselves. What became of messages is another book's: Mailbox."""
+        notes = self._witness.notes()
+        told = (fact for fact in notes.facts if not isinstance(fact, Started | Ended))
+        objects = [replace(fact, digest=None) if isinstance(fact, Made) else fact for fact in told]
+        return [*objects, *processes(lines, notes.gone)]
 
 
 @contextmanager
-def audit(namespace: Namespace) -> Iterator[Audit]:
-    """A TaskDefinition `audited` in the namespace, whose processes write an audit file."""
+def audit(namespace: Namespace, *ahead: str) -> Iterator[Audit]:
+    """A TaskDefinition `audited` in the namespace, whose processes write an audit file.
+
+    Args:
+        ahead: isolation modes that have one, too; these need NATS.
+    """
     with fresh_namespace(namespace.kube, prefix="e2e-audit") as auditor:
         path = f"/var/tmp/celeriac-audit-{secrets.token_hex(4)}"
         node = _start_auditor(auditor, path)
@@ -136,13 +139,20 @@ def audit(namespace: Namespace) -> Iterator[Audit]:
             "volumes": [{"name": "audit", "persistentVolumeClaim": {"claimName": "audit"}}],
             "volumeMounts": [{"name": "audit", "mountPath": "/audit"}],
         }
-        namespace.apply(definition(DEFINITION, SCRIPT, pod=mounted))
-        recorder = Recorder(namespace)
-        recorder.start()
-        try:
-            yield Audit(namespace, auditor, path, recorder)
-        finally:
-            recorder.stop()
+        run = script("$(params.seconds)", "$(params.failures)")
+        namespace.apply(definition(DEFINITION, run, pod=mounted, defaults={"deadlines": DEADLINES}))
+        for mode in ahead:
+            # A function of the standard library that runs what its params say, and raises where that fails.
+            namespace.apply(
+                function(definition_for(mode), "timeit:timeit", isolation=mode, pod=mounted, **_AHEAD[mode])
+            )
+        with Kube(namespace.kube.kubeconfig) as connection:
+            witness = Witness(connection, namespace.name)
+            witness.start()
+            try:
+                yield Audit(namespace, auditor, path, witness)
+            finally:
+                witness.stop()
             namespace.kube.delete(VOLUMES, None, _volume_name(namespace.name))
             _clean_up(auditor, path)
 
@@ -154,40 +164,69 @@ def _wrong_ends(tasks: dict[str, Obj], expected: dict[str, str]) -> Iterator[tup
             yield name, f"{found.get('phase')} instead of {phase}: {found.get('message')}"
 
 
-def _started_twice(lines: list[Line]) -> Iterator[tuple[str, int]]:
-    starts = Counter(f"{line.task} attempt {line.attempt}" for line in lines if line.what == "start")
-    yield from ((start, times) for start, times in starts.items() if times > 1)
+def processes(lines: Sequence[Line], gone: Collection[str]) -> Iterator[Fact]:
+    """Starts and ends, in order. A process that was killed has written no end: it ended after its last line.
+
+    Args:
+        gone: names of pods that have ended.
+    """
+    last = {line.process: line for line in lines}
+    for line in lines:
+        if line.what == "start":
+            yield Started(*line.process)
+        if line.what.startswith("end"):
+            yield Ended(*line.process, int(line.what.removeprefix("end-")))
+        elif line is last[line.process] and line.pod in gone:
+            yield Ended(*line.process, 137)
 
 
-def _against_status(tasks: dict[str, Obj], lines: list[Line]) -> Iterator[str]:
+def _lost(tasks: dict[str, Obj]) -> set[tuple[str, int]]:
+    """Attempts whose end was lost by their node: they may have ended well, and run again."""
+    found = ((task["metadata"]["uid"], each) for task in tasks.values() for each in attempts(task))
+    return {(uid, each["number"]) for uid, each in found if each.get("failure") == "NodeLost"}
+
+
+def _against_status(tasks: dict[str, Obj], lines: Sequence[Line]) -> Iterator[str]:
     """Each end that a process wrote is the end that its Task tells, and the other way round."""
-    ends = {(line.task, line.attempt): (line.pod, line.what) for line in lines if line.what.startswith("end")}
+    lost = _lost(tasks)
+    ends = {line.process[:2]: line for line in lines if line.what.startswith("end") and line.process[:2] not in lost}
     for name, task in tasks.items():
-        if task["spec"].get("definitionName") != DEFINITION:
+        uid, well = task["metadata"]["uid"], status(task).get("phase") == "Succeeded"
+        if not task["spec"].get("definitionName", "").startswith(DEFINITION):
             continue
-        for attempt in attempts(task):
-            told = (attempt.get("podName"), f"end-{attempt.get('exitCode')}")
-            written = ends.pop((name, attempt["number"]), None)
-            if told != written:
-                yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process {written}"
-        succeeded = sum(line.task == name and line.what == "end-0" for line in lines)
-        if succeeded != (status(task).get("phase") == "Succeeded"):
+        succeeded = sum(line.uid == uid and line.what == "end-0" for line in ends.values())
+        if succeeded != well:
             yield f"{name}: {succeeded} processes ended well, and its phase is {status(task).get('phase')}"
-    yield from (f"{task} attempt {number}: it ran, and its Task does not know" for task, number in ends)
+        for attempt in attempts(task):
+            written = ends.pop((uid, attempt["number"]), None)
+            yield from _unlike(name, attempt, written)
+    yield from (f"{line.task} attempt {line.attempt}: it ran, and its Task does not know" for line in ends.values())
+
+
+def _unlike(name: str, attempt: Obj, written: Line | None) -> Iterator[str]:
+    """How an attempt differs from what its process wrote; one that was killed wrote no end."""
+    told = (attempt.get("podName"), f"end-{attempt.get('exitCode')}")
+    if written is None and attempt.get("exitCode") in (0, 1) and attempt.get("failure") != "NodeLost":
+        yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process nothing"
+    if written is not None and told != (written.pod, written.what):
+        yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process {written}"
 
 
 def _jobs(tasks: dict[str, Obj], jobs: list[Obj]) -> Iterator[str]:
-    uids = {task["metadata"]["uid"]: name for name, task in tasks.items()}
-    counts: Counter[str] = Counter()
-    for job in jobs:
-        owner = next((each["uid"] for each in job["metadata"].get("ownerReferences", ())), "")
-        if owner not in uids:
-            yield f"Job {job['metadata']['name']} has no Task"
-        else:
-            counts[uids[owner]] += 1
-    for name, task in tasks.items():
-        if counts[name] != status(task).get("attemptCount", 0):
-            yield f"{name}: {counts[name]} Jobs and {status(task).get('attemptCount')} attempts"
+    """Each attempt has a Job of its own, unless a pod had waited, and there are no others."""
+    owners = {job["metadata"]["name"]: _owner(job) for job in jobs}
+    known = {each["jobName"]: task for task in tasks.values() for each in attempts(task)}
+    yield from (
+        f"Job {name} is of no attempt" for name, (kind, _) in owners.items() if kind == "Task" and name not in known
+    )
+    for name, task in known.items():
+        if "-w-" not in name and owners.get(name) != ("Task", task["metadata"]["uid"]):
+            yield f"{task['metadata']['name']}: its Job {name} is owned by {owners.get(name)}"
+
+
+def _owner(job: Obj) -> tuple[str, str]:
+    owner: Obj = next(iter(job["metadata"].get("ownerReferences", ())), {})
+    return owner.get("kind", ""), owner.get("uid", "")
 
 
 def _start_auditor(auditor: Namespace, path: str) -> str:

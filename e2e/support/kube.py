@@ -118,7 +118,9 @@ class Kube:
         return other
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections: of a pool that is only forgotten the garbage collector does, and complains."""
+        for key in self._pool.pools.keys():  # noqa: SIM118  it is no mapping to iterate
+            self._pool.pools[key].close()
         self._pool.clear()
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Obj | None:
@@ -202,6 +204,12 @@ class Kube:
         answer = self._call("POST", path, body={**asked, "spec": {"expirationSeconds": seconds}})
         return str(answer["status"]["token"])
 
+    def bind(self, namespace: str, pod: str, node: str) -> None:
+        """Say which node a pod is for, as the scheduler does."""
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}
+        self._call("POST", PODS.path(namespace, pod, "binding"), body=binding)
+
     def evict(self, namespace: str, pod: str) -> None:
         """Ask for a pod's eviction, as a drain does."""
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
@@ -272,7 +280,7 @@ class Kube:
         try:
             if response.status >= 400:
                 raise Refused(response.status, response.read().decode(errors="replace"))
-            for line in _lines(response):
+            for line in lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise Refused(int(event["object"].get("code", 500)), json.dumps(event["object"]))
@@ -350,7 +358,7 @@ def kind_of(manifest: Obj) -> Kind:
     return KINDS[manifest["apiVersion"], manifest["kind"]]
 
 
-def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     """Lines as they arrive."""
     rest = b""
     for chunk in response.stream(None):

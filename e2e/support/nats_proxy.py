@@ -27,7 +27,8 @@ class NatsProxy:
         """Called only where `wants_after` says so, as the answer has to be waited for."""
         self.delay = 0.0
         """Each command is sent on after so many seconds."""
-        self._cut = threading.Event()
+        self._cut, self._speaks = threading.Event(), threading.Event()
+        self._speaks.set()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -53,6 +54,14 @@ class NatsProxy:
         """Connections work again."""
         self._cut.clear()
 
+    def hush(self) -> None:
+        """From now on what the operator sends arrives, and nothing comes back."""
+        self._speaks.clear()
+
+    def speak(self) -> None:
+        """What was held back comes."""
+        self._speaks.set()
+
     def hang_up(self, last_words: bytes = b"") -> None:
         """End the connections of now. What a server says before it ends one may keep a client from coming back."""
         with self._lock:
@@ -63,6 +72,7 @@ class NatsProxy:
 
     def close(self) -> None:
         """Take no more connections."""
+        self.speak()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -73,7 +83,7 @@ class NatsProxy:
             socket.create_connection(("127.0.0.1", self._port), timeout=10) as server,
         ):
             server.settimeout(None)
-            answers = _Answers(server, operator)
+            answers = _Answers(server, operator, self._speaks)
             with self._opened(operator):
                 threading.Thread(target=answers.pass_on, daemon=True).start()
                 try:
@@ -112,8 +122,8 @@ class NatsProxy:
 class _Answers:
     """The way back. While it is held, what the server says stays here."""
 
-    def __init__(self, server: socket.socket, operator: socket.socket) -> None:
-        self._server, self._operator = server, operator
+    def __init__(self, server: socket.socket, operator: socket.socket, speaks: threading.Event) -> None:
+        self._server, self._operator, self._speaks = server, operator, speaks
         self._open, self._heard = threading.Event(), threading.Event()
         self._open.set()
 
@@ -133,6 +143,7 @@ class _Answers:
             while data := self._server.recv(_CHUNK):
                 self._heard.set()
                 self._open.wait()
+                self._speaks.wait()
                 self._operator.sendall(data)
         _hang_up(self._operator)
 

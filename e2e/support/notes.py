@@ -23,14 +23,20 @@ class Notes:
 
     Args:
         book: the file that these write a line to: see e2e/chaos/work.py.
+        controlled: a real Job controller makes the pods. Where kube-apiserver was killed before it answered, that may
+            make a second one.
     """
 
     book: Path | None = None
+    controlled: bool = False
     _noted: list[tuple[Moment, Fact]] = field(default_factory=list)
     _names: dict[str, str] = field(default_factory=dict)
     _statuses: dict[str, Raw] = field(default_factory=dict)
     _attempts: dict[str, tuple[str, int]] = field(default_factory=dict)
     _states: dict[str, str] = field(default_factory=dict)
+    _pods: dict[str, str] = field(default_factory=dict)
+    twins: set[tuple[str, int]] = field(default_factory=set)
+    """Attempts that got a second pod."""
     gone: dict[str, Moment] = field(default_factory=dict)
     """When pods ended, by uid and by name."""
 
@@ -83,6 +89,8 @@ class Notes:
             self.gone |= {each: when for each in (uid, meta["name"]) if each not in self.gone}
         owner: Raw = next(iter(meta.get("ownerReferences") or ()), {})
         attempt = self._attempts.get(owner.get("uid", ""))
+        if attempt is not None and self.controlled and self._pods.setdefault(owner["uid"], uid) != uid:
+            yield from self._twin(attempt)
         if attempt is None or now == self._states.get(uid, "") or now not in ("running", "terminated"):
             return
         if uid not in self._states:
@@ -90,6 +98,11 @@ class Notes:
         if now == "terminated":
             yield Ended(*attempt, uid, state["terminated"]["exitCode"])
         self._states[uid] = now
+
+    def _twin(self, attempt: tuple[str, int]) -> Iterator[Fact]:
+        if attempt not in self.twins:
+            self.twins.add(attempt)
+            yield JobTaken(*attempt)
 
     def _written(self) -> Iterator[tuple[Moment, Fact]]:
         """The lines of the book. A process that was killed has written no end: it ended with its pod."""

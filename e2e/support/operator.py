@@ -71,6 +71,12 @@ class LocalOperator:
             if self._process is not None and self._process.poll() == DEPOSED:
                 self.start()
 
+    def ended(self) -> str:
+        """What is to be said where it has ended by itself; nothing where it goes on, or was killed by the test."""
+        with self._lock:
+            code = self._process.poll() if self._process is not None else None
+        return "" if code in (None, DEPOSED) else f"the operator has ended by itself with code {code}"
+
     def freeze(self) -> None:
         """SIGSTOP: it does nothing at all, and does not know."""
         self._signal(signal.SIGSTOP)

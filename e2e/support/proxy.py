@@ -55,7 +55,8 @@ class ApiProxy:
         self.tells: Callable[[str, bytes], bytes] = lambda _path, line: line
         """What becomes of each line of a watch; it may take its time, or raise, which ends the connection."""
         self._lock = threading.Lock()
-        self._cut = threading.Event()
+        self._cut, self._speaks = threading.Event(), threading.Event()
+        self._speaks.set()
         self._open: set[socket.socket] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -66,8 +67,9 @@ class ApiProxy:
 
     def close(self) -> None:
         """Stop, and close what is open."""
+        self.speak()
         self._server.shutdown()
-        self._hang_up()
+        self.hang_up()
         self._server.server_close()
 
     def kubeconfig(self, directory: Path) -> Path:
@@ -88,11 +90,23 @@ class ApiProxy:
     def cut(self) -> None:
         """From now on every connection breaks."""
         self._cut.set()
-        self._hang_up()
+        self.hang_up()
 
     def heal(self) -> None:
         """Connections work again."""
         self._cut.clear()
+
+    def hush(self) -> None:
+        """From now on requests arrive, and nothing comes back."""
+        self._speaks.clear()
+
+    def speak(self) -> None:
+        """What was held back comes."""
+        self._speaks.set()
+
+    def wait_to_speak(self) -> None:
+        """Until something may come back."""
+        self._speaks.wait()
 
     @property
     def is_cut(self) -> bool:
@@ -115,7 +129,8 @@ class ApiProxy:
             self.writes.append(what)
             return len(self.writes)
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """End every connection, watches too."""
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
@@ -194,11 +209,13 @@ class _Handler(BaseHTTPRequestHandler):
             response.release_conn()
 
     def _answer(self, response: urllib3.BaseHTTPResponse) -> None:
+        self.proxy.wait_to_speak()
         self.send_response(response.status)
         self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for chunk in self._chunks(response):
+            self.proxy.wait_to_speak()
             if chunk:
                 self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                 self.wfile.flush()

@@ -28,7 +28,7 @@ class Release:
     def __init__(self, kube: Kube, name: str, namespace: str) -> None:
         self.kube, self.name, self.namespace = kube, name, namespace
 
-    def install(self, *values: str) -> None:
+    def install(self, *values: str, chart: Path = CHART) -> None:
         """Install or upgrade, and wait until what runs is of the images as they are now.
 
         The tags do not change when the images do, so the images' keys go into the pods' annotations.
@@ -36,12 +36,21 @@ class Release:
         keys = {"podAnnotations": OPERATOR_IMAGE, "nats.podAnnotations": NATS_IMAGE}
         words = [f"--set-string={where}.celeriac\\.dev/image={_image_key(image)}" for where, image in keys.items()]
         words += [f"--set={each}" for each in (*_TRYING_OUT, *values)]
-        where = (str(CHART), f"--namespace={self.namespace}", "--create-namespace", "--wait", "--timeout=3m")
+        where = (str(chart), f"--namespace={self.namespace}", "--create-namespace", "--wait", "--timeout=3m")
         self._helm("upgrade", "--install", self.name, *where, *words)
+
+    def rollback(self) -> None:
+        """Go back to the revision before, and wait until its pods run."""
+        self._helm("rollback", self.name, f"--namespace={self.namespace}", "--wait", "--timeout=3m")
+
+    def remove(self) -> None:
+        """Uninstall it, if it is there, and wait until its pods have gone; what it keeps stays."""
+        words = (f"--namespace={self.namespace}", "--wait", "--cascade=foreground", "--ignore-not-found")
+        self._helm("uninstall", self.name, *words)
 
     def uninstall(self) -> None:
         """Uninstall it, and delete its namespace."""
-        self._helm("uninstall", self.name, f"--namespace={self.namespace}", "--wait")
+        self.remove()
         self.kube.delete(NAMESPACES, None, self.namespace)
 
     def test(self) -> str:

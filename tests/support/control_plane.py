@@ -42,6 +42,9 @@ class ControlPlane:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._etcd, self._peer, self._api = (_free_port() for _ in range(3))
         self.url = f"https://127.0.0.1:{self._api}"
+        self.etcd_bytes = 0
+        """How much etcd may hold; 0: as much as it does by itself."""
+        self.etcd_url = f"http://127.0.0.1:{self._etcd}"
         pki.ensure(self._pki, _IDENTITIES)
         self.kubeconfig = self._write_kubeconfig()
 
@@ -51,6 +54,16 @@ class ControlPlane:
             with (self._directory / f"{name}.log").open("ab") as log:
                 argv = [_path(name), *self._arguments(name)]
                 self._processes[name] = subprocess.Popen(argv, stdout=log, stderr=log)
+
+    def bring_up(self, *names: str) -> None:
+        """Start these, and wait until the API server answers: a controller ends where it does not in ten seconds."""
+        self.start(*(name for name in SERVERS if name in names))
+        self.wait_ready()
+        self.start(*(name for name in names if name not in SERVERS))
+
+    def ended(self) -> list[str]:
+        """Programs that ended by themselves."""
+        return [name for name, process in self._processes.items() if process.poll() is not None]
 
     def stop(self, *names: str) -> None:
         """SIGTERM, and wait for the end of each; clients before servers."""
@@ -97,13 +110,14 @@ class ControlPlane:
         shutil.copytree(copy, self._directory / "etcd")
 
     def _arguments(self, name: str) -> list[str]:
-        client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{self._peer}"
+        client, peer = self.etcd_url, f"http://127.0.0.1:{self._peer}"
         match name:
             case "etcd":
                 return [
                     "--name=own", f"--data-dir={self._directory / 'etcd'}", f"--listen-client-urls={client}",
                     f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
                     f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=own={peer}", "--log-level=warn",
+                    f"--quota-backend-bytes={self.etcd_bytes}",
                 ]  # fmt: skip
             case "kube-apiserver":
                 return [
@@ -113,7 +127,8 @@ class ControlPlane:
                     f"--tls-private-key-file={self._pki}/kube-apiserver.key", "--authorization-mode=RBAC",
                     "--service-account-issuer=https://own", f"--service-account-key-file={self._pki}/sa.pub",
                     f"--service-account-signing-key-file={self._pki}/sa.key", "--endpoint-reconciler-type=none",
-                    "--disable-admission-plugins=ServiceAccount",
+                    "--disable-admission-plugins=ServiceAccount", "--storage-media-type=application/json",
+                    "--etcd-compaction-interval=0",
                 ]  # fmt: skip
             case _:
                 return [
@@ -151,9 +166,7 @@ def control_plane(directory: Path, programs: tuple[str, ...] = SERVERS) -> Itera
     directory.mkdir(parents=True, exist_ok=True)
     plane = ControlPlane(directory)
     try:
-        plane.start(*programs[:2])
-        plane.wait_ready()
-        plane.start(*programs[2:])
+        plane.bring_up(*programs)
         yield plane
     finally:
         plane.end()

@@ -20,7 +20,7 @@ from celeriac_operator.settings import Settings
 async def run(settings: Settings) -> None:
     """Connect, and run until a signal asks for the end."""
     fence = Fence(settings.shards, boot_time, die)
-    kube = await KubeApi.connect(fence.permit, watches=max(1, len(settings.namespaces)))
+    kube = await KubeApi.connect(fence.permit)
     try:
         await App(settings, kube, fence).run()
     finally:

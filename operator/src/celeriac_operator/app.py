@@ -37,6 +37,7 @@ from celeriac_operator.duties import Duties
 from celeriac_operator.election import Elector, Work
 from celeriac_operator.election_thread import ElectionThread
 from celeriac_operator.fence import Fence, boot_time
+from celeriac_operator.handlers.login import Login
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
 from celeriac_operator.housekeeping import count_phases, delete_surplus, delete_unused_revisions
@@ -194,7 +195,7 @@ class App:
         register_watches(registry, self.watch)
         kopf.on.startup(registry=registry)(self._start)
         kopf.on.cleanup(registry=registry)(self._stop)
-        kopf.on.login(registry=registry)(_login)
+        kopf.on.login(registry=registry)(Login().log_in)
         namespaces = self.settings.namespaces
         await kopf.operator(
             registry=registry,
@@ -297,8 +298,3 @@ async def _elector(settings: Settings, fence: Fence, work: Work) -> AsyncIterato
         yield Elector(leases, fence, work, me, clock=boot_time, wall=clock, die=die)
     finally:
         await kube.close()
-
-
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """The pod's service account, or the kubeconfig where there is none; as KubeApi does."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)

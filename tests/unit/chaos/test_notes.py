@@ -67,6 +67,24 @@ def test_facts(told: Told, facts: list[Fact]) -> None:
     assert notes.facts == facts
 
 
+TWIN = {**RUNS, "metadata": {**RUNS["metadata"], "uid": "q"}}
+
+
+@pytest.mark.parametrize(
+    ("controlled", "taken"),
+    [
+        pytest.param(True, [JobTaken("u", 2)], id="a real Job controller has made it, so the attempt may start again"),
+        pytest.param(False, [], id="nobody may make it"),
+    ],
+)
+def test_a_second_pod_of_a_job(controlled: bool, taken: list[Fact]) -> None:
+    notes = Notes(controlled=controlled)
+    for when, (kind, raw) in enumerate((("Job", JOB), ("Pod", RUNS), ("Pod", TWIN), ("Pod", TWIN))):
+        notes.note(kind, "MODIFIED", raw, when)
+
+    assert notes.facts == [JobMade("u", 2, "default"), Started("u", 2, "p"), *taken, Started("u", 2, "q")]
+
+
 @pytest.mark.parametrize(
     ("lines", "facts"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from e2e.chaos.outcomes import Outcome, keep, read
@@ -31,6 +32,12 @@ def test_what_was_lost_or_ran_twice_is_counted_and_problems_are_named() -> None:
     page = with_figures(f"{BEGIN}{END}", {"cut": 15}, {"cut": LOST})
 
     assert "| 15 | cut | Warm | 2 | 8 | 2 | 1 | 9.0 | 7, ; 3 problems |" in page
+
+
+def test_what_kubernetes_itself_started_twice_is_told_apart() -> None:
+    page = with_figures(f"{BEGIN}{END}", {"killed": 1}, {"killed": replace(KILLED, twins=2)})
+
+    assert "| 1 | killed | Pod | 6 | 20 | 0 | 0; 2 by Kubernetes | 3.2 |" in page
 
 
 def test_a_run_of_some_rows_leaves_the_others(tmp_path: Path) -> None:

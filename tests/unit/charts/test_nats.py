@@ -314,6 +314,16 @@ def test_each_user_has_a_password_of_its_own_and_each_namespace_its_secrets() ->
     } == set(found)
 
 
+def test_only_the_passwords_themselves_outlive_an_uninstallation() -> None:
+    kept = [
+        each["metadata"]["name"]
+        for each in template(*SHARED)
+        if (each["metadata"].get("annotations") or {}).get("helm.sh/resource-policy") == "keep"
+    ]
+
+    assert ["celeriac-nats-auth"] == kept
+
+
 def test_a_users_secret_is_what_the_sdk_reads_from_its_environment() -> None:
     found = secrets(*SHARED)
 
@@ -398,6 +408,7 @@ def test_the_chart_of_the_values_file_and_notes_name_no_tag_of_their_own() -> No
         pytest.param(
             (), "nats://celeriac-nats.s.svc:4222, with what is in the Secret celeriac-nats-client", id="where"
         ),
+        pytest.param((), "and the Secret celeriac-nats-auth with NATS' passwords", id="that passwords are kept"),
         pytest.param(SHARED, "In the namespace a-b: the Secrets", id="the Secrets of namespaces"),
         pytest.param(
             ("--set=nats.persistence.enabled=false",), "nats.persistence.enabled is false", id="that data is not safe"

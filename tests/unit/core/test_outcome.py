@@ -79,6 +79,7 @@ TABLE: dict[str, Row] = {
         pod(exited(137, reason="ContainerStatusUnknown")),
         "NodeLost",
     ),
+    "a container whose end the node lost": (SEEN, make_job(), pod(exited(255, reason="Unknown")), "NodeLost"),
     "what was decided before stands": (CANCELLED, make_job(), pod(exited(143), deleted_at=at(5)), "Cancelled"),
     # --- disruptions ---
     "an evicted pod may say OOMKilled and 143": (

@@ -86,6 +86,19 @@ async def test_what_is_missing_is_the_clients_error_for_it(
     assert (404, expected) == (reply.status, type(error))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b"[]", id="no object"),
+        pytest.param(b'{"a":' * 100_000 + b"{}" + b"}" * 100_000, id="nested deeper than can be read"),
+    ],
+)
+async def test_what_cannot_be_read_is_the_senders_fault(body: bytes, api: aiohttp.ClientSession) -> None:
+    async with api.post(f"{OURS}/tasks", data=body) as answer:
+        assert answer.status == 400
+
+
 async def test_a_client_that_drops_its_watch_is_no_error(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     before = asyncio.all_tasks()
     async with serving(store) as api, api.get("/api/v1/secrets", params={"watch": "true"}):

@@ -38,6 +38,7 @@ _CONTAINER_REASONS = {
     "ContainerCannotRun": _NEVER_STARTED,
     "RunContainerError": _NEVER_STARTED,
     "ContainerStatusUnknown": (Failure.NODE_LOST, "The node lost the container"),
+    "Unknown": (Failure.NODE_LOST, "The node lost how the container ended"),  # containerd, killed at that moment
 }
 _FATAL_WAITING = {
     "InvalidImageName": Failure.INVALID_POD,

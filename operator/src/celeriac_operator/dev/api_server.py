@@ -81,7 +81,7 @@ class ApiServer:
             return await self._route(request)
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.code)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return web.json_response(Refusal(400, f"the request cannot be read: {error}").body, status=400)
 
     async def _route(self, request: web.Request) -> web.StreamResponse:

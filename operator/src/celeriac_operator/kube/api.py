@@ -25,6 +25,7 @@ Permit = Callable[[str], AbstractContextManager[float]]
 
 PAGE = 500
 CONNECTIONS = 8
+"""For calls; each watch has one of its own."""
 USER_AGENT = "celeriac-operator"
 KEEPALIVE_SECONDS = 75
 """The API server closes idle connections after 90 s."""
@@ -76,7 +77,7 @@ class LastingConnections(rest.RESTClientObject):
     """Connections that are kept while nothing happens: a TLS handshake costs more CPU than several calls."""
 
     def _create_connector(self) -> aiohttp.TCPConnector:
-        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, keepalive_timeout=KEEPALIVE_SECONDS)
+        return aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, keepalive_timeout=KEEPALIVE_SECONDS)
 
 
 @contextmanager
@@ -94,20 +95,18 @@ class KubeApi:
 
     def __init__(self, api: client.ApiClient, permit: Permit = unfenced) -> None:
         self._api, self._permit = api, permit
+        # Not the connector's limit, which gives a connection to whoever asks as it is returned: with more calls than
+        # connections, those that wait would wait until their time is up.
+        self._turns = asyncio.Semaphore(CONNECTIONS)
 
     @classmethod
-    async def connect(cls, permit: Permit = unfenced, *, watches: int = 0) -> KubeApi:
-        """Connect with the pod's service account, or with the kubeconfig where there is none.
-
-        Args:
-            watches: so many connections are held by watches, besides those for calls.
-        """
+    async def connect(cls, permit: Permit = unfenced) -> KubeApi:
+        """Connect with the pod's service account, or with the kubeconfig where there is none."""
         configuration = client.Configuration()
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        configuration.connection_pool_maxsize = CONNECTIONS + watches
         # With it, aiohttp would look for a netrc file at every request; the proxy is the configuration's own matter.
         configuration.client_session_kwargs = {"trust_env": False}
         connection = client.ApiClient(configuration)
@@ -329,11 +328,15 @@ class KubeApi:
             ConnectionError: there was none, or not all of it. aiohttp has errors for that which are no OSError.
         """
         try:
-            async with asyncio.timeout(patience):  # aiohttp rounds its own up to whole seconds
-                async with self._session.request(
+            # aiohttp rounds its own timeout up to whole seconds
+            async with (
+                asyncio.timeout(patience),
+                self._turns,
+                self._session.request(
                     method, f"{self._api.configuration.host}{path}", headers=headers, data=_json(body), **self._way
-                ) as response:
-                    return response.status, await response.read()
+                ) as response,
+            ):
+                return response.status, await response.read()
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
 

@@ -1,0 +1,128 @@
+"""The node fails under tasks of all three isolation modes: nothing is lost, and nothing starts twice or too early.
+
+The faults are rows 22 and 23 of the matrix. The processes themselves write down that they run, second by second.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from e2e.cluster import local
+from e2e.support.audit import Audit, audit, definition_for
+from e2e.support.isolation import Tenant, ready, served
+from e2e.support.kube import NODES, PODS, Kube, Obj
+from e2e.support.load import audited, load
+from e2e.support.namespaces import Namespace
+from e2e.support.predicates import Predicate, attempt_runs, condition, status
+from e2e.support.release import Release
+
+MODES = ("Pod", "Warm", "Worker")
+LONG_SECONDS = 20
+Fault = Callable[[Namespace, str], None]
+
+
+@pytest.fixture(scope="module")
+def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
+    """While the operator for the whole cluster is at rest."""
+    with served(kube, "node") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def book(tenant: Tenant) -> Iterator[Audit]:
+    """What all of these tests' processes write."""
+    with audit(tenant.space, *MODES[1:]) as found:
+        yield found
+
+
+def kubelet_gone(space: Namespace, prefix: str) -> None:
+    """Until its node is NotReady. Pods are evicted meanwhile, do not hear of it, and end well, which nobody sees."""
+    node = node_of(space, prefix)
+    local.stop("kubelet", sig=signal.SIGKILL)
+    try:
+        evict(space, prefix)
+        space.kube.wait(NODES, None, node, Predicate("NotReady", lambda obj: condition(obj, "Ready") == "Unknown"))
+    finally:
+        local.start("kubelet")
+        local.wait_healthy("kubelet")
+    space.kube.wait(NODES, None, node, Predicate("Ready", lambda obj: condition(obj, "Ready") == "True"))
+
+
+def containerd_killed(_space: Namespace, _prefix: str) -> None:
+    """Three times: containers live on without it."""
+    for _ in range(3):
+        local.stop("containerd", sig=signal.SIGKILL)
+        time.sleep(1)  # for as long the kubelet finds nobody
+        local.start("containerd")
+        local.wait_healthy("containerd")
+
+
+def drained(space: Namespace, prefix: str) -> None:
+    """The node takes no pods, and those of tasks are evicted; then it is back."""
+    node = node_of(space, prefix)
+    space.kube.patch(NODES, None, node, {"spec": {"unschedulable": True}})
+    try:
+        evict(space, prefix)
+        for mode in MODES:
+            disrupted = Predicate("disrupted", lambda obj: status(obj).get("disruptionCount") == 1)
+            space.wait(long(prefix, mode), disrupted)
+    finally:
+        space.kube.patch(NODES, None, node, {"spec": {"unschedulable": None}})
+
+
+def node_of(space: Namespace, prefix: str) -> str:
+    pod = space.kube.get(PODS, space.name, space.pod_name(long(prefix, "Pod")))
+    assert pod is not None
+    return str(pod["spec"]["nodeName"])
+
+
+def evict(space: Namespace, prefix: str) -> None:
+    """The pods of the long tasks."""
+    for mode in MODES:
+        space.kube.evict(space.name, space.pod_name(long(prefix, mode)))
+
+
+def long(prefix: str, mode: str) -> str:
+    return f"{prefix}-{mode.lower()}-long"
+
+
+def tasks_of(prefix: str) -> dict[str, tuple[Obj, str]]:
+    """Of each mode some of each sort, and a long one."""
+    tasks = {}
+    for mode in MODES:
+        tasks[long(prefix, mode)] = audited(long(prefix, mode), LONG_SECONDS, 0, mode=mode), "Succeeded"
+        tasks |= load(f"{prefix}-{mode.lower()}", 4, mode)
+    return tasks
+
+
+def submit(space: Namespace, tasks: dict[str, tuple[Obj, str]]) -> None:
+    space.submit(*(manifest for manifest, _ in tasks.values()))
+
+
+@pytest.mark.parametrize(
+    ("fault", "prefix", "disruptions"),
+    [
+        pytest.param(containerd_killed, "runtime", 0, id="containerd is killed"),
+        pytest.param(drained, "drain", 1, id="the node is drained"),
+        pytest.param(kubelet_gone, "kubelet", 0, id="the kubelet is gone, and pods are evicted meanwhile"),
+    ],
+)
+def test_nothing_is_lost_and_nothing_starts_twice_where(
+    local_only: None, tenant: Tenant, book: Audit, fault: Fault, prefix: str, disruptions: int
+) -> None:
+    space, tasks = tenant.space, tasks_of(prefix)
+    for mode in MODES[1:]:
+        ready(space, definition_for(mode))
+    submit(space, tasks)
+    for mode in MODES:
+        space.wait(long(prefix, mode), attempt_runs(1))
+
+    fault(space, prefix)
+    tasks |= (after := load(f"{prefix}-after", 3))
+    submit(space, after)
+    for name in tasks:
+        space.wait(name)
+
+    assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
+    assert [status(space.task(long(prefix, mode))).get("disruptionCount", 0) for mode in MODES] == [disruptions] * 3

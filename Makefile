@@ -106,7 +106,7 @@ bench-functions: cluster-up images ## functions through NATS against raw Jobs; w
 bench-warm: cluster-up images ## pods that waited against raw Jobs and Celery; writes docs/benchmarks-isolation.md
 	@$(PYTHON) -m e2e.bench.warm
 
-bench-worker: cluster-up images ## tasks a second that workers take, one Task object each
+bench-worker: cluster-up images ## tasks a second that workers take; writes docs/benchmarks-workers.md
 	@$(PYTHON) -m e2e.bench.worker
 
 bench-messages: init ## messages a second by submit_many against nats-py alone; needs no cluster

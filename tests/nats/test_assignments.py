@@ -34,7 +34,7 @@ def revocation(expect: int = 0, pod: str = "pod-1") -> RevokeClaim:
 
 
 async def known(keeping: Keeper) -> Claim | None:
-    return (await keeping.book.about(TASK, 1, runner=True)).claim
+    return (await keeping.book.about(TASK, 1, runner=True, claim=True)).claim
 
 
 async def test_of_a_claim_and_a_revocation_at_once_one_is_first(server: NatsServer) -> None:
@@ -48,7 +48,7 @@ async def test_of_a_claim_and_a_revocation_at_once_one_is_first(server: NatsServ
             existing, _ = await asyncio.gather(
                 put_against(pod, key, claim_by("pod-1"), 0), ours.book.revoke(task, revocation())
             )
-            found = (await ours.book.about(task, 1, runner=True)).claim
+            found = (await ours.book.about(task, 1, runner=True, claim=True)).claim
             assert found is not None
             assert found.revoked == (existing is not None)
 

@@ -15,6 +15,7 @@ from tests.support.nats_server import NatsServer
 from celeriac.api.v1alpha1 import Failure, Result
 from celeriac.wire.names import RESULTS_BUCKET, attempt_key, record_key, stop_key
 from celeriac.wire.records import AttemptRecord, Author, RecordKind, StopNotice, TaskRecord
+from celeriac_operator.bus.bucket import Entry
 from celeriac_operator.bus.connection import BusDown
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.core.plan import TellRunner
@@ -105,6 +106,15 @@ async def test_what_changed_while_the_server_was_dead_is_seen_when_it_is_back(se
         await until(lambda: TASK.key in keeping.changed)
         found = await keeping.book.about(TASK, 1, runner=True)
         assert (found.bus, found.task) == ("Up", finished())
+
+
+async def test_news_of_a_record_that_is_written_here_are_none(server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await keeping.book.about(TASK, None, runner=False)
+        assert await keeping.book.finish(TASK, finished())
+        keeping.changed.clear()
+        keeping.book.told(RECORD, Entry(1_000_000, wire(finished())))
+        assert TASK.key not in keeping.changed
 
 
 async def test_a_server_that_is_killed_keeps_every_record_that_was_acknowledged(server: NatsServer) -> None:

@@ -133,6 +133,7 @@ class Operator:
             self.clock,
             delayed_room(self.bus, bounds),
             self.streams.trouble,
+            lambda *_: None,
         )
         self.door = Door(self.bus, self.streams, tools, self.spec, look=0.1, settings=settings)
 

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -119,7 +119,7 @@ class App:
         self.clock_jumps = ClockJumps(clock, time.monotonic)
         self.background = Background(die)
         self.duties = Duties(
-            settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin
+            settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self._begin
         )
         self.election = ElectionThread(partial(_elector, settings, fence), self.duties, fence, die)
         self.streams: Streams | None = None
@@ -159,10 +159,17 @@ class App:
             clock,
             delayed_room(self.bus, bounds),
             streams.trouble,
+            self.keeping.book.made,
         )
         door = Door(self.bus, streams, tools, spec)
         self.queues.stream, self.queues.news = streams.state, door.tell
         return door
+
+    def _begin(self, ours: Callable[[str], bool]) -> None:
+        """Others may have worked on these namespaces until now."""
+        self.cache.forget_held(ours)
+        self.keeping.book.take_up(ours)
+        self.queues.begin(ours)
 
     def _keeps_streams_of(self, namespace: str) -> bool:
         """A stream whose queue is not seen here is closed only where it would be: another operator may share NATS."""

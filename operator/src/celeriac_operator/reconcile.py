@@ -189,8 +189,10 @@ class Reconciler:
             self._warm.took(world, plan, done=not applied.stale)
         kept = refusal is not None and now < refusal.retry_at and not plan.create
         self._remember(task.key, applied.refusal, kept=kept)
-        if applied.world is not None and applied.world.task.finished:
-            self._unfinished.pop(task.key, None)  # it may be deleted before this status is heard of
+        if applied.world is not None:
+            self._unfinished[task.key] = applied.world.task
+            if applied.world.task.finished:
+                self._unfinished.pop(task.key)  # it may be deleted before this status is heard of
         follows = plan if applied.world is None else decide(applied.world, now)
         if applied.world is not None and follows.acts:
             self._queue.add(task.key)  # most writes leave nothing to do, and to observe anew would cost more

@@ -173,7 +173,7 @@ class WarmPools:
 
     def reserve(self, task: Key, plan: Plan) -> None:
         """Nobody else gets the pod that the plan binds the Task to; there is no await between decision and this."""
-        if plan.assign is None or plan.status is None:
+        if plan.assign is None or plan.assign.again:
             return
         pod = plan.assign.pod_uid
         self._reserved[task] = pod
@@ -225,7 +225,7 @@ class WarmPools:
     def _count(self, task: TaskFacts, plan: Plan, *, done: bool) -> None:
         if any(isinstance(record, RevokeClaim) for record in plan.record):
             WARM_ATTEMPTS.labels("taken_back").inc()
-        hit = plan.assign is not None and plan.status is not None
+        hit = plan.assign is not None and not plan.assign.again
         began = hit or any(isinstance(create, CreateJob) for create in plan.create)
         if not done or not (began or plan.status) or task.spec.definition_name is None:
             return

@@ -77,7 +77,7 @@ class Watch:
         if event == "DELETED":
             self._changed(self._cache.drop(kind, key_of(raw)))
         else:
-            self._changed(self._cache.put(kind, raw))
+            self._changed(self._cache.hear(kind, raw))
 
     def follow(self) -> Iterator[Coroutine[Any, Any, None]]:
         """The watches that are not kopf's, each to be run beside the rest, for ever."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -51,6 +52,35 @@ async def test_an_event_that_tells_nothing_new_is_no_reason_to_look(world: World
     world.watch.saw("tasks", None, world.cluster.all("tasks")[0])
 
     assert not world.told
+
+
+async def test_the_echo_of_our_own_write_is_no_reason_to_look(world: World) -> None:
+    world.submit()
+    await world.watch.fill()
+    world.told.clear()
+
+    with world.cache.writing(TASK, world.told.update):
+        world.cluster.edit("tasks", TASK.name, priority=3)
+        world.watch.saw("tasks", "MODIFIED", world.cluster.all("tasks")[0])
+        world.cache.put("tasks", world.cluster.all("tasks")[0])
+
+    assert not world.told
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["is answered", "fails"])
+async def test_what_others_change_during_our_write_is_looked_at_once_it(world: World, fails: bool) -> None:
+    world.submit()
+    await world.watch.fill()
+    world.told.clear()
+
+    with suppress(TimeoutError), world.cache.writing(TASK, world.told.update):
+        world.cluster.edit("tasks", TASK.name, priority=3)
+        world.watch.saw("tasks", "MODIFIED", world.cluster.all("tasks")[0])
+        assert not world.told
+        if fails:
+            raise TimeoutError
+
+    assert world.told == {TASK}
 
 
 async def test_a_missed_creation_is_found(world: World) -> None:

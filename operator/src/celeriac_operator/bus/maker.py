@@ -30,6 +30,7 @@ from celeriac_operator.core.names import DEAD_LETTERS_FULL, DELAYED_FULL
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi, Permit
 from celeriac_operator.kube.cache import Cache, WorkKey
+from celeriac_operator.kube.parse import Raw
 from celeriac_operator.metrics import DEAD_LETTERS, INTAKE, NO_ROOM
 
 log = structlog.get_logger()
@@ -56,6 +57,8 @@ class Tools:
     """The room for delayed messages."""
     trouble: Callable[[QueueKey, str, str | None], None]
     """Is told why some messages of a queue cannot go on: a reason and a sentence; None: they can."""
+    made: Callable[[Key, str], None]
+    """Is told of each Task that was made, and its uid."""
 
 
 class Maker:
@@ -131,14 +134,20 @@ class Maker:
         tools, queue = self._tools, carried.arrival.queue
         key = Key(queue.namespace, create.name)
         try:
-            raw = await tools.kube.create(api.TASKS, queue.namespace, create.manifest, strict=True)
+            with tools.cache.writing(key, tools.changed):
+                raw = await tools.kube.create(api.TASKS, queue.namespace, create.manifest, strict=True)
+                self._made(key, queue, raw)
         except ApiError as error:
             return await self._follow(carried, await self._answer(error, carried, create), now)
+        return await self._end(carried, "created")
+
+    def _made(self, key: Key, queue: QueueKey, raw: Raw) -> None:
+        tools = self._tools
         self._tries = 0
-        if tools.cache.tasks.get(key) is None:  # else its watch was quicker, and where it waits is known better
+        tools.made(key, raw["metadata"]["uid"])
+        if tools.cache.tasks.get(key) is None:  # else it is known better where it waits
             tools.waiting.put(key, queue)
         tools.changed(tools.cache.put("tasks", raw))
-        return await self._end(carried, "created")
 
     async def _answer(self, error: ApiError, carried: Carried, create: Create) -> Duplicate | Bury | Again:
         if error.status != 409:

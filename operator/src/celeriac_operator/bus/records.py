@@ -23,7 +23,6 @@ from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.core.plan import RevokeClaim, TellRunner
 from celeriac_operator.core.records import RETENTION, BusState, Claim, Records
 from celeriac_operator.core.task_record import stands
-from celeriac_operator.core.warm.claim import is_assigned
 
 log = structlog.get_logger()
 
@@ -62,6 +61,8 @@ class _Known:
     attempt_began: int = 0
     attempt: AttemptRecord | None = None
     claim: Claim | None = None
+    ending: bool = False
+    """Its record is written here: news of it are none."""
 
 
 class RecordBook:
@@ -83,16 +84,19 @@ class RecordBook:
         self._store, self._changed, self._permit, self.retention = store, changed, permit, retention
         self._known: dict[Key, _Known] = {}
         self._keys: dict[str, Key] = {}
+        self._made: dict[Key, str] = {}
+        """Tasks that this process made, and that no other has worked on since, with their uids."""
         self._run = 1
 
     # --- what is known ---
 
-    async def about(self, task: TaskFacts, attempt: int | None, *, runner: bool) -> Records:
+    async def about(self, task: TaskFacts, attempt: int | None, *, runner: bool, claim: bool = False) -> Records:
         """What NATS says of a Task.
 
         Args:
             attempt: the attempt under way.
             runner: whether its attempts have records.
+            claim: whether a waiting pod was told of it, or may have been.
 
         Raises:
             BusDown: NATS has stopped answering just now.
@@ -104,13 +108,14 @@ class RecordBook:
             return Records(self.bus, retention=self.retention)
         known = self._of(task)
         if self._store.ready:
-            await self._look_up(task, known, attempt if runner else None)
+            await self._look_up(task, known, attempt if runner else None, claim=claim)
         return Records(
             self.bus,
             looked_up=known.began == self._run,
             task=known.task,
             attempt=known.attempt if known.number == attempt else None,
             claim=known.claim if known.number == attempt else None,
+            made_here=self.made_here(task),
             retention=self.retention,
         )
 
@@ -122,12 +127,12 @@ class RecordBook:
     def _of(self, task: TaskFacts) -> _Known:
         known = self._known.get(task.key)
         if known is None or known.uid != task.uid:
-            self.forget(task.key)
+            self._drop(task.key)
             known = self._known[task.key] = _Known(task.uid)
             self._keys[task.uid] = task.key
         return known
 
-    async def _look_up(self, task: TaskFacts, known: _Known, attempt: int | None) -> None:
+    async def _look_up(self, task: TaskFacts, known: _Known, attempt: int | None, *, claim: bool) -> None:
         """Ask for what was not asked for since news come; what has changed meanwhile is newer than the answer."""
         run = self._run
         if task.submission is not None and known.began != run:
@@ -141,7 +146,7 @@ class RecordBook:
         if known.number != attempt:
             known.number, known.attempt, known.claim, known.attempt_began = attempt, None, None, 0
         entry = await self._store.get(attempt_key(task.key.namespace, task.uid, attempt))
-        if any(each.number == attempt and is_assigned(each) for each in task.status.attempts):
+        if claim:
             _take_claim(known, await self._store.get(claim_key(task.key.namespace, task.uid, attempt)))
         known.attempt, known.attempt_began = known.attempt or _read(AttemptRecord, entry), run
 
@@ -152,8 +157,24 @@ class RecordBook:
             known.number, known.attempt, known.claim = attempt, None, claim
             known.attempt_began = self._run if self._store.ready else 0
 
+    def made(self, key: Key, uid: str) -> None:
+        """This process has just made the Task."""
+        self._made[key] = uid
+
+    def made_here(self, task: TaskFacts) -> bool:
+        """Whether this process made the Task, and no other has worked on it since."""
+        return self._made.get(task.key) == task.uid
+
+    def take_up(self, ours: Callable[[str], bool]) -> None:
+        """Other replicas may have worked on these namespaces until now."""
+        self._made = {key: uid for key, uid in self._made.items() if not ours(key.namespace)}
+
     def forget(self, key: Key) -> None:
         """The Task is gone, or has finished."""
+        self._made.pop(key, None)
+        self._drop(key)
+
+    def _drop(self, key: Key) -> None:
         known = self._known.pop(key, None)
         if known is not None:
             self._keys.pop(known.uid, None)
@@ -178,7 +199,8 @@ class RecordBook:
             known = self._known.get(key)
             if known is not None and entry.revision > known.task_revision:
                 known.task, known.task_revision = _read(TaskRecord, entry), entry.revision
-                self._changed([key])
+                if not known.ending:
+                    self._changed([key])
         elif len(parts) == 3 and parts[1] in self._keys:
             self._took_attempt(self._keys[parts[1]], parts[2], entry)
         elif len(parts) == 4 and parts[1] == "claim" and parts[2] in self._keys:
@@ -241,6 +263,16 @@ class RecordBook:
             BusDown: NATS does not answer; whether the record was written is not known.
             NotLeading: another replica works on the namespace.
         """
+        known = self._known.get(task.key) or _Known(task.uid)
+        known.ending = True
+        try:
+            known.ending = await self._finished(task, record)
+        except BaseException:
+            known.ending = False
+            raise
+        return known.ending
+
+    async def _finished(self, task: TaskFacts, record: TaskRecord) -> bool:
         name, value = record_key(*task.key), record.to_json()
         for _try in range(TRIES):
             with self._permit(task.key.namespace):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,6 +34,15 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The status of a Task is not stored yet; what it says of the attempt's beginning, the claim of its pod says."""
+
+    stored: TaskStatus
+    """What the API server has."""
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFacts:
     """A Task."""
 
@@ -57,6 +66,13 @@ class TaskFacts:
     """Digest of what a client was asked for, which its record keeps."""
     definition_digest: str | None = None
     """Of the TaskDefinition's content that its message was made for; None: it takes the definition as it is."""
+    held: Held | None = None
+    """None: the status is as it is stored."""
+
+    @property
+    def as_stored(self) -> TaskFacts:
+        """The same as the API server has it."""
+        return self if self.held is None else replace(self, status=self.held.stored, held=None)
 
     @property
     def finished(self) -> bool:
@@ -235,3 +251,5 @@ class World:
     """How many Tasks wait for a worker of its definition; None: it need not wait for one."""
     told_to_stop: datetime | None = None
     """When its worker was first told that the attempt under way is to end."""
+    inherited: bool = False
+    """Another process of the operator may have told a waiting pod of the Task, and not have said so in its status."""

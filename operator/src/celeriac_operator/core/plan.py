@@ -105,6 +105,8 @@ class Assign:
     expect: int
     """Revision of the claim's key that the pod has to claim against; 0: there is none."""
     accepted: Accepted
+    again: bool = False
+    """It was told before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Plan:
     """Set ``spec.cancel``, for this reason: a client asked for it by a record."""
     record: tuple[Record, ...] = ()
     status: TaskStatus | None = None
+    hold: bool = False
+    """The status need not be written now: see ``core/warm/holding.py``."""
     assign: Assign | None = None
     """Goes out once the status is written."""
     events: tuple[Event, ...] = ()

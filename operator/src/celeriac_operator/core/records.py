@@ -40,5 +40,7 @@ class Records:
     """Whoever decided the attempt under way, or took its key."""
     claim: Claim | None = None
     """The last word on who runs the attempt under way, where a waiting pod was told of it."""
+    made_here: bool = False
+    """This process made the Task of its message, and no other has worked on it since."""
     retention: timedelta = RETENTION
     """How long a task's record is kept once it has finished."""

@@ -116,7 +116,9 @@ class Applier:
                 return Applied(stale=True)  # something else is decided now: decide again, from that
         stored = None
         if plan.status is not None:
-            stored = await self.write_status(task, plan.status)
+            is_stored = task.held is not None and plan.status == task.held.stored
+            held = self.cache.hold(task, plan.status, now) if plan.hold or is_stored else None
+            stored = held or await self.write_status(task, plan.status)
             if stored is None:
                 return Applied(stale=True)  # it was decided from an old state: what it would delete may be wanted
         await self._follow_up(plan, stored or task, world, now)
@@ -218,6 +220,13 @@ class Applier:
         Returns:
             The Task as it is stored now; what follows from it is the caller's to find out.
         """
+        with self.cache.writing(task.key, self.changed):
+            if not await self._written(task, status):
+                return None
+        stored = self.cache.tasks.get(task.key)
+        return stored if isinstance(stored, TaskFacts) else None
+
+    async def _written(self, task: TaskFacts, status: TaskStatus) -> bool:
         namespace, name = task.key
         try:
             raw = await self.kube.write_status(api.TASKS, namespace, name, task.version, status.to_wire())
@@ -227,12 +236,11 @@ class Applier:
             fresh = await self.kube.get(api.TASKS, namespace, name)
             changed = self.cache.put("tasks", fresh) if fresh else self.cache.drop("tasks", task.key)
             self.changed(changed | {task.key})
-            return None
-        measure(task, status)
-        self.history(task, status)
+            return False
+        measure(task.as_stored, status)
+        self.history(task.as_stored, status)
         self.changed(self.cache.put("tasks", raw) - {task.key})
-        stored = self.cache.tasks.get(task.key)
-        return stored if isinstance(stored, TaskFacts) else None
+        return True
 
     async def _delete(self, delete: Delete, task: TaskFacts) -> None:
         namespace = task.key.namespace

@@ -5,16 +5,18 @@ Each ``put`` and ``drop`` answers with the keys to look at again: none where not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from celeriac.api.v1alpha1 import Failure
+from celeriac.api.v1alpha1 import Failure, TaskStatus
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
 from celeriac_operator.core.cron.facts import CronFacts, CronKey
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
-from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Revision, TaskFacts
+from celeriac_operator.core.facts import Held, JobFacts, Key, PodFacts, Revision, TaskFacts
 from celeriac_operator.core.names import TASK_LABEL
 from celeriac_operator.kube.parse import (
     Raw,
@@ -101,7 +103,10 @@ class Kind(Generic[F]):
         old = self.entries.get(key)
         if old is not None and old.version >= version:
             return None
-        entry = Entry(version, self._parse(raw), _task_key(raw), controller_uid(raw), controlling_cron(raw))
+        facts = self._parse(raw)
+        if old is not None:
+            facts = _still_held(old.facts, facts)
+        entry = Entry(version, facts, _task_key(raw), controller_uid(raw), controlling_cron(raw))
         if old is not None:
             self._unlink(old, key)
         self.entries[key] = entry
@@ -132,6 +137,14 @@ def _discard(index: dict[Of, set[Key]], of: Of, key: Key) -> None:
     keys.discard(key)
     if not keys:
         index.pop(of, None)
+
+
+def _still_held(old: F | None, new: F | None) -> F | None:
+    """A Task of which something else has changed: its status is still ahead of what is stored."""
+    if not isinstance(old, TaskFacts) or old.held is None or not isinstance(new, TaskFacts):
+        return new
+    same = (new.uid, new.status) == (old.uid, old.held.stored)
+    return replace(new, status=old.status, held=old.held) if same else new
 
 
 def _pod_of(task: TaskFacts) -> str | None:
@@ -191,6 +204,8 @@ class Cache:
     """The pods of a TaskDefinition that were started ahead of their tasks."""
     waiting_uids: dict[str, DefinitionKey] = field(default_factory=dict)
     """The same by their uids."""
+    _aside: dict[Key, Raw | None] = field(default_factory=dict)
+    """Tasks that are being written, and what their watch has told last meanwhile."""
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
         """Take in an object; the keys to look at again."""
@@ -212,6 +227,42 @@ class Cache:
             for job in list(self.jobs.owned_by(dropped.facts.uid)):
                 self.jobs.drop(Key(key.namespace, job.name))
         return self._affected(kind, key, dropped, gone=True)
+
+    @contextmanager
+    def writing(self, task: Key, changed: Callable[[set[WorkKey]], None]) -> Iterator[None]:
+        """While a Task is written, what its watch tells of it waits: most often that is this very write."""
+        self._aside.setdefault(task, None)
+        try:
+            yield
+        finally:
+            heard = self._aside.pop(task, None)
+            if heard is not None:
+                changed(self.put("tasks", heard))
+
+    def hear(self, kind: str, raw: Raw) -> set[WorkKey]:
+        """Take in what a watch tells; the keys to look at again."""
+        key = key_of(raw)
+        if kind != "tasks" or key not in self._aside:
+            return self.put(kind, raw)
+        self._aside[key] = raw
+        return set()
+
+    def hold(self, task: TaskFacts, status: TaskStatus, now: datetime) -> TaskFacts | None:
+        """Go on as if that status were stored, if it is not; None where the Task has changed since it was observed."""
+        entry = self.tasks.entries.get(task.key)
+        if entry is None or entry.facts is not task:
+            return None
+        stored = task.as_stored.status
+        entry.facts = held = replace(task, status=status, held=Held(stored, now) if status != stored else None)
+        self._link_pods(task.key, task, held)
+        return held
+
+    def forget_held(self, ours: Callable[[str], bool]) -> None:
+        """Another replica has worked there meanwhile: what is stored counts."""
+        for key, entry in self.tasks.entries.items():
+            if ours(key.namespace) and isinstance(entry.facts, TaskFacts) and entry.facts.held is not None:
+                before, entry.facts = entry.facts, entry.facts.as_stored
+                self._link_pods(key, before, entry.facts)
 
     def _link_pods(self, key: Key, before: object, after: object) -> None:
         """Know which Tasks a pod has, and which pods of a TaskDefinition wait."""

@@ -12,10 +12,12 @@ from typing import Protocol
 
 from celeriac.api.v1alpha1 import Attempt, Defaults, Failure
 from celeriac_operator.core import names
+from celeriac_operator.core.definition import DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Refusal, Revision, TaskFacts, World
-from celeriac_operator.core.records import Records
+from celeriac_operator.core.records import BusState, Records
 from celeriac_operator.core.view import View
-from celeriac_operator.core.warm.claim import is_assigned, taken_back
+from celeriac_operator.core.warm.claim import claimed, is_assigned, taken_back
+from celeriac_operator.core.warm.decide import AHEAD
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.cache import Cache
@@ -29,7 +31,10 @@ REFUSED_POD_RETRY = timedelta(seconds=5)
 class LooksUp(Protocol):
     """Knows what NATS has recorded; see ``bus/records.py``."""
 
-    async def about(self, task: TaskFacts, attempt: int | None, *, runner: bool) -> Records: ...
+    async def about(self, task: TaskFacts, attempt: int | None, *, runner: bool, claim: bool = False) -> Records: ...
+    def made_here(self, task: TaskFacts) -> bool: ...
+    @property
+    def bus(self) -> BusState: ...
 
 
 async def observe(
@@ -51,7 +56,10 @@ async def observe(
     known = World(
         task=task, job=job, live=_live(task, cache), pinned=await _pinned(task, job, cache, kube), defaults=defaults
     )
-    records = await _records(known, book, now)
+    inherited = _may_have_been_told(known, cache, book)
+    records = await _records(known, book, now, inherited=inherited)
+    if inherited and claimed(records.claim):
+        return replace(known, pod=await _claimant(task, records, cache, kube), records=records, inherited=True)
     if given is not None and not taken_back(given, records.claim):
         pod, job = await _assigned_pod(task, given, records, cache, kube)
         return replace(known, job=job, pod=pod, records=records)
@@ -76,6 +84,7 @@ async def observe(
         strays=tuple(other for other in pods if other != pod and not other.ended and other.deleted_at is None),
         refusal=refusal,
         records=records,
+        inherited=inherited,
     )
 
 
@@ -102,7 +111,7 @@ async def _assigned_pod(
     pod = cache.pods.get(Key(task.key.namespace, name))
     if pod is not None and pod.uid == uid and pod.deleted_at is None:
         return pod, cache.jobs.get(job_key)
-    raw = await kube.get(api.PODS, task.key.namespace, name)
+    raw = await kube.get(api.PODS, task.key.namespace, name) if name else None
     if raw is not None:
         cache.put("pods", raw)
     job = await _job_now(job_key, cache, kube)
@@ -110,10 +119,32 @@ async def _assigned_pod(
     return (pod if pod is not None and pod.uid == uid else None), job
 
 
-async def _records(known: World, book: LooksUp, now: datetime) -> Records:
+async def _records(known: World, book: LooksUp, now: datetime, *, inherited: bool) -> Records:
+    if inherited:
+        return await book.about(known.task, 1, runner=True, claim=True)
     view = View(known, now)
     attempt = view.recorded.number if view.recorded is not None else None
-    return await book.about(known.task, attempt, runner=view.has_runner)
+    told = any(each.number == attempt and is_assigned(each) for each in known.task.status.attempts)
+    return await book.about(known.task, attempt, runner=view.has_runner, claim=told)
+
+
+def _may_have_been_told(known: World, cache: Cache, book: LooksUp) -> bool:
+    """A process that is gone may have told a waiting pod of the Task, which no status says: see ``warm/holding.py``."""
+    task, name = known.task, known.task.spec.definition_name
+    begun = task.status.attempts or known.job is not None or task.finished
+    if begun or name is None or task.submission is None or book.bus == "Off" or book.made_here(task):
+        return False
+    ahead = any(each is not None and each.spec.isolation in AHEAD for each in (known.live, known.pinned))
+    return ahead or bool(cache.waiting.get(DefinitionKey(task.key.namespace, name)))
+
+
+async def _claimant(task: TaskFacts, records: Records, cache: Cache, kube: KubeApi) -> PodFacts | None:
+    """The pod that has claimed the first attempt, if it is there."""
+    labels = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.DEFINITION_LABEL}={task.spec.definition_name}"
+    async for raw in kube.list(api.PODS, task.key.namespace, labels=labels):
+        cache.put("pods", raw)
+    pods = cache.waiting_pods(DefinitionKey(task.key.namespace, task.spec.definition_name or ""))
+    return next((pod for pod in pods if records.claim is not None and pod.uid == records.claim.pod_uid), None)
 
 
 def _bound_by(records: Records, task: TaskFacts) -> str | None:

@@ -107,15 +107,14 @@ class Signature:
         except ValidationError as error:
             raise ResultMismatch(_problems(error, "result")) from None
 
+    def prepare(self) -> None:
+        """Look at the annotations now: then the first call is quicker, as each is of a process that was forked."""
+        _ = self._params, self._rest, self._result
+
     @cached_property
     def signature(self) -> inspect.Signature:
         """The function's signature without the Context."""
         return self._parts[1]
-
-    @property
-    def params_adapter(self) -> TypeAdapter[dict[str, Any]]:
-        """Validates and writes params."""
-        return self._params
 
     @property
     def described(self) -> TypeAdapter[dict[str, Any]]:

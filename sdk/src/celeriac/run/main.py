@@ -115,7 +115,7 @@ def _import(location: tuple[str, str | None]) -> None:
     """Have everything there that a task will need."""
     task = _find(*location)
     with suppress(Exception):  # what is wrong with its types is told to the task
-        _ = task.signature.params_adapter, task.signature.result_adapter
+        task.signature.prepare()
     container_log.flush()
 
 

@@ -22,6 +22,7 @@ from tests.support.profiles import examples
 
 from celeriac.wire.names import attempt_key, claim_key
 from celeriac_operator.core import names
+from celeriac_operator.core.facts import Key
 from celeriac_operator.watch import WATCHED
 
 TASKS = tuple(f"resize-{number}" for number in range(1, 6))
@@ -58,9 +59,12 @@ class AnyAssignment(RuleBasedStateMachine):
         self.annotations = {"celeriac.dev/submission": "sha256:mine"} if submission else {}
         self.settle()
 
-    def submit(self, name: str) -> None:
+    def submit(self, name: str, *, made_here: bool = False) -> None:
         meta = {"name": name, "annotations": self.annotations}
         self.cluster.add("tasks", {"metadata": meta, "spec": {"definitionName": "resize"}})
+        made = self.cluster.get("tasks", name)
+        if made_here and made is not None:
+            self.process.book.made(Key(NAMESPACE, name), made["metadata"]["uid"])
 
     # --- the operator and its world ---
 
@@ -105,12 +109,17 @@ class AnyAssignment(RuleBasedStateMachine):
 
     # --- users ---
 
-    @rule(names=st.lists(st.sampled_from(TASKS), max_size=3), well=st.sampled_from([True, True, False]))
-    def user_submits(self, names: list[str], well: bool) -> None:
+    @rule(
+        names=st.lists(st.sampled_from(TASKS), max_size=3),
+        well=st.sampled_from([True, True, False]),
+        made_here=st.sampled_from([True, True, False]),
+    )
+    def user_submits(self, names: list[str], well: bool, made_here: bool = True) -> None:
+        """As a resource, or by a message of which this life of the operator makes the Task, or an earlier one has."""
         if well:
             self.settle()
         for name in [name for name in names if self.cluster.get("tasks", name) is None]:
-            self.submit(name)
+            self.submit(name, made_here=made_here and bool(self.annotations))
             self.process.hear("tasks")
             self.process.work()
 

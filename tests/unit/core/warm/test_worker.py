@@ -53,7 +53,7 @@ def test_without_a_free_slot_it_waits_and_asks() -> None:
 
 def test_a_long_crowd_is_said_later() -> None:
     assert plan(world(crowd=500), 2).status is None
-    assert plan(world(crowd=500), 12).status is not None
+    assert plan(world(crowd=500), 27).status is not None
 
 
 def test_it_keeps_the_slot_of_its_queue_meanwhile() -> None:

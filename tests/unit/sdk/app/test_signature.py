@@ -361,3 +361,15 @@ def test_the_schema_has_the_defaults_and_no_extra_params() -> None:
         schema["properties"]["b"]["default"],
     )
     assert "default" not in schema["properties"]["c"]
+
+
+def test_what_is_prepared_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def function(a: int, **rest: int) -> list[int]:
+        return [a, *rest.values()]
+
+    signature = Signature("t", function)
+    signature.prepare()
+    monkeypatch.delattr("celeriac.app.signature.TypeAdapter")
+
+    args, kwargs = signature.arguments('{"a": 1, "b": 2}')
+    assert signature.dump_result(function(*args, **kwargs)) == [1, 2]

@@ -1,7 +1,8 @@
 """A Task that may start is given to a pod that waits; until that has claimed it, it can be taken back. Pure.
 
-The status names the pod before it is told. So after a restart the same is decided again, and told again, which changes
-nothing: the pod claims an attempt once. To take it back is a write to the claim's key, and of the two one is first.
+The status names the pod before it is told, or soon after (``holding.py``). So after a restart the same is decided, and
+told again, which changes nothing: the pod claims an attempt once. To take it back is a write to the claim's key, and of
+the two one is first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from celeriac_operator.core.plan import Assign, Plan, RevokeClaim
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.stopping import VERDICTS
 from celeriac_operator.core.view import View
+from celeriac_operator.core.warm.holding import may_be_held
 
 CLAIM_SECONDS = 5
 """A pod that waits claims what it is told of in milliseconds."""
@@ -38,6 +40,7 @@ def assign(view: View) -> Plan | None:
     return Plan(
         status=compose(view, saying, attempt=attempt),
         assign=Assign(attempt.number, pod.uid, view.claim_revision, accepted),
+        hold=may_be_held(view),
         look_again=view.soon(TELL_AGAIN_SECONDS),
     )
 
@@ -51,7 +54,7 @@ def not_claimed(view: View) -> Plan | None:
         return None  # it may run it: nobody else can be told
     if _hopeless(view, attempt):
         return Plan(record=(RevokeClaim(attempt.number, attempt.pod_uid, view.claim_revision, view.now),))
-    again = Assign(attempt.number, attempt.pod_uid, view.claim_revision, accepted)
+    again = Assign(attempt.number, attempt.pod_uid, view.claim_revision, accepted, again=True)
     return Plan(assign=again, look_again=view.soon(TELL_AGAIN_SECONDS))
 
 

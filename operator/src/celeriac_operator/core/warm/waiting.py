@@ -14,8 +14,9 @@ from celeriac_operator.core.waiting import SAY_AFTER_SECONDS, waits
 
 ASK_AGAIN_SECONDS = 60
 """Whoever is called is looked at at once; this is for when that was lost."""
-CROWD_A_SECOND = 50
-"""So many in a crowd need about a second: a short wait is not said."""
+CROWD_A_SECOND = 20
+"""So many in a crowd need about a second on a small machine: what is usual is not said, or each task of a backlog that
+goes on well would be written once more for it."""
 LONGEST_SILENCE_SECONDS = 60
 
 

@@ -1,0 +1,76 @@
+"""The status of a quick task is written once: what a first write would say, its pod's claim says meanwhile. Pure.
+
+A Task that this process has made of a message, and that no other has worked on, is told to its pod at once; the status
+that names the pod is held for a second, and is never written where the task has ended by then. Whoever takes such
+a Task up after this process is gone does not know whether a pod was told. So he forbids it first, by a write to the
+claim's key against no revision: of that and of a claim one is first, and a claim is followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from celeriac.api.v1alpha1 import Attempt, Phase
+from celeriac_operator.core import names
+from celeriac_operator.core.clocks import earliest
+from celeriac_operator.core.conditions import whole_second
+from celeriac_operator.core.plan import Plan, RevokeClaim
+from celeriac_operator.core.records import Claim
+from celeriac_operator.core.status import Saying, compose
+from celeriac_operator.core.task_record import LOOK_AGAIN_SECONDS
+from celeriac_operator.core.view import View
+from celeriac_operator.core.waiting import SAY_AFTER_SECONDS, waits
+
+HOLD_SECONDS = SAY_AFTER_SECONDS
+"""By then it tells that the attempt runs, if it does: so there is one write more, and not two."""
+NOBODY = ""
+"""Uid of a pod that is not known."""
+
+
+def may_be_held(view: View) -> bool:
+    """Whether the status that names the pod may come after the pod was told."""
+    return view.world.records.made_here and view.world.records.bus == "Up" and view.next_number == 1
+
+
+def with_held(view: View, plan: Plan) -> Plan:
+    """The plan with the status that was held, once its time has come."""
+    held = view.task.held
+    if held is None or plan.status is not None:
+        return plan
+    if view.recorded is None:  # its pod will never run the attempt: what is stored is so
+        return replace(plan, status=held.stored)
+    due = held.since + timedelta(seconds=HOLD_SECONDS)
+    if view.now < due:
+        return replace(plan, look_again=earliest(due, plan.look_again))
+    return replace(plan, status=view.task.status)
+
+
+def told_by_another(view: View) -> Plan | None:
+    """A pod may have been told of the first attempt by a process that is gone: it runs it, or never will."""
+    claim = view.world.records.claim
+    closed = claim is not None and claim.revoked and claim.pod_uid == NOBODY
+    if not view.world.inherited or closed:
+        return None
+    if claim is not None and not claim.revoked:
+        return _followed(view, claim)
+    if view.world.records.bus == "Up":  # what was taken back from a pod may be given to it again
+        return Plan(record=(RevokeClaim(1, NOBODY, view.claim_revision, view.now),))
+    message = "Waiting: NATS does not answer, and only it can say whether a waiting pod runs this task already"
+    return waits(view, Saying(Phase.QUEUED, names.BUS_UNAVAILABLE, message), until=view.soon(LOOK_AGAIN_SECONDS))
+
+
+def _followed(view: View, claim: Claim) -> Plan:
+    """The attempt is that pod's, also where the pod is gone."""
+    pod = view.world.pod
+    attempt = Attempt(
+        number=1,
+        job_name=pod.job_name if pod is not None else f"{view.task.spec.definition_name}-w-gone",
+        pod_name=pod.name if pod is not None else None,
+        pod_uid=claim.pod_uid,
+        node_name=pod.node if pod is not None else None,
+        create_time=whole_second(min(claim.time, view.now)),
+    )
+    which = attempt.pod_name or "that is gone"
+    saying = Saying(Phase.STARTING, names.ASSIGNED, f"Attempt 1 was claimed by a waiting pod, {which}")
+    return Plan(status=compose(view, saying, attempt=attempt))

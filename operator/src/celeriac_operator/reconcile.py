@@ -25,7 +25,7 @@ from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.cache import Broken, Cache, WorkKey
-from celeriac_operator.kube.observe import observe
+from celeriac_operator.kube.observe import ask_for_job, observe
 from celeriac_operator.metrics import RECONCILE_ERRORS, RECONCILE_TIME
 from celeriac_operator.queues import Queues
 from celeriac_operator.reconcile_cron import CronReconciler
@@ -200,12 +200,15 @@ class Reconciler:
             self._queue.add_at(task.key, follows.look_again)
 
     async def _read_again(self, key: Key) -> None:
-        """A status may have been written: to decide without it could start its attempt a second time.
+        """A status or a Job may have been written: to decide without it could start its attempt a second time.
 
         The same goes for a Task that is gone, whose Job has gone with it.
         """
         raw = await self._kube.get(api.TASKS, *key)
         changed = self._cache.put("tasks", raw) if raw is not None else self._cache.drop("tasks", key)
+        task = self._cache.tasks.get(key)
+        if isinstance(task, TaskFacts):
+            await ask_for_job(task, self._cache, self._kube)
         for each in changed - {key}:
             self._queue.add(each)
         self._unsure.discard(key)

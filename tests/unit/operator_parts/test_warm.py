@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import Counter
+from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.unit.core.warm.test_any_assignment import AnyAssignment
 from tests.unit.core.warm.test_any_worker import AnyWorker
@@ -155,6 +156,27 @@ def test_a_restarted_operator_tells_the_pod_again(stage: Stage) -> None:
     stage.process.work_off()
 
     assert [uid for uid, _ in stage.cluster.assignments] == [first]
+
+
+def test_who_may_have_a_job_of_his_own_gets_no_pod_that_waits(stage: Stage) -> None:
+    """The answer to the create of its Job was lost, no watch tells of Jobs, and now a pod waits."""
+    stage.process.start()
+    stage.submit("resize-1")
+    stage.process.hear("tasks")
+    stage.process.work()
+    stage.cluster.faults = [None, Fault.REPLY_LOST]
+    stage.process.work()
+    stage.process.hear("pods")
+    stage.pods_say_that_they_wait()
+    stage.clock.advance(1)
+    stage.process.work_off()
+
+    stage.settle()
+    stage.clock.advance(2)
+    stage.settle()
+
+    assert [] == stage.cluster.assignments
+    assert stage.task("resize-1")["attempts"][0]["jobName"].endswith("-a1")
 
 
 def test_pods_that_come_to_nothing_are_said_and_tried_later(stage: Stage) -> None:

@@ -88,11 +88,15 @@ async def observe(
     )
 
 
+def _under_way(task: TaskFacts) -> Attempt | None:
+    last = task.status.attempts[-1] if task.status.attempts else None
+    return last if last is not None and last.finish_time is None and not task.finished else None
+
+
 def _assigned(task: TaskFacts) -> Attempt | None:
     """The attempt under way, if it was given to a pod that waited."""
-    last = task.status.attempts[-1] if task.status.attempts else None
-    begun = last is not None and last.finish_time is None and not task.finished
-    return last if last is not None and begun and is_assigned(last) else None
+    attempt = _under_way(task)
+    return attempt if attempt is not None and is_assigned(attempt) else None
 
 
 def _job_key(task: TaskFacts, attempt: Attempt) -> Key:
@@ -159,17 +163,24 @@ def _bound(task: TaskFacts) -> str | None:
     return last.pod_uid if last is not None and last.finish_time is None else None
 
 
-async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
+async def ask_for_job(task: TaskFacts, cache: Cache, kube: KubeApi) -> None:
+    """Ask for the Job that the Task's attempt has or would have: a create that was not answered may have made it."""
+    await _job_now(_own_job(task), cache, kube)
+
+
+def _own_job(task: TaskFacts) -> Key:
     """The Job of the attempt under way; or of the next, which may exist without being recorded yet."""
-    last = task.status.attempts[-1] if task.status.attempts else None
-    begun = last is not None and last.finish_time is None and not task.finished
-    open_attempt = begun and _assigned(task) is None
-    number = last.number if last is not None and begun else (task.status.attempt_count or 0) + 1
-    key = Key(task.key.namespace, names.job_name(task.key.name, task.uid, number))
+    attempt = _under_way(task)
+    number = attempt.number if attempt is not None else (task.status.attempt_count or 0) + 1
+    return Key(task.key.namespace, names.job_name(task.key.name, task.uid, number))
+
+
+async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
+    key = _own_job(task)
     job = cache.jobs.get(key)
     if job is not None and job.suspended:
         return await _job_now(key, cache, kube)  # Kueue admits it, or a person does, and no watch tells
-    if job is None and open_attempt:
+    if job is None and _under_way(task) is not None and _assigned(task) is None:
         # A Job that was recorded and is not in the cache is either lost or late: only the API server knows.
         job = await _job_now(key, cache, kube)
     return job if job is not None and job.owner_uid == task.uid else None

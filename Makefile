@@ -35,8 +35,9 @@ lint: init ## style, layers, and no Python directly in operator/
 	.venv/bin/lint-imports
 	test -z "$$(git ls-files operator ':!operator/src' | grep '\.py$$')" || { echo "operator/ must hold no .py: it would shadow the standard library"; exit 1; }
 
-typecheck: init ## mypy, strict
+typecheck: init ## mypy, strict; and that of users' code it and pyright take and refuse what they should
 	@$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -q tests/typing
 
 generate: init | $(UV) ## write the generated files: CRDs, the chart's copy, and what images are built with
 	@$(PYTHON) scripts/generate.py
@@ -52,7 +53,7 @@ verify: lint typecheck generate sbom ## all checks that need no cluster; generat
 	@$(PYTHON) scripts/crd_changes.py
 	git diff --exit-code -- crds charts/celeriac/crds image-requirements.txt || { echo "Generated files have drifted: commit what make generate wrote"; exit 1; }
 
-unit: init ## unit tests: no network, no cluster, a minute and a half
+unit: init ## unit tests: no network, no cluster, a minute
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(UNIT)
 
 properties: init ## the same, with as many random examples as CI tries

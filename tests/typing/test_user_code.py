@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-CODE = Path(__file__).parents[2] / "typing"
+CODE = Path(__file__).parent
 ROOT = CODE.parents[1]
 LIMIT = 300
 

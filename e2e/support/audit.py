@@ -21,7 +21,7 @@ from e2e.support.kube import JOBS, PODS, TASKS, VOLUMES, Kube
 from e2e.support.manifests import definition
 from e2e.support.namespaces import Namespace, fresh_namespace
 from e2e.support.predicates import Predicate, attempts, status
-from e2e.support.witness import Witness
+from e2e.support.witness import Listener
 from tests.support.invariants import Ended, Fact, JobTaken, Made, Started, unsettled, violations
 
 Obj = dict[str, Any]
@@ -71,7 +71,7 @@ class Line:
 class Audit:
     """The file, and the checks on it."""
 
-    def __init__(self, namespace: Namespace, auditor: Namespace, path: str, witness: Witness) -> None:
+    def __init__(self, namespace: Namespace, auditor: Namespace, path: str, witness: Listener) -> None:
         self._namespace, self._auditor, self._path, self._witness = namespace, auditor, path, witness
 
     def lines(self) -> list[Line]:
@@ -88,7 +88,7 @@ class Audit:
 
     def made_again(self) -> list[str]:
         """Tasks that were made more than once under their name; none, where nobody deletes any."""
-        made = Counter(fact.name for fact in self._witness.facts if isinstance(fact, Made))
+        made = Counter(fact.name for fact in self._witness.notes().facts if isinstance(fact, Made))
         return [f"{name}: made {times} times" for name, times in made.items() if times > 1]
 
     def problems(self, expected: dict[str, str]) -> list[str]:
@@ -147,7 +147,7 @@ def audit(namespace: Namespace, *ahead: str) -> Iterator[Audit]:
                 function(definition_for(mode), "timeit:timeit", isolation=mode, pod=mounted, **_AHEAD[mode])
             )
         with Kube(namespace.kube.kubeconfig) as connection:
-            witness = Witness(connection, namespace.name)
+            witness = Listener(connection, namespace.name)
             witness.start()
             try:
                 yield Audit(namespace, auditor, path, witness)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import urllib3
-from e2e.support.kube import Kind, Kube, Obj, Refused, lines
+from e2e.support.kube import JOBS, PODS, TASKS, Kind, Kube, Obj, Refused, lines
+from e2e.support.notes import Notes
 
 TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, Refused)
 """What an API server that is killed answers."""
@@ -46,6 +47,37 @@ class Follower:
                 if isinstance(error, Refused) and error.status == 410:
                     self._version = ""  # everything is told anew
                 self._over.wait(0.2)
+
+
+class Listener:
+    """What an API server has told, in the order of its one history: facts of all kinds are ordered by their version.
+
+    For a cluster whose etcd nobody can ask, as a `Witness` does.
+    """
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self._changes: list[tuple[int, str, str, Obj]] = []
+        self._followers = [Follower(kube, kind, namespace, self._hear) for kind in (TASKS, JOBS, PODS)]
+
+    def start(self) -> None:
+        """Begin to listen."""
+        for follower in self._followers:
+            follower.start()
+
+    def stop(self) -> None:
+        """End."""
+        for follower in self._followers:
+            follower.stop()
+
+    def _hear(self, kind: Kind, event: str, obj: Obj) -> None:
+        self._changes.append((int(obj["metadata"]["resourceVersion"]), kind.kind, event, obj))
+
+    def notes(self) -> Notes:
+        """What was told so far, in order."""
+        notes = Notes()
+        for version, kind, event, obj in sorted(list(self._changes), key=lambda change: change[0]):
+            notes.note(kind, event, obj, version)
+        return notes
 
 
 class Witness(threading.Thread):

@@ -37,6 +37,7 @@ lint: init ## style, layers, and no Python directly in operator/
 
 typecheck: init ## mypy, strict; and that of users' code it and pyright take and refuse what they should
 	@$(PYTHON) -m mypy
+	$(PYTHON) -m mypy --config-file tests/mypy.ini e2e tests/support
 	$(PYTHON) -m pytest -q tests/typing
 
 generate: init | $(UV) ## write the generated files: CRDs, the chart's copy, and what images are built with

@@ -3,7 +3,7 @@
 `make e2e` brings the cluster up and the images into it before.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -88,7 +88,9 @@ def unwatched(kube: Kube, quiet: Release) -> Iterator[Namespace]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure comes with the state of the test's namespaces and the operator's log."""
     report = yield
     if call.when in ("setup", "call") and report.failed and isinstance(item, pytest.Function):

@@ -59,7 +59,7 @@ class Scale:
     def run(self, plan: Plan) -> tuple[list[Round], Sample | None]:
         """All rounds, every other one beginning with the Job, and the large burst last."""
         subjects = self._subjects()
-        rounds = []
+        rounds: list[Round] = []
         for number in range(1, plan.rounds + 1):
             order = subjects if number % 2 else subjects[::-1]
             rounds.append({each.name: self._tidied(each, plan.tasks, f"round {number}") for each in order})

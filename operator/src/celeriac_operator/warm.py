@@ -19,6 +19,7 @@ from celeriac_operator.core.warm.claim import is_assigned, taken_back
 from celeriac_operator.core.warm.crowd import Crowd, Kind
 from celeriac_operator.core.warm.decide import AHEAD, FAILING, PoolPlan, decide_pool, unavailable
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble
+from celeriac_operator.core.warm.holding import NOBODY
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -223,7 +224,7 @@ class WarmPools:
                     self._work.add(task)
 
     def _count(self, task: TaskFacts, plan: Plan, *, done: bool) -> None:
-        if any(isinstance(record, RevokeClaim) for record in plan.record):
+        if any(isinstance(record, RevokeClaim) and record.pod_uid != NOBODY for record in plan.record):
             WARM_ATTEMPTS.labels("taken_back").inc()
         hit = plan.assign is not None and not plan.assign.again
         began = hit or any(isinstance(create, CreateJob) for create in plan.create)

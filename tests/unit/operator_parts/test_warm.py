@@ -302,6 +302,31 @@ def test_a_cancel_stops_the_attempt_and_not_the_worker(workers: WorkerStage) -> 
     assert workers.task("resize-1")["phase"] == "Cancelled"
 
 
+def test_what_was_taken_back_from_a_worker_may_be_given_to_it_again(workers: WorkerStage) -> None:
+    """Nobody heard it, and then that worker says again that it waits: there is no other."""
+    worker = workers.give("resize-1")["attempts"][0]["podUID"]
+    workers.process.warm.unheard(worker)
+    workers.process.work_off()
+    workers.process.warm.heard(worker)
+    workers.process.work_off()
+    (attempt,) = workers.task("resize-1")["attempts"]
+    (_, before), *_, (again, told) = workers.cluster.assignments
+
+    assert (attempt["number"], attempt["podUID"], again) == (1, worker, worker)
+    assert told["expect"] > before["expect"]
+    written = workers.cluster.writes["status tasks"]
+    workers.clock.advance(1)
+    workers.process.work_off()
+    assert workers.cluster.writes["status tasks"] == written, "it is given to that worker, and stays so"
+
+    workers.claim()
+    workers.end(workers.pod(worker), 0, recorded=True, exits=False)
+    workers.settle()
+    assert workers.task("resize-1")["phase"] == "Succeeded"
+    assert len(workers.ran) == 1
+    workers.the_facts_are_as_they_must_be()
+
+
 def test_who_waits_starts_cold_where_workers_come_to_nothing(workers: WorkerStage) -> None:
     for number in (1, 2, 3):
         workers.give(f"resize-{number}")

@@ -105,7 +105,7 @@ class RecordBook:
             self.forget(task.key)
             return Records(self.bus, retention=self.retention)
         if task.submission is None and not (runner and attempt is not None):
-            return Records(self.bus, retention=self.retention)
+            return Records(self.bus, claim=self._claim(task, None), retention=self.retention)
         known = self._of(task)
         if self._store.ready:
             await self._look_up(task, known, attempt if runner else None, claim=claim)
@@ -114,10 +114,16 @@ class RecordBook:
             looked_up=known.began == self._run,
             task=known.task,
             attempt=known.attempt if known.number == attempt else None,
-            claim=known.claim if known.number == attempt else None,
+            claim=self._claim(task, attempt),
             made_here=self.made_here(task),
             retention=self.retention,
         )
+
+    def _claim(self, task: TaskFacts, attempt: int | None) -> Claim | None:
+        """Of the attempt under way; or of the next, which may have been taken back from a pod."""
+        number = attempt if attempt is not None else (task.status.attempt_count or 0) + 1
+        known = self._known.get(task.key)
+        return known.claim if known is not None and (known.uid, known.number) == (task.uid, number) else None
 
     @property
     def bus(self) -> BusState:

@@ -39,7 +39,7 @@ class Records:
     attempt: AttemptRecord | None = None
     """Whoever decided the attempt under way, or took its key."""
     claim: Claim | None = None
-    """The last word on who runs the attempt under way, where a waiting pod was told of it."""
+    """The last word on who runs the attempt under way, or the next, where a waiting pod was told of it."""
     made_here: bool = False
     """This process made the Task of its message, and no other has worked on it since."""
     retention: timedelta = RETENTION

@@ -171,9 +171,13 @@ class View:
         return self.recorded.model_copy(update={**known, "start_time": start or self.recorded.start_time})
 
     @property
+    def withdrawn(self) -> bool:
+        """The status names an attempt that was taken back from its pod."""
+        return len(self.attempts) < len(self.task.status.attempts)
+
+    @property
     def next_number(self) -> int:
-        withdrawn = len(self.task.status.attempts) - len(self.attempts)
-        return (self.task.status.attempt_count or 0) + 1 - withdrawn
+        return (self.task.status.attempt_count or 0) + 1 - self.withdrawn
 
     @property
     def first_start(self) -> datetime | None:

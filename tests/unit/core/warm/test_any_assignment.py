@@ -20,6 +20,7 @@ from tests.support.objects import Raw
 from tests.support.process import Process
 from tests.support.profiles import examples
 
+from celeriac.app.exit_code import ExitCode
 from celeriac.wire.names import attempt_key, claim_key
 from celeriac_operator.core import names
 from celeriac_operator.core.facts import Key
@@ -32,6 +33,7 @@ DEFINITION: Raw = {
     "warm": {"minReady": 2, "maxReady": 3},
     "defaults": {"retry": {"maxAttempts": 2, "backoff": {"initialSeconds": 0}}, "deadlines": {"startSeconds": 30}},
 }
+KILLED = 137
 
 
 class AnyAssignment(RuleBasedStateMachine):
@@ -50,6 +52,8 @@ class AnyAssignment(RuleBasedStateMachine):
         self.told = 0
         self.ran: set[tuple[str, int]] = set()
         """Whatever began."""
+        self.said: dict[str, int] = {}
+        """The exit code that each pod has recorded, by its uid."""
 
     @initialize(submission=st.booleans(), limit=st.sampled_from([None, 1, 2]))
     def begin(self, submission: bool, limit: int | None) -> None:
@@ -214,26 +218,45 @@ class AnyAssignment(RuleBasedStateMachine):
         self.clock.advance(passed)
         self.process.work_off()
 
+    @rule(name=st.sampled_from(TASKS), arrives=st.sampled_from(["before", "after", "never"]), pod=st.booleans())
+    def the_operator_dies_when_it_has_told_a_pod(self, name: str, arrives: str, pod: bool) -> None:
+        """The status that names the pod may not be written yet, and the definition be another one by then."""
+        self.user_submits([name], well=True)
+        self.process.work_off()
+        told = self.cluster.assignments[self.told :]
+        self.author_changes_the_definition("1", pod)
+        for assignment in told if arrives == "before" else ():
+            self.arrive(*assignment)
+        self.process.start()
+        self.process.work_off()
+        for assignment in told if arrives == "after" else ():
+            self.arrive(*assignment)
+
     @precondition(lambda self: self.running())
-    @rule(pick=st.integers(0, 5), code=st.sampled_from([0, 0, 1, 137]), recorded=st.booleans(), exits=st.booleans())
+    @rule(pick=st.integers(0, 5), code=st.sampled_from([0, 0, 1, KILLED]), recorded=st.booleans(), exits=st.booleans())
     def a_task_ends(self, pick: int, code: int, recorded: bool, exits: bool) -> None:
         self.end(self.running()[pick % len(self.running())], code, recorded=recorded, exits=exits)
 
     def end(self, pod: Raw, code: int, *, recorded: bool, exits: bool) -> None:
-        run = self.runs.get(pod["metadata"]["uid"])
+        """A process exits with what it has recorded, unless it is killed."""
+        uid = pod["metadata"]["uid"]
+        run = self.runs.get(uid)
         if run is None:
             return
+        if code != KILLED:
+            code = self.said.get(uid, code)
         if recorded and self.cluster.bucket.up:
             record: Raw = {
                 "author": "Runner",
                 "taskUid": run[0],
                 "attempt": run[1],
-                "podUID": pod["metadata"]["uid"],
+                "podUID": uid,
                 "exitCode": code,
                 "finishTime": wire(self.clock.now),
             }
             ended: Raw = {"failure": "AppError", "message": "ValueError: no"} if code else {"result": {"value": 7}}
-            self.cluster.bucket.put(attempt_key(NAMESPACE, *run), json.dumps({**record, **ended}).encode())
+            stands = self.cluster.bucket.put(attempt_key(NAMESPACE, *run), json.dumps({**record, **ended}).encode())
+            code = self.said.setdefault(uid, code if stands else ExitCode.GIVEN_UP)
         if exits:
             self.cluster.kubelet(pod, "exits", code, "7")
 

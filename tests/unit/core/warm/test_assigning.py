@@ -29,6 +29,7 @@ from celeriac_operator.core.decide import decide
 from celeriac_operator.core.facts import PodFacts, World
 from celeriac_operator.core.plan import Assign, CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import Claim, Records
+from celeriac_operator.core.warm.holding import NOBODY
 
 RUNNER = {"image": "media:1.4", "command": ["python", "-m", "celeriac.run"]}
 WARM = make_revision(stored=True, isolation="Warm", container=RUNNER)
@@ -155,6 +156,20 @@ def test_what_was_taken_back_goes_to_another_pod_with_the_revocation_to_claim_ag
     assert found.status.attempt_count == 1
     assert found.assign is not None
     assert (found.assign.pod_uid, found.assign.expect) == ("pod-2", 7)
+
+
+def test_what_was_taken_back_from_a_pod_is_given_to_it_again_once_neither_status_nor_key_name_it() -> None:
+    first = plan(world(given(), claim=revoked(), waiting_pod=warm_pod()))
+    assert first.status is not None
+    assert (first.status.phase, first.status.attempts, first.assign, first.record) == ("Queued", (), None, ())
+
+    second = plan(world(claim=revoked(), waiting_pod=warm_pod()))
+    assert (second.status, second.assign) == (None, None)
+    assert second.record == (RevokeClaim(1, NOBODY, 7, at(1)),)
+
+    third = plan(world(claim=revoked(NOBODY), waiting_pod=warm_pod()))
+    assert third.assign is not None
+    assert (third.assign.pod_uid, third.assign.expect) == ("pod-1", 7)
 
 
 def test_a_cancelled_task_whose_attempt_was_taken_back_never_ran() -> None:

@@ -135,6 +135,24 @@ def test_what_is_taken_back_while_it_is_held_is_written_nowhere_and_given_to_ano
     assert stage.task(TASK)["phase"] == "Succeeded"
 
 
+@pytest.mark.parametrize("seconds", [0, 1.5], ids=["while it was held", "once it was written"])
+def test_what_was_taken_back_is_written_before_another_pod_is_told(stage: Messages, seconds: float) -> None:
+    stage.give(TASK)
+    stage.clock.advance(seconds)
+    stage.process.work_off()
+    stage.process.warm.unheard(stage.cluster.assignments[-1][0])
+    stage.process.work_off()
+    second = stage.cluster.assignments[-1]
+    assert [each["podUID"] for each in stage.task(TASK)["attempts"]] == [second[0]]
+
+    stage.process.start()
+    stage.process.work_off()
+    stage.arrive(*second)
+    stage.ends()
+    assert stage.runs[second[0]][1] == 1
+    assert len(stage.ran) == 1
+
+
 # --- the next process ---
 
 

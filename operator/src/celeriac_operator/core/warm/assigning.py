@@ -3,6 +3,9 @@
 The status names the pod before it is told, or soon after (``holding.py``). So after a restart the same is decided, and
 told again, which changes nothing: the pod claims an attempt once. To take it back is a write to the claim's key, and of
 the two one is first.
+
+An attempt whose status names the pod that its key was revoked for is taken back. So no pod is told to claim against
+its own revocation: before it gets the attempt once more neither of the two names it.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from celeriac_operator.core.plan import Assign, Plan, RevokeClaim
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.stopping import VERDICTS
 from celeriac_operator.core.view import View
-from celeriac_operator.core.warm.holding import may_be_held
+from celeriac_operator.core.warm.holding import NOBODY, may_be_held
 
 CLAIM_SECONDS = 5
 """A pod that waits claims what it is told of in milliseconds."""
@@ -28,6 +31,9 @@ def assign(view: View) -> Plan | None:
     accepted, pod = view.accepted, view.world.waiting_pod
     if accepted is None or pod is None or view.revision is None or view.world.queue.kueue_queue_name is not None:
         return None
+    claim = view.world.records.claim
+    if claim is not None and claim.revoked and claim.pod_uid == pod.uid:
+        return _name_it_no_more(view)
     attempt = Attempt(
         number=view.next_number,
         job_name=pod.job_name,
@@ -43,6 +49,14 @@ def assign(view: View) -> Plan | None:
         hold=may_be_held(view),
         look_again=view.soon(TELL_AGAIN_SECONDS),
     )
+
+
+def _name_it_no_more(view: View) -> Plan:
+    """The status first: while it names the pod, a key that names nobody would tell that it may claim the attempt."""
+    if view.withdrawn:
+        message = f"Waiting: attempt {view.next_number} was taken back from a waiting pod, and is assigned anew"
+        return Plan(status=compose(view, Saying(Phase.QUEUED, names.QUEUED, message)))
+    return Plan(record=(RevokeClaim(view.next_number, NOBODY, view.claim_revision, view.now),))
 
 
 def not_claimed(view: View) -> Plan | None:

@@ -29,8 +29,12 @@ NOBODY = ""
 
 
 def may_be_held(view: View) -> bool:
-    """Whether the status that names the pod may come after the pod was told."""
-    return view.world.records.made_here and view.world.records.bus == "Up" and view.next_number == 1
+    """Whether the status that names the pod may come after the pod was told: the first may, who claims against nothing.
+
+    So whoever finds something under the claim's key, and no claim, knows that nobody is left who could claim.
+    """
+    records = view.world.records
+    return records.made_here and records.bus == "Up" and view.next_number == 1 and records.claim is None
 
 
 def with_held(view: View, plan: Plan) -> Plan:
@@ -49,13 +53,12 @@ def with_held(view: View, plan: Plan) -> Plan:
 def told_by_another(view: View) -> Plan | None:
     """A pod may have been told of the first attempt by a process that is gone: it runs it, or never will."""
     claim = view.world.records.claim
-    closed = claim is not None and claim.revoked and claim.pod_uid == NOBODY
-    if not view.world.inherited or closed:
+    if not view.world.inherited or (claim is not None and claim.revoked):
         return None
-    if claim is not None and not claim.revoked:
+    if claim is not None:
         return _followed(view, claim)
-    if view.world.records.bus == "Up":  # what was taken back from a pod may be given to it again
-        return Plan(record=(RevokeClaim(1, NOBODY, view.claim_revision, view.now),))
+    if view.world.records.bus == "Up":
+        return Plan(record=(RevokeClaim(1, NOBODY, 0, view.now),))
     message = "Waiting: NATS does not answer, and only it can say whether a waiting pod runs this task already"
     return waits(view, Saying(Phase.QUEUED, names.BUS_UNAVAILABLE, message), until=view.soon(LOOK_AGAIN_SECONDS))
 

@@ -10,7 +10,7 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ from celeriac.api.v1alpha1 import Attempt
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 LASTING_SECONDS = 60.0
 """A connection of so long was a good one."""
+NODE_SECONDS = 30.0
+"""A node that is well tells of a process within a second or two."""
 
 _WAITS = "it has not started; following it (celeriac logs -f) waits for that"
 
@@ -33,7 +35,7 @@ _WAITS = "it has not started; following it (celeriac logs -f) waits for that"
 async def read_log(api: Api, task: Task, attempt: int | None, tail: int | None) -> AsyncGenerator[str, None]:
     """The log of one attempt, the last where none is named, as it is now."""
     which = _choose(task, attempt)
-    pod = await _find_pod(api, task, which)
+    pod = await (_find_pod(api, task, which) if which.exit_code is None else _ended_pod(api, task, which))
     if pod is None or not has_log(pod):
         raise errors.LogsUnavailable(_nothing(task, which, "its pod is gone" if pod is None else _WAITS))
     own = own_lines(task, which)
@@ -182,6 +184,14 @@ async def _begun_pod(api: Api, task: Task, which: Attempt) -> Mapping[str, Any] 
             if has_log(change.object):
                 return change.object
     return None
+
+
+async def _ended_pod(api: Api, task: Task, which: Attempt) -> Mapping[str, Any] | None:
+    """The pod of an attempt whose process has told its end itself: its node may tell of the beginning only after."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(NODE_SECONDS):
+            return await _begun_pod(api, task, which)
+    return await _find_pod(api, task, which)
 
 
 async def _pod_or_none(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:

@@ -76,6 +76,23 @@ async def test_no_log(
         _ = [line async for line in client.logs("n", follow, number)]
 
 
+async def test_the_log_of_a_process_that_was_quicker_than_its_node(client: AsyncClient, fake: FakeApi) -> None:
+    """It has told its end by a record, and its pod's status does not say yet that it has begun."""
+    await fake.put(f"{PODS}/p1", pod("p1", waiting={"reason": "ContainerCreating"}))
+    await fake.task("n", finished("Succeeded", attempts=[attempt(1, "p1", exitCode=0)]))
+    fake.logs["p1"] = [b"here\n"]
+
+    async def read() -> list[str]:
+        return [line async for line in client.logs("n")]
+
+    reading = asyncio.create_task(read())
+    while "WATCH" not in fake.methods() and not reading.done():
+        await asyncio.sleep(0)
+    await fake.put(f"{PODS}/p1", pod("p1", terminated={"exitCode": 0}))
+
+    assert ["here"] == await asyncio.wait_for(reading, 5)
+
+
 async def test_following_waits_for_the_start_and_goes_on_with_later_attempts(
     client: AsyncClient, fake: FakeApi
 ) -> None:

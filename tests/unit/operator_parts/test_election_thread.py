@@ -136,6 +136,9 @@ async def test_a_bug_in_the_election_ends_the_process(worker: Worker) -> None:
     worker.leases.broken = True
 
     assert await asyncio.to_thread(worker.dead.wait, PATIENCE)
+    for thread in threading.enumerate():  # what it raises belongs to this test, and to no later one
+        if thread.name == "election":
+            await asyncio.to_thread(thread.join, PATIENCE)
     assert ["the election raised KeyError: 'a bug'"] == worker.died
 
 

@@ -276,7 +276,7 @@ class AnyAssignment(RuleBasedStateMachine):
             }
             ended: Raw = {"failure": "AppError", "message": "ValueError: no"} if code else {"result": {"value": 7}}
             stands = self.cluster.bucket.put(attempt_key(NAMESPACE, *run), json.dumps({**record, **ended}).encode())
-            code = self.said.setdefault(uid, code if stands else ExitCode.GIVEN_UP)
+            code = self.said.setdefault(uid, code if stands else int(ExitCode.GIVEN_UP))
         if exits:
             self.cluster.kubelet(pod, "exits", code, "7")
 

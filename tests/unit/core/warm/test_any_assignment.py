@@ -218,11 +218,23 @@ class AnyAssignment(RuleBasedStateMachine):
         self.clock.advance(passed)
         self.process.work_off()
 
-    @rule(name=st.sampled_from(TASKS), arrives=st.sampled_from(["before", "after", "never"]), pod=st.booleans())
-    def the_operator_dies_when_it_has_told_a_pod(self, name: str, arrives: str, pod: bool) -> None:
+    @rule(
+        name=st.sampled_from(TASKS),
+        passed=st.sampled_from([0, 1.5]),
+        deaf=st.booleans(),
+        arrives=st.sampled_from(["before", "after", "never"]),
+        pod=st.booleans(),
+    )
+    def the_operator_dies_when_it_has_told_a_pod(
+        self, name: str, passed: float, deaf: bool, arrives: str, pod: bool
+    ) -> None:
         """The status that names the pod may not be written yet, and the definition be another one by then."""
         self.user_submits([name], well=True)
         self.process.work_off()
+        self.clock.advance(passed)
+        self.process.work_off()
+        if deaf:
+            self.nobody_hears_what_was_told()
         told = self.cluster.assignments[self.told :]
         self.author_changes_the_definition("1", pod)
         for assignment in told if arrives == "before" else ():
@@ -231,6 +243,14 @@ class AnyAssignment(RuleBasedStateMachine):
         self.process.work_off()
         for assignment in told if arrives == "after" else ():
             self.arrive(*assignment)
+
+    def nobody_hears_what_was_told(self) -> None:
+        """It is taken back, and given to whoever says then that he waits."""
+        for pod_uid, _ in self.cluster.assignments[self.told :]:
+            self.process.warm.unheard(pod_uid)
+        self.process.work_off()
+        self.pods_say_that_they_wait()
+        self.process.work_off()
 
     @precondition(lambda self: self.running())
     @rule(pick=st.integers(0, 5), code=st.sampled_from([0, 0, 1, KILLED]), recorded=st.booleans(), exits=st.booleans())
@@ -256,7 +276,7 @@ class AnyAssignment(RuleBasedStateMachine):
             }
             ended: Raw = {"failure": "AppError", "message": "ValueError: no"} if code else {"result": {"value": 7}}
             stands = self.cluster.bucket.put(attempt_key(NAMESPACE, *run), json.dumps({**record, **ended}).encode())
-            code = self.said.setdefault(uid, code if stands else ExitCode.GIVEN_UP)
+            code = self.said.setdefault(uid, code if stands else int(ExitCode.GIVEN_UP))
         if exits:
             self.cluster.kubelet(pod, "exits", code, "7")
 

@@ -74,7 +74,7 @@ class Listener:
 
     def notes(self) -> Notes:
         """What was told so far, in order."""
-        notes = Notes()
+        notes = Notes(controlled=True)
         for version, kind, event, obj in sorted(list(self._changes), key=lambda change: change[0]):
             notes.note(kind, event, obj, version)
         return notes

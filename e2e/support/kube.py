@@ -16,12 +16,15 @@ from urllib.parse import urlencode
 import urllib3
 from e2e.support.predicates import Predicate, described
 from kubernetes import client, config
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 Obj = dict[str, Any]
 
 FIELD_MANAGER = "celeriac-e2e"
 PATIENCE_SECONDS = 180.0
 """Generous: a test that waits so long has failed for a reason, not for a slow machine."""
+_NOT_YET = "storage is (re)initializing"
+"""What an API server says of custom resources for a moment after its start, or after their definition has changed."""
 _TROUBLE = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
@@ -309,6 +312,12 @@ class Kube:
         authorization = {"Authorization": token} if token else {}
         return {**authorization, **({"Impersonate-User": self._user} if self._user else {})}
 
+    @retry(
+        retry=retry_if_exception(lambda error: isinstance(error, Refused) and _NOT_YET in error.message),
+        stop=stop_after_delay(60),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
     def _call(
         self,
         method: str,

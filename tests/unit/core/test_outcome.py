@@ -73,6 +73,12 @@ TABLE: dict[str, Row] = {
         pod(exited(128, reason="StartError")),
         "InvalidPod",
     ),
+    "a container that the node gave up starting, as its kubelet was killed": (
+        SEEN,
+        make_job(),
+        pod(exited(128, "failed to create shim task: context canceled: unknown", reason="StartError")),
+        "NodeLost",
+    ),
     "a container that the node lost": (
         SEEN,
         make_job(),

@@ -40,6 +40,8 @@ _CONTAINER_REASONS = {
     "ContainerStatusUnknown": (Failure.NODE_LOST, "The node lost the container"),
     "Unknown": (Failure.NODE_LOST, "The node lost how the container ended"),  # containerd, killed at that moment
 }
+_GIVEN_UP = "context canceled"
+"""What a runtime says whose caller was gone before the container had started: the kubelet, killed or restarted."""
 _FATAL_WAITING = {
     "InvalidImageName": Failure.INVALID_POD,
     "ErrImageNeverPull": Failure.IMAGE_PULL_FAILED,
@@ -185,6 +187,8 @@ def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Fa
         return _POD_REASONS[pod.reason], said or pod.reason
     if container.reason in _CONTAINER_REASONS:
         failure, message = _CONTAINER_REASONS[container.reason]
+        if failure is Failure.INVALID_POD and _GIVEN_UP in container.message:
+            return Failure.NODE_LOST, f"The node gave up starting the container ({code})"
         return failure, f"{message} ({code})"
     if _deleted_before_end(pod, container):
         return Failure.POD_DELETED, f"Its pod was deleted ({code})"

@@ -270,13 +270,12 @@ class RecordBook:
             NotLeading: another replica works on the namespace.
         """
         known = self._known.get(task.key) or _Known(task.uid)
-        known.ending = True
+        known.ending, finished = True, False
         try:
-            known.ending = await self._finished(task, record)
-        except BaseException:
-            known.ending = False
-            raise
-        return known.ending
+            finished = await self._finished(task, record)
+            return finished
+        finally:
+            known.ending = finished
 
     async def _finished(self, task: TaskFacts, record: TaskRecord) -> bool:
         name, value = record_key(*task.key), record.to_json()

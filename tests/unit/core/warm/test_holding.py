@@ -168,22 +168,17 @@ def test_a_claim_that_no_status_tells_of_is_followed(stage: Messages) -> None:
     assert len(stage.ran) == 1
 
 
-def test_what_the_last_process_told_a_pod_is_forbidden_before_anything_starts(stage: Messages) -> None:
+@pytest.mark.parametrize(
+    "isolation",
+    [
+        pytest.param("Warm", id="pods still wait"),
+        pytest.param("Pod", id="the definition has no waiting pods any more"),
+    ],
+)
+def test_what_the_last_process_told_a_pod_is_forbidden_before_anything_starts(stage: Messages, isolation: str) -> None:
     stage.give(TASK)
     old = stage.cluster.assignments[-1]
-    stage.process.start()
-    stage.process.work_off()
-    stage.arrive(*old)
-
-    assert old[0] not in stage.runs
-    stage.ends()
-    assert stage.task(TASK)["phase"] == "Succeeded"
-
-
-def test_it_is_forbidden_too_where_the_definition_has_no_waiting_pods_any_more(stage: Messages) -> None:
-    stage.give(TASK)
-    old = stage.cluster.assignments[-1]
-    stage.cluster.edit("taskdefinitions", "resize", isolation="Pod")
+    stage.cluster.edit("taskdefinitions", "resize", isolation=isolation)
     stage.process.start()
     stage.process.work_off()
     stage.arrive(*old)

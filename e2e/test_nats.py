@@ -15,6 +15,7 @@ from e2e.support.release import Release
 from e2e.support.volumes import volume_for
 from nats.aio.client import Client
 from nats.js import api
+from tests.support.flushing import flushed
 
 from celeriac.wire import names
 
@@ -92,7 +93,7 @@ async def test_a_namespaces_user_publishes_there_and_nowhere_else(
         await client.jetstream().publish(names.submit_subject(mine.name, "default", "n"), b"{}")
         assert refused == []
         await client.publish(names.submit_subject(theirs.name, "default", "n"), b"{}")
-        await _answered(client)
+        await flushed(client)
 
     async with nats.connected("operator") as (operator, _):
         counts = [await _count(operator, tenant.name) for tenant in tenants]
@@ -168,9 +169,3 @@ async def _filled(client: Client, namespace: str, count: int) -> int:
 
 async def _count(client: Client, namespace: str) -> int:
     return int((await client.jetstream().stream_info(names.stream_of(namespace, "default"))).state.messages)
-
-
-async def _answered(client: Client) -> None:
-    """Twice, as the client's first ping overtakes what it has not sent yet."""
-    await client.flush()
-    await client.flush()

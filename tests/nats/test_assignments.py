@@ -9,6 +9,7 @@ from typing import Any
 import nats
 from tests.support.builders import make_attempt, make_status, make_task
 from tests.support.clock import at
+from tests.support.flushing import flushed
 from tests.support.keeping import Keeper, keeper, until
 from tests.support.nats_server import NatsServer
 
@@ -94,9 +95,8 @@ async def test_what_is_no_claim_can_be_revoked(server: NatsServer) -> None:
 
 
 async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
-    async with keeper(server) as ours:
+    async with keeper(server) as ours, await nats.connect(server.url) as client:
         heard, unheard, told, asked = list[tuple[str, int]](), list[str](), list[Any](), list[str]()
-        client = await nats.connect(server.url)
 
         async def take(message: Any) -> None:
             told.append(json.loads(message.data))
@@ -107,7 +107,7 @@ async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
 
         await client.subscribe(assign_subject("media", "pod-1"), cb=take)
         await client.subscribe(roll_subject("media"), cb=answer)
-        await client.flush()
+        await flushed(client)
         sut = Assignments(ours.bus, lambda: ("media",), lambda uid, left: heard.append((uid, left)), unheard.append)
         await sut._on_connect()
         await until(lambda: heard == [("pod-1", 7)])
@@ -116,4 +116,3 @@ async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
         await sut.tell("media", "pod-2", {"uid": "y"})
         await until(lambda: unheard == ["pod-2"])
         assert asked == [roll_subject("media")]
-        await client.close()

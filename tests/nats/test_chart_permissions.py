@@ -12,6 +12,7 @@ import nats.js.errors
 import pytest
 from nats.aio.client import Client
 from nats.js import api
+from tests.support.flushing import flushed
 from tests.support.nats_operator import NOW, FakeOperator
 from tests.support.nats_server import NatsServer, nats_server
 from tests.unit.charts.test_nats import SHARED, config, container
@@ -56,23 +57,18 @@ class Session:
         """Whether the server lets it; asked in order, so that its verdict is there when a ping is answered."""
         self.refused.clear()
         await self.client.publish(subject, payload)
-        await self._answered()
+        await flushed(self.client)
         return not self.refused
 
     async def may_subscribe(self, subject: str) -> bool:
         self.refused.clear()
         subscription = await self.client.subscribe(subject)
-        await self._answered()
+        await flushed(self.client)
         try:
             return not self.refused
         finally:
             if not self.refused:
                 await subscription.unsubscribe()
-
-    async def _answered(self) -> None:
-        """Twice, as the client's first ping overtakes what it has not sent yet."""
-        await self.client.flush()
-        await self.client.flush()
 
 
 @asynccontextmanager
@@ -241,7 +237,7 @@ async def test_a_runner_hears_of_its_task_and_nobody_of_those_elsewhere(filled: 
 async def test_a_client_hears_the_records_of_its_own_namespace_as_they_are_written(filled: NatsServer) -> None:
     async with session(filled, "client-media") as client, session(filled, "operator") as operator:
         subscription = await client.client.subscribe(f"$KV.{names.RESULTS_BUCKET}.media.*")
-        await client.client.flush()
+        await flushed(client.client)
         bucket = await operator.client.jetstream().key_value(names.RESULTS_BUCKET)
         await bucket.put("a-b.done", b"theirs")
         await bucket.put("media.done", b"ours")

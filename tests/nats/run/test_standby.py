@@ -15,6 +15,7 @@ import nats
 import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import KeyNotFoundError
+from tests.support.flushing import flushed
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended, Runner
 
@@ -51,6 +52,7 @@ class Operator:
             self.heard.put_nowait(message.subject)
 
         await self.client.subscribe("celeriac.ready.team.*", cb=heard)
+        await flushed(self.client)
 
     def pod(self, url: str, name: str = "add", uid: str = "pod-1") -> subprocess.Popen[str]:
         env = {"CELERIAC_STANDBY": "1", "CELERIAC_NATS_URL": url, "CELERIAC_POD_UID": uid, "CELERIAC_NAMESPACE": "team"}
@@ -63,7 +65,7 @@ class Operator:
 
     async def assign(self, data: bytes, uid: str = "pod-1") -> None:
         await self.client.publish(assign_subject("team", uid), data)
-        await self.client.flush()
+        await flushed(self.client)
 
     async def end(self, pod: subprocess.Popen[str]) -> Ended:
         return await asyncio.to_thread(self.runner.end, pod)

@@ -14,6 +14,7 @@ from typing import Any
 import nats
 import pytest
 from tests.nats.run.test_standby import Operator, operator
+from tests.support.flushing import flushed
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended
 
@@ -256,10 +257,10 @@ async def test_large_params_results_and_progress_go_through_it(server: NatsServe
             events.append(json.loads(message.data))
 
         await ours.client.subscribe("celeriac.events.team.a.Progress", cb=heard)
-        await ours.client.flush()
+        await flushed(ours.client)
         await ours.give("a")
         await ours.record("a")
-        await ours.client.flush()
+        await flushed(ours.client)
         assert events[-1]["progress"] == 1.0
 
 

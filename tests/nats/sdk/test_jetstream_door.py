@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.nats.sdk.conftest import soon
+from tests.support.flushing import flushed
 from tests.support.nats_operator import FakeOperator
 from tests.unit.sdk.fake_api import FakeApi
 
@@ -36,7 +37,7 @@ async def test_a_message_goes_to_its_queue_and_band(
 ) -> None:
     await operator.queue("q")
     heard = await operator.client.subscribe(f"celeriac.submit.{operator.namespace}.>")
-    await operator.client.flush()
+    await flushed(operator.client)
     handle = await client.submit(definition="d", **options)
     message = await heard.next_msg(5)
 

@@ -96,6 +96,11 @@ def test_lists_of_the_status_merge_by_key(part: str, keys: list[str]) -> None:
     assert set(keys) <= set(node["items"]["required"])
 
 
+@pytest.mark.parametrize("kind", CRDS)
+def test_a_status_has_one_owner_as_a_whole(kind: str) -> None:
+    assert schema_of(kind)["properties"]["status"]["x-kubernetes-map-type"] == "atomic"
+
+
 @pytest.mark.parametrize(
     ("path", "text"), generated_files().items(), ids=lambda v: str(v) if isinstance(v, Path) else ""
 )

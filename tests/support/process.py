@@ -67,6 +67,11 @@ class Queue:
     def add_at(self, key: WorkKey, when: datetime) -> None:
         self.timers[key] = min(when, self.timers.get(key, when))
 
+    def look_at(self, key: WorkKey, when: datetime | None) -> None:
+        self.timers.pop(key, None)
+        if when is not None:
+            self.timers[key] = when
+
     def forget(self, key: WorkKey) -> None:
         self.timers.pop(key, None)
 

@@ -196,8 +196,7 @@ class Reconciler:
         follows = plan if applied.world is None else decide(applied.world, now)
         if applied.world is not None and follows.acts:
             self._queue.add(task.key)  # most writes leave nothing to do, and to observe anew would cost more
-        if follows.look_again is not None:
-            self._queue.add_at(task.key, follows.look_again)
+        self._queue.look_at(task.key, follows.look_again)  # what it waited for before is no reason any more
 
     async def _read_again(self, key: Key) -> None:
         """A status or a Job may have been written: to decide without it could start its attempt a second time.

@@ -65,6 +65,12 @@ class WorkQueue(Generic[K]):
         handle = asyncio.get_running_loop().call_later(min(delay, 3600.0), self._due, key)
         self._later[key] = (when, handle)
 
+    def look_at(self, key: K, when: datetime | None) -> None:
+        """Work on it at that time, or not by itself, whatever was said before: who has looked at it says all."""
+        self._cancel_timer(key)
+        if when is not None:
+            self.add_at(key, when)
+
     def set_timers_anew(self) -> None:
         """The clock has jumped: timers run on time that passes, and were set when the clock said something else."""
         later, self._later = self._later, {}
@@ -79,6 +85,9 @@ class WorkQueue(Generic[K]):
     def forget(self, key: K) -> None:
         """Its object is gone: no timer, no count of errors."""
         self._errors.pop(key, None)
+        self._cancel_timer(key)
+
+    def _cancel_timer(self, key: K) -> None:
         known = self._later.pop(key, None)
         if known is not None:
             known[1].cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +112,20 @@ def test_after_a_write_nothing_is_observed_anew_where_nothing_is_left_to_do(clus
     assert {"create jobs": 1} == cluster.writes
     assert not process.queue.ready
     assert KEY in process.queue.timers
+
+
+def test_what_a_task_waited_for_is_no_reason_to_look_at_it_once_it_has_ended(cluster: Cluster) -> None:
+    """Each look costs as much as any other, and a worker's task waits twice before it runs."""
+    process = Process(cluster)
+    submit(cluster, ttlSecondsAfterFinished=7200)
+    hear_all(process)
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    cluster.kubelet(pod(cluster), "exits", 0, "1")
+    hear_all(process)
+
+    assert status(cluster)["phase"] == "Succeeded"
+    assert process.queue.timers == {KEY: cluster.clock() + timedelta(hours=2)}
 
 
 def test_a_task_that_is_created_again_starts_anew(cluster: Cluster) -> None:

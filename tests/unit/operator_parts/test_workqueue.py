@@ -138,6 +138,26 @@ async def test_of_a_keys_times_the_earliest_counts(queue: WorkQueue[str], worker
     assert worker.done == [("a", 10)]
 
 
+@pytest.mark.parametrize(
+    ("last", "done"),
+    [
+        pytest.param(20, [("a", 20)], id="later than what was said before"),
+        pytest.param(5, [("a", 5)], id="sooner"),
+        pytest.param(None, [], id="never"),
+    ],
+)
+def test_what_is_said_of_a_key_last_may_be_all_that_counts(last: int | None, done: list[tuple[str, float]]) -> None:
+    @with_worker()
+    async def play(queue: WorkQueue[str], worker: Worker) -> None:
+        queue.add_at("a", now() + timedelta(seconds=10))
+        queue.look_at("a", None if last is None else now() + timedelta(seconds=last))
+        await worker.until(100)
+
+        assert worker.done == done
+
+    play()
+
+
 @virtual
 async def test_a_time_that_the_clock_has_jumped_over_makes_way_for_the_next() -> None:
     """Its timer runs on time that has passed, and would be an hour late."""

@@ -179,6 +179,13 @@ async def test_what_a_function_does_is_recorded_as_in_a_pod_of_its_own(
         assert {key: found.get(key) for key in record} == record
 
 
+async def test_a_thread_that_is_left_behind_does_not_hold_the_slot(server: NatsServer, tmp_path: Path) -> None:
+    async with worker(server, tmp_path, "leaves_a_thread", slots=1) as ours:
+        for uid in ("a", "b"):
+            await ours.give(uid)
+            assert (await ours.record(uid))["result"] == {"value": "done"}
+
+
 @pytest.mark.parametrize("name", ["waits", "waits_async"])
 async def test_the_reason_of_a_stop_reaches_the_function(server: NatsServer, tmp_path: Path, name: str) -> None:
     async with worker(server, tmp_path, name) as ours:

@@ -16,6 +16,7 @@ from celeriac.run import container_log, memory
 from celeriac.run.bus import get_object, put_against, put_object, read_record
 from celeriac.run.environment import Environment, read_environment
 from celeriac.run.forked import Forked, Run, fork
+from celeriac.run.interrupts import LINGER_SECONDS
 from celeriac.run.lines import Lines
 from celeriac.run.outcome import Failed, Outcome
 from celeriac.run.parent import Message, receive, send
@@ -144,6 +145,7 @@ class Attempt:
             case "create" if not self._record.done():
                 self._print()  # who sees the result sees the log
                 self._record.set_result(message.data)
+                self._timers.append(self._loop.call_later(LINGER_SECONDS, self._kill))  # cheaper than a thread there
             case "publish":
                 self._begin(self._client.publish(name, message.data))
             case "read":

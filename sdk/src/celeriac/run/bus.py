@@ -38,6 +38,11 @@ class Bus:
         self._thread = LoopThread()
         self._connection: Any = self._thread.start(self._connect())
 
+    @property
+    def ends_us(self) -> bool:
+        """Nobody does: this process is the container."""
+        return False
+
     def create(self, key: str, data: bytes, timeout: float) -> bytes | None:
         """Put a record under a key that has none; what is there already is given back instead.
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from celeriac.app.interruptions import CancelRequested, SoftDeadlineExceeded, TaskInterrupted
 
+LINGER_SECONDS = 10.0
+"""How long what the function left behind (threads, exit handlers) may hold up the end of the process."""
+
 
 class Interrupts:
     """What may interrupt the function.

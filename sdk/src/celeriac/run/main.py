@@ -16,7 +16,7 @@ from celeriac.app.exit_code import ExitCode
 from celeriac.app.interruptions import CancelRequested
 from celeriac.run import container_log
 from celeriac.run.environment import Environment, read_environment
-from celeriac.run.interrupts import Interrupts
+from celeriac.run.interrupts import LINGER_SECONDS, Interrupts
 from celeriac.run.outcome import (
     Failed,
     Outcome,
@@ -42,8 +42,6 @@ PARAMS_SECONDS = 30.0
 """How long large params may take, which are nowhere else."""
 REASON_SECONDS = 1.0
 """How long an answer may take to why SIGTERM came; the function waits meanwhile."""
-LINGER_SECONDS = 10.0
-"""How long what the function left behind (threads, exit handlers) may hold up the end of the process."""
 SOFT_MARGIN_SECONDS = 5.0
 """SoftDeadlineExceeded comes so long before the deadline, or a tenth of the time that is left, if that is less."""
 
@@ -69,7 +67,10 @@ def _run_to_its_end(
 ) -> None:
     outcome = _outcome(location, environment, bus, interrupts)
     container_log.flush()
-    _leave(_reported(outcome, environment, bus), interrupts.close)
+    code = _reported(outcome, environment, bus)
+    if bus is None or not bus.ends_us:
+        _leave_in_time(code)
+    _leave(code, interrupts.close)
 
 
 def _location(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[str, str | None] | None:
@@ -287,11 +288,15 @@ def _reported(outcome: Outcome, environment: Environment, bus: Port | None) -> i
     return report(outcome, environment, bus)
 
 
-def _leave(code: int, close: Callable[[], None]) -> None:
-    """End the process as Python does, unless that takes too long: the outcome is told, and the slot is wanted."""
+def _leave_in_time(code: int) -> None:
+    """The outcome is told, and the slot is wanted: the end of the process may not take too long."""
     last = threading.Timer(LINGER_SECONDS, os._exit, (code,))
     last.daemon = True
     last.start()
+
+
+def _leave(code: int, close: Callable[[], None]) -> None:
+    """End the process as Python does."""
     close()
     container_log.flush_at_last()
     sys.exit(code)

@@ -64,11 +64,18 @@ class Parent:
         self._link = link
         self._link.settimeout(0)
         self._stop: Message | None = None
+        self._told = False
+
+    @property
+    def ends_us(self) -> bool:
+        """The parent does, once it has the record."""
+        return self._told
 
     def create(self, key: str, data: bytes, timeout: float) -> bytes | None:
         """Hand the record over: the parent writes it, however long that takes, for nobody else can tell the end."""
         with self._waiting(timeout):
             send(self._link, {"do": "create", "name": key}, data)
+        self._told = True
         return None
 
     def read(self, key: str, timeout: float) -> bytes | None:

@@ -8,6 +8,10 @@ from typing import Protocol
 class Port(Protocol):
     """The runner's own connection (``bus.py``), or the parent's that it was forked from (``parent.py``)."""
 
+    @property
+    def ends_us(self) -> bool:
+        """Whether somebody else ends this process where it lingers."""
+
     def create(self, key: str, data: bytes, timeout: float) -> bytes | None:
         """Put a record under a key that has none; what is there already is given back instead."""
 

@@ -139,8 +139,8 @@ the status of such a Task at a time), by what they allocate, which hardly varies
 
 | | KiB | objects |
 |---|---:|---:|
-| create | 300 | 4,000 |
-| the same with the chart's admission policies | 410 | 5,300 |
+| create | 290 | 3,800 |
+| the same with the chart's admission policies | 350 | 4,700 |
 | status, as it is | 1,101 | 12,600 |
 | status, without the CEL rules of the CRD | 910 | 10,400 |
 | status, without any schema of the status | 690 | 8,600 |

@@ -133,7 +133,7 @@ class ControlPlane:
             case _:
                 return [
                     f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0",
-                    "--controllers=job-controller,garbage-collector-controller",
+                    "--controllers=job-controller,garbage-collector-controller,pod-garbage-collector-controller",
                     "--kube-api-qps=200", "--kube-api-burst=400",
                 ]  # fmt: skip
 

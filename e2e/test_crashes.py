@@ -121,11 +121,11 @@ def test_an_operator_that_was_cut_off_for_long_goes_on_by_itself(
         tasks["due"] = (audited("due", 0, 1, pause=5), "Succeeded")  # its next attempt is due while nobody answers
         unwatched.submit(*(manifest for manifest, _ in tasks.values()))
         unwatched.wait("due", attempt_ended(1))
-        proxy.cut()  # without its lease it ends, and is started again, before it can do anything
+        proxy.line.cut()  # without its lease it ends, and is started again, before it can do anything
         late = load("meanwhile", 5)
         unwatched.submit(*(manifest for manifest, _ in late.values()))
         time.sleep(CUT_OFF_SECONDS)
-        proxy.heal()
+        proxy.line.heal()
         tasks |= late | load("after", 5)
         unwatched.submit(*(manifest for name, (manifest, _) in tasks.items() if name.startswith("after")))
         for name in tasks:

@@ -75,9 +75,9 @@ class Away(Fault):
 
     def meanwhile(self) -> None:
         time.sleep(1)
-        self.lab.api.cut()
+        self.lab.api.line.cut()
         time.sleep(self.seconds)
-        self.lab.api.heal()
+        self.lab.api.line.heal()
         self.times += 1
 
 
@@ -98,10 +98,10 @@ class Deaf(Fault):
     def meanwhile(self) -> None:
         time.sleep(self.dice.uniform(0.5, 1.5))  # the moment is the fault
         process = self.lab.operator.pid
-        self.lab.api.hush()
+        self.lab.api.line.hush()
         time.sleep(20)
         assert self.lab.wait(lambda: self.lab.operator.pid != process), "it goes on without its Lease"
-        self.lab.api.speak()
+        self.lab.api.line.speak()
         self.times += 1
 
 
@@ -125,8 +125,8 @@ class Unauthorized(Fault):
         for _ in range(3):
             time.sleep(self.dice.uniform(0.3, 1.5))  # the moment is the fault
             self.lab.api.trouble = lambda _method, _path: Trouble(status=401)
-            self.lab.api.cut()
-            self.lab.api.heal()
+            self.lab.api.line.cut()
+            self.lab.api.line.heal()
             time.sleep(5)
             self.lab.api.trouble = lambda _method, _path: NO_TROUBLE
             self.times += 1

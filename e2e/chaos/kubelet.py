@@ -9,12 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from e2e.support.kube import PODS, Kind, Kube, Obj, Refused
+from e2e.support.kube import NODES, PODS, Kind, Kube, Obj, Refused
 from e2e.support.witness import TROUBLE, Follower
 
 from celeriac_operator.dev.container import process_of
-
-NODE = "paper"
 
 
 class Kubelet:
@@ -22,10 +20,11 @@ class Kubelet:
 
     Args:
         directory: where what they leave is.
+        node: its name.
     """
 
-    def __init__(self, kube: Kube, namespace: str, directory: Path) -> None:
-        self._kube, self._namespace, self._directory = kube, namespace, directory
+    def __init__(self, kube: Kube, namespace: str, directory: Path, node: str) -> None:
+        self._kube, self._namespace, self._directory, self._node = kube, namespace, directory, node
         self._known: set[str] = set()
         self._leaving: set[str] = set()
         self._told: set[str] = set()
@@ -35,8 +34,9 @@ class Kubelet:
         self._follower = Follower(kube, PODS, namespace, self._hear)
 
     def start(self) -> None:
-        """Begin."""
-        self._directory.mkdir()
+        """Begin, as a node of the cluster."""
+        self._directory.mkdir(exist_ok=True)
+        self._insist(lambda: self._kube.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": self._node}}))
         self._follower.start()
 
     def stop(self) -> None:
@@ -45,8 +45,22 @@ class Kubelet:
         self._follower.stop()
         self._pool.shutdown()
 
+    def lose_power(self) -> None:
+        """What runs ends, and nobody tells. The node is not there any more."""
+        self._over.set()
+        for process in self._processes.values():
+            process.kill()
+        self.stop()
+        self._kube.delete(NODES, None, self._node)
+
+    def left(self) -> int:
+        """How many pods are there that were given to it."""
+        return len(self._kube.list(PODS, self._namespace, fields=f"spec.nodeName={self._node}"))
+
     def _hear(self, _kind: Kind, event: str, pod: Obj) -> None:
         uid = pod["metadata"]["uid"]
+        if pod["spec"].get("nodeName", self._node) != self._node:
+            return
         if event != "DELETED" and uid not in self._known:
             self._known.add(uid)
             self._pool.submit(self._run, pod)
@@ -65,7 +79,7 @@ class Kubelet:
     def _run(self, pod: Obj) -> None:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         # A pod without a node would be gone the moment that it is deleted, whatever its process does.
-        if not self._insist(lambda: self._kube.bind(self._namespace, name, NODE)):
+        if not self._insist(lambda: self._kube.bind(self._namespace, name, self._node)):
             return
         started = _now()
         self._tell(pod, "Running", {"running": {"startedAt": started}})
@@ -81,6 +95,8 @@ class Kubelet:
         process = process_of(pod, lambda _kind, _name: None, sys.executable, left)
         running = self._processes[pod["metadata"]["uid"]] = subprocess.Popen(process.argv, env=dict(process.env))
         self._end(pod)
+        if self._over.is_set():
+            running.kill()
         code = running.wait()
         return code if code >= 0 else 128 - code, left.read_text() if left.exists() else ""
 

@@ -71,6 +71,10 @@ class Laboratory:
     """NATS, where there is one."""
     plane: ControlPlane | None = None
     """A real control plane, where there is one."""
+    kubelet: Kubelet | None = None
+    """Of the control plane's first node."""
+    new_kubelet: Callable[[str], Kubelet] | None = None
+    """Starts one, for another node."""
     disk: Disk | None = None
     """Of NATS or of etcd, where they have one of their own."""
     mode: str = "Pod"
@@ -217,13 +221,20 @@ def with_control_plane(directory: Path, *, disk: bool = False) -> Iterator[Labor
         apply_crds(kube)
         kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         notes = Notes(controlled=True)
+
+        def started(node: str) -> Kubelet:
+            kubelet = Kubelet(kubelets, NAMESPACE, directory / "results", node)
+            kubelet.start()
+            stack.callback(kubelet.stop)
+            return kubelet
+
         witness = Witness(plane.etcd_url, NAMESPACE, notes.note)
-        kubelet = Kubelet(kubelets, NAMESPACE, directory / "results")
-        for each in (witness, kubelet):
-            each.start()
-            stack.callback(each.stop)
+        witness.start()
+        stack.callback(witness.stop)
+        nodes = {"kubelet": started("paper"), "new_kubelet": started}
         api, path, operator = stack.enter_context(_operator(plane.kubeconfig, directory, SETTINGS))
-        yield Laboratory(kube, api, operator, path, SETTINGS, notes, _stores_nothing, plane=plane, disk=its_disk)
+        both = {"plane": plane, "disk": its_disk}
+        yield Laboratory(kube, api, operator, path, SETTINGS, notes, _stores_nothing, **both, **nodes)
 
 
 @contextmanager

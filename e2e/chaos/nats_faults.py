@@ -81,10 +81,10 @@ class NatsDeaf(Fault):
 
     def meanwhile(self) -> None:
         for number in range(2):
-            self.lab.bus.hush()
+            self.lab.bus.line.hush()
             self.lab.submit(f"deaf{number}", 4)
             time.sleep(12)
-            self.lab.bus.speak()
+            self.lab.bus.line.speak()
             self.times += 1
             self.lab.submit(f"heard{number}", 2)
 
@@ -126,10 +126,10 @@ class NatsCut(Fault):
 
     def meanwhile(self) -> None:
         for number in range(5):
-            self.lab.bus.cut()
+            self.lab.bus.line.cut()
             self.lab.submit(f"cut{number}", 2)
             time.sleep(self.dice.uniform(0.5, 4))  # the moment is the fault
-            self.lab.bus.heal()
+            self.lab.bus.line.heal()
             time.sleep(self.dice.uniform(0.5, 3))
             self.times += 1
 
@@ -169,7 +169,7 @@ class ClosedForGood(Fault):
         for number in range(5):
             self.lab.submit(f"closed{number}", 2)
             time.sleep(self.dice.uniform(0.2, 1.5))  # the moment is the fault
-            self.lab.bus.hang_up(b"-ERR 'Maximum Payload Violation'\r\n")
+            self.lab.bus.line.hang_up(b"-ERR 'Maximum Payload Violation'\r\n")
             self.times += 1
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 from e2e.chaos.faults import COUNT, Fault
 from e2e.chaos.laboratory import NAMESPACE
-from e2e.support.kube import Obj
+from e2e.support.kube import PODS, TASKS, Obj
 from e2e.support.witness import Witness
 from tests.support.control_plane import ControlPlane
 
@@ -106,6 +106,31 @@ class PowerCut(ServerFault):
             self.lab.operator.kill()
             self.restart("kube-controller-manager", "kube-apiserver", "etcd", after=1)
             self.lab.operator.start()
+
+
+class NodeGone(ServerFault):
+    """A node loses its power, and never comes back: Kubernetes takes its pods away. Then there is another node."""
+
+    def meanwhile(self) -> None:
+        assert self.lab.kubelet is not None
+        assert self.lab.new_kubelet is not None
+        assert self.lab.wait(self._runs), "nothing runs"
+        self.lab.kubelet.lose_power()
+        assert self.lab.wait(lambda: not self._left()), "Kubernetes leaves the pods there"
+        self.lab.new_kubelet("another")
+
+    def _runs(self) -> bool:
+        return any((pod.get("status") or {}).get("phase") == "Running" for pod in self.lab.kube.list(PODS, NAMESPACE))
+
+    def _left(self) -> int:
+        assert self.lab.kubelet is not None
+        return self.lab.kubelet.left()
+
+    def end(self) -> None:
+        super().end()
+        tasks = self.lab.kube.list(TASKS, NAMESPACE)
+        attempts = [each for task in tasks for each in (task.get("status") or {}).get("attempts", ())]
+        self.times = sum(each.get("failure") == "NodeLost" for each in attempts)
 
 
 class EtcdFull(ServerFault):

@@ -49,6 +49,7 @@ ROWS = {
     "messages come five times": Row(19, nats_faults.Duplicates, nats=True),
     "messages that are none": Row(20, nats_faults.PoisonMessages, nats=True),
     "objects of another shape are stored": Row(21, faults.Poison),
+    "a node never comes back": Row(22, server_faults.NodeGone, plane=True),
     "the processes of tasks are killed": Row(23, process_faults.TasksKilled, nats=True),
     "the processes of tasks are killed, pods wait": Row(23, process_faults.TasksKilled, mode="Warm"),
     "pods and Jobs are deleted by somebody": Row(24, faults.Deletions),

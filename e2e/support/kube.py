@@ -200,11 +200,11 @@ class Kube:
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": "1"}
         return bool(self._call("GET", kind.path(namespace), query)["items"])
 
-    def token(self, namespace: str, service_account: str, *, seconds: int = 7200) -> str:
-        """A token of a service account."""
+    def token(self, namespace: str, service_account: str, *, seconds: int = 7200, bound_to: Obj | None = None) -> str:
+        """A token of a service account; it goes with the object that it is bound to."""
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         path = SERVICE_ACCOUNTS.path(namespace, service_account, "token")
-        answer = self._call("POST", path, body={**asked, "spec": {"expirationSeconds": seconds}})
+        answer = self._call("POST", path, body={**asked, "spec": {"expirationSeconds": seconds, **_bound(bound_to)}})
         return str(answer["status"]["token"])
 
     def bind(self, namespace: str, pod: str, node: str) -> None:
@@ -365,6 +365,13 @@ class Kube:
 def kind_of(manifest: Obj) -> Kind:
     """The kind of a manifest."""
     return KINDS[manifest["apiVersion"], manifest["kind"]]
+
+
+def _bound(to: Obj | None) -> Obj:
+    if to is None:
+        return {}
+    who = {name: to["metadata"][name] for name in ("name", "uid")}
+    return {"boundObjectRef": {"apiVersion": to["apiVersion"], "kind": to["kind"], **who}}
 
 
 def lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

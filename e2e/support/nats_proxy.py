@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from e2e.support.line import Line, hang_up
+
 _ANSWER_SECONDS = 10.0
 _CHUNK = 65_536
 
@@ -27,10 +29,7 @@ class NatsProxy:
         """Called only where `wants_after` says so, as the answer has to be waited for."""
         self.delay = 0.0
         """Each command is sent on after so many seconds."""
-        self._cut, self._speaks = threading.Event(), threading.Event()
-        self._speaks.set()
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self.line = Line()
         self._listener = socket.create_server(("127.0.0.1", 0))
 
     @property
@@ -45,34 +44,9 @@ class NatsProxy:
                 connection, _ = self._listener.accept()
                 threading.Thread(target=self._pass_on, args=(connection,), daemon=True).start()
 
-    def cut(self) -> None:
-        """From now on every connection breaks."""
-        self._cut.set()
-        self.hang_up()
-
-    def heal(self) -> None:
-        """Connections work again."""
-        self._cut.clear()
-
-    def hush(self) -> None:
-        """From now on what the operator sends arrives, and nothing comes back."""
-        self._speaks.clear()
-
-    def speak(self) -> None:
-        """What was held back comes."""
-        self._speaks.set()
-
-    def hang_up(self, last_words: bytes = b"") -> None:
-        """End the connections of now. What a server says before it ends one may keep a client from coming back."""
-        with self._lock:
-            for operator in self._open:
-                with contextlib.suppress(OSError):
-                    operator.sendall(last_words)
-                _hang_up(operator)
-
     def close(self) -> None:
         """Take no more connections."""
-        self.speak()
+        self.line.speak()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -83,27 +57,15 @@ class NatsProxy:
             socket.create_connection(("127.0.0.1", self._port), timeout=10) as server,
         ):
             server.settimeout(None)
-            answers = _Answers(server, operator, self._speaks)
-            with self._opened(operator):
+            answers = _Answers(server, operator, self.line)
+            with self.line.opened(operator):
                 threading.Thread(target=answers.pass_on, daemon=True).start()
                 try:
                     for subject, data in _commands(operator):
                         self._send(subject, data, server, answers)
                 finally:
-                    _hang_up(server)
-                    _hang_up(operator)
-
-    @contextmanager
-    def _opened(self, operator: socket.socket) -> Iterator[None]:
-        with self._lock:
-            if self._cut.is_set():
-                raise ConnectionAbortedError
-            self._open.add(operator)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._open.discard(operator)
+                    hang_up(server)
+                    hang_up(operator)
 
     def _send(self, subject: str, data: bytes, server: socket.socket, answers: "_Answers") -> None:
         time.sleep(self.delay)
@@ -122,8 +84,8 @@ class NatsProxy:
 class _Answers:
     """The way back. While it is held, what the server says stays here."""
 
-    def __init__(self, server: socket.socket, operator: socket.socket, speaks: threading.Event) -> None:
-        self._server, self._operator, self._speaks = server, operator, speaks
+    def __init__(self, server: socket.socket, operator: socket.socket, line: Line) -> None:
+        self._server, self._operator, self._line = server, operator, line
         self._open, self._heard = threading.Event(), threading.Event()
         self._open.set()
 
@@ -143,9 +105,9 @@ class _Answers:
             while data := self._server.recv(_CHUNK):
                 self._heard.set()
                 self._open.wait()
-                self._speaks.wait()
+                self._line.wait_to_speak()
                 self._operator.sendall(data)
-        _hang_up(self._operator)
+        hang_up(self._operator)
 
 
 def _commands(connection: socket.socket) -> Iterator[tuple[str, bytes]]:
@@ -156,11 +118,6 @@ def _commands(connection: socket.socket) -> Iterator[tuple[str, bytes]]:
         publish = len(words) > 2 and words[0].upper() in (b"PUB", b"HPUB")
         payload = reader.read(int(words[-1]) + 2) if publish else b""
         yield (words[1].decode() if publish else ""), line + payload
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

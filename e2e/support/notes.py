@@ -91,13 +91,25 @@ class Notes:
         attempt = self._attempts.get(owner.get("uid", ""))
         if attempt is not None and self.controlled and self._pods.setdefault(owner["uid"], uid) != uid:
             yield from self._twin(attempt)
-        if attempt is None or now == self._states.get(uid, "") or now not in ("running", "terminated"):
+        if attempt is None or self._states.get(uid) == "terminated":
+            return
+        if self.controlled and self._fell_silent(event, uid, status):
+            self._states[uid] = "terminated"
+            yield Ended(*attempt, uid, 137)
+            return
+        if now == self._states.get(uid, "") or now not in ("running", "terminated"):
             return
         if uid not in self._states:
             yield Started(*attempt, uid)
         if now == "terminated":
             yield Ended(*attempt, uid, state["terminated"]["exitCode"])
         self._states[uid] = now
+
+    def _fell_silent(self, event: str, uid: str, pod: Raw) -> bool:
+        """Whether a pod that ran has ended, and its process has not said so: its node has gone."""
+        over = event == "DELETED" or pod.get("phase") in ("Succeeded", "Failed")
+        told = any("terminated" in each["state"] for each in pod.get("containerStatuses") or ())
+        return over and not told and self._states.get(uid) == "running"
 
     def _twin(self, attempt: tuple[str, int]) -> Iterator[Fact]:
         if attempt not in self.twins:

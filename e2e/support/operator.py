@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,12 +25,21 @@ class LocalOperator:
 
     Args:
         name: of its pod, so to say: processes started one after the other share it, as those of one pod do.
+        within: a command that becomes the one which follows.
         settings: further environment variables.
     """
 
     def __init__(
-        self, kubeconfig: Path, namespaces: list[str], log: Path, *, name: str = "local", **settings: str
+        self,
+        kubeconfig: Path,
+        namespaces: list[str],
+        log: Path,
+        *,
+        name: str = "local",
+        within: Sequence[str] = (),
+        **settings: str,
     ) -> None:
+        self._within = within
         self._kubeconfig, self._namespaces, self.log = kubeconfig, namespaces, log
         self.identity = f"{name}_{secrets.token_hex(4)}"
         self._settings = settings
@@ -53,7 +62,7 @@ class LocalOperator:
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "celeriac_operator"],
+                [*self._within, sys.executable, "-m", "celeriac_operator"],
                 env={**os.environ, **settings},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -136,10 +145,13 @@ class LocalOperator:
 
 
 @contextmanager
-def local_operator(kubeconfig: Path, *namespaces: str, **settings: str) -> Iterator[LocalOperator]:
+def local_operator(
+    kubeconfig: Path, *namespaces: str, within: Sequence[str] = (), **settings: str
+) -> Iterator[LocalOperator]:
     """A running operator for these namespaces, restarted where it lost its lease, as it is in a pod."""
     with tempfile.TemporaryDirectory(prefix="celeriac-e2e-") as directory:
-        operator = LocalOperator(kubeconfig, list(namespaces), Path(directory, "operator.log"), **settings)
+        log = Path(directory, "operator.log")
+        operator = LocalOperator(kubeconfig, list(namespaces), log, within=within, **settings)
         operator.start()
         try:
             with _kept_up(operator):

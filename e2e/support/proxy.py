@@ -7,7 +7,6 @@ else in the cluster notices what it does.
 import contextlib
 import http.client
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import urllib3
 from e2e.support.kube import Kube
+from e2e.support.line import Line
 
 _WRITES = ("POST", "PATCH", "PUT", "DELETE")
 _PASSED_ON = ("Content-Type", "Accept")
@@ -54,10 +54,8 @@ class ApiProxy:
         """Is asked for each request that is not about a lease."""
         self.tells: Callable[[str, bytes], bytes] = lambda _path, line: line
         """What becomes of each line of a watch; it may take its time, or raise, which ends the connection."""
+        self.line = Line()
         self._lock = threading.Lock()
-        self._cut, self._speaks = threading.Event(), threading.Event()
-        self._speaks.set()
-        self._open: set[socket.socket] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
 
@@ -67,9 +65,9 @@ class ApiProxy:
 
     def close(self) -> None:
         """Stop, and close what is open."""
-        self.speak()
+        self.line.speak()
         self._server.shutdown()
-        self.hang_up()
+        self.line.hang_up()
         self._server.server_close()
 
     def kubeconfig(self, directory: Path) -> Path:
@@ -87,54 +85,11 @@ class ApiProxy:
         path.write_text(json.dumps(content))  # JSON is YAML
         return path
 
-    def cut(self) -> None:
-        """From now on every connection breaks."""
-        self._cut.set()
-        self.hang_up()
-
-    def heal(self) -> None:
-        """Connections work again."""
-        self._cut.clear()
-
-    def hush(self) -> None:
-        """From now on requests arrive, and nothing comes back."""
-        self._speaks.clear()
-
-    def speak(self) -> None:
-        """What was held back comes."""
-        self._speaks.set()
-
-    def wait_to_speak(self) -> None:
-        """Until something may come back."""
-        self._speaks.wait()
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether connections break."""
-        return self._cut.is_set()
-
-    def opened(self, connection: socket.socket) -> None:
-        """A connection of the operator's."""
-        with self._lock:
-            self._open.add(connection)
-
-    def closed(self, connection: socket.socket) -> None:
-        """It is closed."""
-        with self._lock:
-            self._open.discard(connection)
-
     def write_begins(self, what: str) -> int:
         """The number of a write, from 1."""
         with self._lock:
             self.writes.append(what)
             return len(self.writes)
-
-    def hang_up(self) -> None:
-        """End every connection, watches too."""
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -161,25 +116,20 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: ApiProxy
     protocol_version = "HTTP/1.1"
 
-    def setup(self) -> None:
-        super().setup()
-        self.proxy.opened(self.connection)
-
     def finish(self) -> None:
-        self.proxy.closed(self.connection)
         with contextlib.suppress(OSError):
             super().finish()
 
     def handle(self) -> None:
-        with contextlib.suppress(*_TROUBLE):
+        with contextlib.suppress(*_TROUBLE), self.proxy.line.opened(self.connection):
             super().handle()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
     def _pass_on(self) -> None:
-        self.close_connection = self.proxy.is_cut
-        if self.proxy.is_cut:
+        self.close_connection = self.proxy.line.is_cut
+        if self.close_connection:
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
         # Renewals of the operator's lease come whatever it does; they are not what a test wants to hit.
@@ -209,13 +159,13 @@ class _Handler(BaseHTTPRequestHandler):
             response.release_conn()
 
     def _answer(self, response: urllib3.BaseHTTPResponse) -> None:
-        self.proxy.wait_to_speak()
+        self.proxy.line.wait_to_speak()
         self.send_response(response.status)
         self.send_header("Content-Type", response.headers.get("Content-Type", "application/json"))
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for chunk in self._chunks(response):
-            self.proxy.wait_to_speak()
+            self.proxy.line.wait_to_speak()
             if chunk:
                 self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
                 self.wfile.flush()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from tests.support.nats_server import NatsServer
+from tests.support.nats_server import NatsServer, nats_server
+from tests.support.rotation import LEFT_OPEN, ROTATIONS, accounts, rotated
 
 from celeriac._nats_options import NatsOptions
 from celeriac_operator.background import end
@@ -107,3 +109,20 @@ async def test_a_callback_that_raises_is_called_again(server: NatsServer) -> Non
     async with running(bus):
         await until(lambda: len(calls) == 3)
         assert bus.connected
+
+
+@pytest.mark.filterwarnings(LEFT_OPEN)
+@pytest.mark.usefixtures("collected")
+@pytest.mark.parametrize("rotate", ROTATIONS)
+async def test_it_goes_on_with_the_password_that_its_file_has_then(
+    rotate: Callable[[NatsServer], None], tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("first")
+    with nats_server(tmp_path, accounts("first")) as server:
+        bus = Bus(NatsOptions(url=server.url, user="theirs", password_file=str(file)), probe=0.1)
+        async with running(bus):
+            await until(lambda: bus.connected)
+            await rotated(server, rotate, file)
+            await until(lambda: bus.connected)
+            assert (await bus.js.account_info()).streams == 0

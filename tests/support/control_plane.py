@@ -22,7 +22,7 @@ from e2e.cluster import binaries, pki
 from e2e.cluster.settings import from_environ
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-_IDENTITIES = (
+IDENTITIES = (
     pki.Identity("kube-apiserver", "kube-apiserver", alt_names=("IP:127.0.0.1", "DNS:localhost")),
     pki.Identity("admin", "admin", "system:masters"),
 )
@@ -38,14 +38,14 @@ class ControlPlane:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory, self._pki = directory, directory / "pki"
+        self._directory, self.pki = directory, directory / "pki"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._etcd, self._peer, self._api = (_free_port() for _ in range(3))
         self.url = f"https://127.0.0.1:{self._api}"
         self.etcd_bytes = 0
         """How much etcd may hold; 0: as much as it does by itself."""
         self.etcd_url = f"http://127.0.0.1:{self._etcd}"
-        pki.ensure(self._pki, _IDENTITIES)
+        pki.ensure(self.pki, IDENTITIES)
         self.kubeconfig = self._write_kubeconfig()
 
     def start(self, *names: str) -> None:
@@ -91,8 +91,8 @@ class ControlPlane:
     )
     def wait_ready(self) -> None:
         """Wait until the API server is ready, and so etcd."""
-        context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
-        context.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
+        context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
+        context.load_cert_chain(self.pki / "admin.crt", self.pki / "admin.key")
         urllib.request.urlopen(f"{self.url}/readyz", timeout=5, context=context).close()
 
     def end(self) -> None:
@@ -123,28 +123,28 @@ class ControlPlane:
                 return [
                     f"--etcd-servers={client}", "--bind-address=127.0.0.1", f"--secure-port={self._api}",
                     "--advertise-address=127.0.0.1", "--service-cluster-ip-range=10.0.0.0/24",
-                    f"--client-ca-file={self._pki}/ca.crt", f"--tls-cert-file={self._pki}/kube-apiserver.crt",
-                    f"--tls-private-key-file={self._pki}/kube-apiserver.key", "--authorization-mode=RBAC",
-                    "--service-account-issuer=https://own", f"--service-account-key-file={self._pki}/sa.pub",
-                    f"--service-account-signing-key-file={self._pki}/sa.key", "--endpoint-reconciler-type=none",
+                    f"--client-ca-file={self.pki}/ca.crt", f"--tls-cert-file={self.pki}/kube-apiserver.crt",
+                    f"--tls-private-key-file={self.pki}/kube-apiserver.key", "--authorization-mode=RBAC",
+                    "--service-account-issuer=https://own", f"--service-account-key-file={self.pki}/sa.pub",
+                    f"--service-account-signing-key-file={self.pki}/sa.key", "--endpoint-reconciler-type=none",
                     "--disable-admission-plugins=ServiceAccount", "--storage-media-type=application/json",
                     "--etcd-compaction-interval=0",
                 ]  # fmt: skip
             case _:
                 return [
                     f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0",
-                    "--controllers=job-controller,garbage-collector-controller",
+                    "--controllers=job-controller,garbage-collector-controller,pod-garbage-collector-controller",
                     "--kube-api-qps=200", "--kube-api-burst=400",
                 ]  # fmt: skip
 
     def _write_kubeconfig(self) -> Path:
-        user = {"client-certificate": str(self._pki / "admin.crt"), "client-key": str(self._pki / "admin.key")}
+        user = {"client-certificate": str(self.pki / "admin.crt"), "client-key": str(self.pki / "admin.key")}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "own",
             "clusters": [
-                {"name": "own", "cluster": {"server": self.url, "certificate-authority": str(self._pki / "ca.crt")}}
+                {"name": "own", "cluster": {"server": self.url, "certificate-authority": str(self.pki / "ca.crt")}}
             ],
             "users": [{"name": "own", "user": user}],
             "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],

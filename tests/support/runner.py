@@ -154,6 +154,14 @@ def gated() -> str:
     sys.stdin.readline()
     return "through"
 
+@app.task
+def marked(mark: str) -> str:
+    with open(mark, "a") as file:
+        file.write("begun;")
+    while not Path(mark + "-may-end").exists():
+        time.sleep(0.02)
+    return "done"
+
 def plain(x: int) -> int:
     return x * 2
 """

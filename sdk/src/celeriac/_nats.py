@@ -16,6 +16,7 @@ from nats.aio.client import Client
 
 from celeriac import errors
 from celeriac._api import pauses
+from celeriac._lasting import LastingClient
 from celeriac._nats_options import NatsOptions, connect_arguments
 
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class Nats:
 
     async def _connect(self) -> Client:
         self._rejected.clear()
-        client = Client()
+        client = LastingClient()
         connecting = asyncio.ensure_future(client.connect(**self._arguments()))
         rejected = asyncio.ensure_future(self._rejected.wait())
         try:

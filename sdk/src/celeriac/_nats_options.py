@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ class NatsOptions:
     """User name."""
     password: str | None = field(default=None, repr=False)
     """The user's password."""
+    password_file: str | None = None
+    """Path of a file with it, which counts where it is there. It is read at each connection, so it may be replaced."""
     ca: str | None = None
     """Path of the certificates that are trusted, instead of the system's."""
     cert: str | None = None
@@ -53,8 +57,8 @@ class NatsOptions:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> NatsOptions:
-        """The settings in ``CELERIAC_NATS_URL``, ``…_CREDS``, ``…_NKEY``, ``…_USER``, ``…_PASSWORD``, ``…_CA``,
-        ``…_CERT``, ``…_KEY`` and ``…_INBOX_PREFIX``. An empty variable is as good as none.
+        """The settings in ``CELERIAC_NATS_URL``, ``…_CREDS``, ``…_NKEY``, ``…_USER``, ``…_PASSWORD``,
+        ``…_PASSWORD_FILE``, ``…_CA``, ``…_CERT``, ``…_KEY`` and ``…_INBOX_PREFIX``. An empty one is as good as none.
         """
         given = {name: env.get(f"{PREFIX}{name.upper()}") or None for name in cls.__dataclass_fields__ if name != "url"}
         return cls(url=env.get(f"{PREFIX}URL", ""), **given)
@@ -86,7 +90,7 @@ def _check(options: NatsOptions) -> None:
         raise ValueError(f"{PREFIX}URL is empty: set it to the servers of NATS, such as nats://nats:4222")
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} are set, and one of them is to be used: unset the others")
-    if (options.user is None) != (options.password is None):
+    if (options.user is None) != (options.password is None) and not (options.user and options.password_file):
         raise ValueError(f"{PREFIX}USER and {PREFIX}PASSWORD go together: set both or none")
     if (options.cert is None) != (options.key is None):
         raise ValueError(f"{PREFIX}CERT and {PREFIX}KEY go together: set both or none")
@@ -97,7 +101,14 @@ def _credentials(options: NatsOptions) -> dict[str, Any]:
         return {"user_credentials": _readable(options.creds)}
     if options.nkey is not None:
         return {"nkeys_seed": _readable(options.nkey)}
-    return {} if options.user is None else {"user": options.user, "password": options.password}
+    return {} if options.user is None else {"user": options.user, "password": partial(_password, options)}
+
+
+def _password(options: NatsOptions) -> str:
+    """That of now; the client asks at each connection."""
+    with suppress(OSError):
+        return Path(options.password_file or "").read_text().strip()
+    return options.password or ""
 
 
 def _tls(options: NatsOptions) -> dict[str, Any]:

@@ -54,8 +54,14 @@ class Operator:
         await self.client.subscribe("celeriac.ready.team.*", cb=heard)
         await flushed(self.client)
 
-    def pod(self, url: str, name: str = "add", uid: str = "pod-1") -> subprocess.Popen[str]:
-        env = {"CELERIAC_STANDBY": "1", "CELERIAC_NATS_URL": url, "CELERIAC_POD_UID": uid, "CELERIAC_NAMESPACE": "team"}
+    def pod(self, url: str, name: str = "add", uid: str = "pod-1", **more: str) -> subprocess.Popen[str]:
+        env = {
+            **more,
+            "CELERIAC_STANDBY": "1",
+            "CELERIAC_NATS_URL": url,
+            "CELERIAC_POD_UID": uid,
+            "CELERIAC_NAMESPACE": "team",
+        }
         return self.runner.start("mod:app", f"t.{name}", **env)
 
     async def ready(self, uid: str = "pod-1") -> None:

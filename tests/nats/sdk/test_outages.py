@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from tests.nats.sdk.conftest import soon
 from tests.support.nats_operator import FakeOperator
 from tests.support.nats_server import NatsServer, nats_server
+from tests.support.rotation import LEFT_OPEN, ROTATIONS, accounts, rotated
 
 from celeriac import AsyncClient, Client, errors
 
@@ -166,7 +167,7 @@ async def test_a_wait_outlives_a_restart_and_sees_what_came_before_it(
     assert ["first", "second"] == await asyncio.gather(*waits)
 
 
-async def test_a_connection_that_closed_for_good_is_made_anew(
+async def test_a_connection_that_the_server_ends_for_a_reason_is_made_anew(
     eager: None, client: AsyncClient, operator: FakeOperator
 ) -> None:
     handle = await client.submit(definition="d")
@@ -175,7 +176,7 @@ async def test_a_connection_that_closed_for_good_is_made_anew(
     broken = client._door._nats._client  # type: ignore[attr-defined]
     await broken._send_command(b"NONSENSE\r\n")
     await broken._flush_pending()
-    await soon(lambda: broken.is_closed)
+    await soon(lambda: broken.stats["reconnects"] == 1)
     await operator.finish(handle.name, value=1)
 
     assert await waiting == 1
@@ -329,3 +330,29 @@ def test_a_child_that_was_forked_is_told_to_make_its_own(shared_server: NatsServ
 
         assert b"before a fork: make another" in os.read(reader, 200)
         assert client.namespace == "team"
+
+
+@pytest.mark.filterwarnings(LEFT_OPEN)
+@pytest.mark.usefixtures("collected")
+@pytest.mark.parametrize("rotate", ROTATIONS)
+async def test_a_client_goes_on_with_the_password_that_its_file_has_then(
+    rotate: Callable[[NatsServer], None], eager: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("first")
+    monkeypatch.setenv("CELERIAC_NATS_USER", "theirs")
+    monkeypatch.setenv("CELERIAC_NATS_PASSWORD_FILE", str(file))
+    with nats_server(tmp_path, accounts("first")) as server:
+        operator = FakeOperator(server.url, "team")
+        await operator.start("default")
+        async with AsyncClient("team", nats_url=server.url) as client:
+            handle = await client.submit(definition="d", name="before")
+            waiting = asyncio.create_task(handle.get())
+            await rotated(server, rotate, file)
+            await client.submit(definition="d", name="after")
+            await operator.take(count=2)
+            await operator.finish("before", value=3)
+
+            assert await waiting == 3
+        assert ["before", "after"] == operator.deliveries
+        await operator.stop()

@@ -85,6 +85,16 @@ def test_a_second_pod_of_a_job(controlled: bool, taken: list[Fact]) -> None:
     assert notes.facts == [JobMade("u", 2, "default"), Started("u", 2, "p"), *taken, Started("u", 2, "q")]
 
 
+def test_a_process_whose_node_went_ended_as_its_pod_did() -> None:
+    notes = Notes(controlled=True)
+    failed = {**RUNS, "status": {**RUNS["status"], "phase": "Failed"}}
+    told = [("MODIFIED", RUNS), ("MODIFIED", failed), ("MODIFIED", failed), ("DELETED", failed)]
+    for when, (event, raw) in enumerate([("ADDED", JOB), *told]):
+        notes.note("Job" if raw is JOB else "Pod", event, raw, when)
+
+    assert notes.facts == [JobMade("u", 2, "default"), Started("u", 2, "p"), Ended("u", 2, "p", 137)]
+
+
 @pytest.mark.parametrize(
     ("lines", "facts"),
     [

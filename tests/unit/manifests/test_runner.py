@@ -19,6 +19,7 @@ RUNNER = ["python", "-m", "celeriac.run", "media:app", "resize"]
 DEFINED = make_revision(container={"image": "media:1.4", "command": RUNNER})
 URL = {"name": "CELERIAC_NATS_URL", "value": "nats://nats:4222"}
 FILE = {"name": "CELERIAC_NATS_CREDS", "value": "/var/run/celeriac/nats/creds"}
+PASSWORD = {"name": "CELERIAC_NATS_PASSWORD_FILE", "value": "/var/run/celeriac/nats/CELERIAC_NATS_PASSWORD"}
 SECRET = {"secretRef": {"name": "media-nats", "optional": True}}
 ALL = RunnerAccess("nats://nats:4222", "media-nats")
 CREDS = RunnerAccess("nats://nats:4222", "media-nats", creds=True)
@@ -40,7 +41,11 @@ def nats_of(found: dict[str, Any]) -> tuple[list[Any], list[Any], list[str]]:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        pytest.param(pod(ALL, DEFINED), ([URL], [SECRET], []), id="a definition's runner gets URL and credentials"),
+        pytest.param(
+            pod(ALL, DEFINED),
+            ([URL, PASSWORD], [SECRET], ["celeriac-nats"]),
+            id="a definition's runner gets URL and credentials, the password as a file, too",
+        ),
         pytest.param(
             pod(CREDS, DEFINED), ([URL, FILE], [], ["celeriac-nats"]), id="a .creds file is mounted, and no variable"
         ),
@@ -52,7 +57,9 @@ def nats_of(found: dict[str, Any]) -> tuple[list[Any], list[Any], list[str]]:
         pytest.param(pod(ALL, make_revision()), ([], [], []), id="a container without runner gets nothing"),
         pytest.param(pod(RunnerAccess(), DEFINED), ([], [], []), id="without NATS nobody gets anything"),
         pytest.param(
-            pod(RunnerAccess(secret="media-nats"), DEFINED), ([], [SECRET], []), id="the Secret may say the URL itself"
+            pod(RunnerAccess(secret="media-nats"), DEFINED),
+            ([PASSWORD], [SECRET], ["celeriac-nats"]),
+            id="the Secret may say the URL itself",
         ),
     ],
 )
@@ -61,8 +68,9 @@ def test_what_a_pod_gets(found: dict[str, Any], expected: tuple[list[Any], list[
     assert violations_of_restricted(found) == []
 
 
-def test_a_file_of_credentials_may_be_missing_and_cannot_be_written() -> None:
-    found = pod(CREDS, DEFINED)
+@pytest.mark.parametrize("access", [CREDS, ALL], ids=["creds", "password"])
+def test_a_file_of_credentials_may_be_missing_and_cannot_be_written(access: RunnerAccess) -> None:
+    found = pod(access, DEFINED)
     (volume,) = (volume for volume in found["volumes"] if volume["name"] == "celeriac-nats")
     (mount,) = (mount for mount in found["containers"][0]["volumeMounts"] if mount["name"] == "celeriac-nats")
     assert (volume["secret"]["optional"], mount["readOnly"]) == (True, True)

@@ -14,11 +14,11 @@ URL = "nats://a:4222"
 
 
 def test_the_environment_is_read_by_name() -> None:
-    names = ("URL", "CREDS", "NKEY", "USER", "PASSWORD", "CA", "CERT", "KEY", "INBOX_PREFIX")
+    names = ("URL", "CREDS", "NKEY", "USER", "PASSWORD", "PASSWORD_FILE", "CA", "CERT", "KEY", "INBOX_PREFIX")
 
     options = NatsOptions.from_env({f"CELERIAC_NATS_{name}": name.lower() for name in names} | {"HOME": "/x"})
 
-    assert NatsOptions("url", "creds", "nkey", "user", "password", "ca", "cert", "key", "inbox_prefix") == options
+    assert NatsOptions(*(name.lower() for name in names)) == options
 
 
 @pytest.mark.parametrize("env", [{}, {"CELERIAC_NATS_URL": ""}, {"CELERIAC_NATS_URL": " , "}], ids=repr)
@@ -51,10 +51,33 @@ def test_a_credentials_file_is_passed_on(setting: str, argument: str, tmp_path: 
     assert str(tmp_path / "file") == connect_arguments(NatsOptions(URL, **given))[argument]
 
 
-def test_user_and_password_are_passed_on() -> None:
-    arguments = connect_arguments(NatsOptions(URL, user="u", password="p"))
+@pytest.mark.parametrize(
+    ("written", "password", "said"),
+    [
+        pytest.param(None, "p", "p", id="no file: the variable counts"),
+        pytest.param("q\n", "p", "q", id="a file: it counts"),
+        pytest.param("q", None, "q", id="a file and no variable"),
+    ],
+)
+def test_user_and_password_are_passed_on(written: str | None, password: str | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    if written is not None:
+        file.write_text(written)
 
-    assert ("u", "p") == (arguments["user"], arguments["password"])
+    arguments = connect_arguments(NatsOptions(URL, user="u", password=password, password_file=str(file)))
+
+    assert ("u", said) == (arguments["user"], arguments["password"]())
+
+
+def test_each_connection_has_the_password_that_the_file_has_then(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    password = connect_arguments(NatsOptions(URL, user="u", password="p", password_file=str(file)))["password"]
+    said = [password()]
+    for text in ("first", "second"):
+        file.write_text(text)
+        said.append(password())
+
+    assert ["p", "first", "second"] == said
 
 
 @pytest.mark.parametrize(("given", "used"), [(None, "_INBOX"), ("_INBOX_media", "_INBOX_media")], ids=repr)

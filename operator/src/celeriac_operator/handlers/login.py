@@ -14,14 +14,19 @@ from typing import Any
 
 import kopf
 
+from celeriac_operator.kube.credentials import in_pod, of_pod
+
 PAUSE_SECONDS = 1.0
 FRESH = timedelta(hours=1)
 """How long before a token is read anew, as the kubelet replaces it now and then."""
 
 
 def _found(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    """The pod's service account, or the kubeconfig where there is none; as KubeApi does."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    """The pod's service account, or the kubeconfig; the API server where KubeApi finds it, so that no DNS is needed."""
+    if not in_pod():
+        return kopf.login_with_kubeconfig(**kwargs)
+    found = kopf.login_with_service_account(**kwargs)
+    return replace(found, server=of_pod().host) if found is not None else None
 
 
 class Login:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -12,10 +11,11 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 from kubernetes.aio.client import rest
 
 from celeriac_operator.core.names import FIELD_MANAGER
+from celeriac_operator.kube import credentials
 from celeriac_operator.metrics import API_CALLS
 
 Raw = dict[str, Any]
@@ -102,11 +102,7 @@ class KubeApi:
     @classmethod
     async def connect(cls, permit: Permit = unfenced) -> KubeApi:
         """Connect with the pod's service account, or with the kubeconfig where there is none."""
-        configuration = client.Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        configuration = await credentials.found()
         # With it, aiohttp would look for a netrc file at every request; the proxy is the configuration's own matter.
         configuration.client_session_kwargs = {"trust_env": False}
         connection = client.ApiClient(configuration)
@@ -313,8 +309,8 @@ class KubeApi:
     async def _headers(self) -> dict[str, str]:
         """What every request says, with a token that is fresh."""
         settings = await self._api.configuration.auth_settings()
-        credentials = {auth["key"]: auth["value"] for auth in settings.values()}
-        return {"Accept": "application/json", "User-Agent": USER_AGENT} | credentials
+        who = {auth["key"]: auth["value"] for auth in settings.values()}
+        return {"Accept": "application/json", "User-Agent": USER_AGENT} | who
 
     async def _send(
         self, method: str, path: str, headers: dict[str, str], body: object, patience: float

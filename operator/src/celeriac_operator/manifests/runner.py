@@ -1,7 +1,8 @@
 """How the SDK's runner in a pod reaches NATS, to record how its attempt ended. Pure.
 
 Its credentials are a Secret in the Task's namespace. They are a TaskDefinition's to use, as all secrets are: a Task
-with a container of its own runs whatever it likes.
+with a container of its own runs whatever it likes. What is secret of them is a file, which the kubelet replaces under
+pods that run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from celeriac_operator.manifests.security import Manifest
 
 CREDS_VOLUME = "celeriac-nats"
 CREDS_FOLDER = "/var/run/celeriac/nats"
+_PASSWORD = "CELERIAC_NATS_PASSWORD"  # noqa: S105  its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,11 @@ def runner_access(container: Container | DefinitionContainer, access: RunnerAcce
     env = ({"name": "CELERIAC_NATS_URL", "value": access.url},) if access.url else ()
     if not access.secret or not of_definition:
         return Access(env)
-    if not access.creds:
-        return Access(env, ({"secretRef": {"name": access.secret, "optional": True}},))
-    secret = {"secretName": access.secret, "optional": True, "items": [{"key": "creds", "path": "creds"}]}
+    file, variable = ("creds", "CREDS") if access.creds else (_PASSWORD, "PASSWORD_FILE")
+    secret = {"secretName": access.secret, "optional": True, "items": [{"key": file, "path": file}]}
     return Access(
-        env=(*env, {"name": "CELERIAC_NATS_CREDS", "value": f"{CREDS_FOLDER}/creds"}),
+        env=(*env, {"name": f"CELERIAC_NATS_{variable}", "value": f"{CREDS_FOLDER}/{file}"}),
+        env_from=() if access.creds else ({"secretRef": {"name": access.secret, "optional": True}},),
         volumes=({"name": CREDS_VOLUME, "secret": secret},),
         mounts=({"name": CREDS_VOLUME, "mountPath": CREDS_FOLDER, "readOnly": True},),
     )

@@ -79,9 +79,9 @@ class Bus:
         return self._thread.run(wait())
 
     async def _connect(self) -> Any:
-        from nats.aio.client import Client  # noqa: PLC0415 -- it takes a while, which this thread has
+        from celeriac._lasting import LastingClient  # noqa: PLC0415 -- it takes a while, which this thread has
 
-        client = Client()
+        client = LastingClient()
         await client.connect(**connect_arguments(self._options), error_cb=self._remember, name="celeriac-runner")
         return client
 

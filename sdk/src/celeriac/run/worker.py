@@ -60,12 +60,12 @@ class Worker:
 
     async def serve(self, options: NatsOptions) -> int:
         """Take tasks until there were enough, or SIGTERM comes. Returns what to exit with, once all have ended."""
-        from nats.aio.client import Client  # noqa: PLC0415 -- it takes a while
+        from celeriac._lasting import LastingClient  # noqa: PLC0415 -- it takes a while
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
         loop.add_signal_handler(signal.SIGCHLD, self._on_sigchld)
-        client = Client()
+        client = LastingClient()
         await client.connect(**connect_arguments(options), error_cb=_pass_over, name="celeriac-worker")
         js = client.jetstream(timeout=PUBLISH_SECONDS)
         standby = Standby(

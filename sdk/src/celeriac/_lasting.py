@@ -1,0 +1,23 @@
+"""A NATS client that lasts: whatever a server says before it ends a connection, the next one is made.
+
+nats-py closes for good, as when a server takes new passwords without a restart, and who waits for messages waits for
+ever.
+"""
+
+from __future__ import annotations
+
+import nats.errors
+from nats.aio.client import Client
+from nats.protocol.parser import PERMISSIONS_ERR
+
+
+class LastingClient(Client):
+    """Ends only where it is closed."""
+
+    async def _process_err(self, err_msg: str) -> None:
+        if PERMISSIONS_ERR in err_msg.lower():  # the connection goes on
+            await super()._process_err(err_msg)
+            return
+        error = nats.errors.Error(f"nats: {err_msg}")
+        await self._error_cb(error)
+        await self._process_op_err(error)

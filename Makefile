@@ -9,7 +9,8 @@ UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 CLUSTER := $(PYTHON) -m e2e.cluster
 # One seed for the order of sets: all processes must find the same tests, and a failure must come again.
-UNIT := PYTHONHASHSEED=0 $(PYTHON) -m pytest -n auto --dist worksteal tests/unit
+PYTEST := PYTHONHASHSEED=0 $(PYTHON) -m pytest
+UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -73,7 +74,7 @@ images: init ## build the images and load them into the cluster
 	@$(CLUSTER) images
 
 integration: cluster-up ## tests against the real API server and a real nats-server
-	@$(PYTHON) -m pytest tests/integration tests/nats
+	@$(PYTEST) -n 4 --dist worksteal tests/integration tests/nats  # they wait for servers most of the time
 
 e2e: cluster-up images ## tests of the chart and the images on the real node
 	@$(PYTHON) -m pytest e2e --ignore=e2e/chaos

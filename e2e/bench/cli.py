@@ -1,20 +1,16 @@
 """The command line: `python -m e2e.bench`, or `make bench`."""
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from e2e.bench import figures, machine, page
+from e2e.bench import command, figures, machine, page
 from e2e.bench.document import Run, document, table
 from e2e.bench.progress import progress
 from e2e.bench.rounds import Bench, Plan
-from e2e.bench.stopwatch import BenchError
-from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import Provider, from_environ
 from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
-from e2e.support.kube import DEPLOYMENTS, Kube, Refused
+from e2e.support.kube import DEPLOYMENTS, Kube
 from e2e.support.namespaces import RESTRICTED, fresh_namespace
 from e2e.support.release import Release
 from rich.console import Console
@@ -36,9 +32,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure Tasks against raw Jobs of the same pod, in turn, on a machine that does nothing else."""
-    plan, load = Plan(rounds, alone, burst), machine.load()
-    if load > machine.QUIET_LOAD:
-        console.print(f"[yellow]The load average is {load:.1f}: the figures will be poor, and scatter.[/yellow]")
+    plan, load = Plan(rounds, alone, burst), command.load(console)
     with connect(kubeconfig_path()) as kube:
         release = _release(kube)
         measured = _measure(kube, release, plan)
@@ -50,19 +44,13 @@ def bench(
         console.print(
             f"[yellow]Meanwhile {others} tasks of somebody else finished: they are in the operator's figures.[/yellow]"
         )
-    run = Run(_command(), datetime.now(UTC), what, load, rounds, alone, burst)
+    run = Run(command.line("e2e.bench"), datetime.now(UTC), what, load, rounds, alone, burst)
     page.write(PAGE, document(run, rows), write if write is not None else plan == FULL and not others, console)
 
 
 def main() -> None:
     """Run, and tell what went wrong in words."""
-    try:
-        app()
-    except (ClusterError, LookupError, BenchError, Refused, AssertionError) as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        hint = getattr(error, "hint", "") or "`make cluster-up images` brings up what is needed."
-        console.print(hint, markup=False, soft_wrap=True)
-        sys.exit(1)
+    command.run(app, console)
 
 
 def _release(kube: Kube) -> Release:
@@ -81,7 +69,3 @@ def _measure(kube: Kube, release: Release, plan: Plan) -> list[figures.Round]:
         run = Bench(kube, namespace.name, release.metrics, told)
         subjects = run.subjects()
         return [run.round(number, subjects, plan) for number in range(1, plan.rounds + 1)]
-
-
-def _command() -> str:
-    return shlex.join(["python", "-m", "e2e.bench", *sys.argv[1:]])

@@ -1,7 +1,5 @@
 """How many tasks a second workers take, one Task object each, from submit to the last get(). `make bench-worker`."""
 
-import shlex
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -9,21 +7,20 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from e2e.bench import machine, page, processor, stopwatch
+from e2e.bench import command, machine, page, processor, stopwatch
 from e2e.bench.functions.cli import own_release
 from e2e.bench.functions.workload import PARAMS, RESOURCES
 from e2e.bench.stopwatch import BenchError
 from e2e.bench.worker_page import Run, Sample, document, report
-from e2e.cluster.errors import ClusterError
 from e2e.cluster.images.catalogue import SDK_IMAGE
 from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
-from e2e.support.kube import DEFINITIONS, TASKS, Kube, Obj, Refused
+from e2e.support.kube import DEFINITIONS, TASKS, Kube, Obj
 from e2e.support.manifests import definition, queue
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.predicates import Predicate, attempts, status
 from rich.console import Console
 
-from celeriac import CeleriacError, Client
+from celeriac import Client
 
 NAME, FULL = "worker", 5000
 PAGE = REPOSITORY / "docs" / "benchmarks-workers.md"
@@ -43,15 +40,14 @@ def bench(
     ] = None,
 ) -> None:
     """Measure workers on a quiet machine, with one replica of the operator and with two."""
-    load = machine.load()
+    load = command.load(console)
     with connect(kubeconfig_path()) as kube:
         apply_crds(kube)
         found = [_run(kube, tasks, slots, pods, each) for each in replicas]
         what = machine.describe(kube)
     for sample in found:
         console.print(*report(sample), sep="\n")
-    command = shlex.join(["python", "-m", "e2e.bench.worker", *sys.argv[1:]])
-    text = document(Run(command, datetime.now(UTC), what, load, slots), found)
+    text = document(Run(command.line("e2e.bench.worker"), datetime.now(UTC), what, load, slots), found)
     page.write(PAGE, text, (tasks, replicas) == (FULL, [1, 2]) if write is None else write, console)
 
 
@@ -107,8 +103,4 @@ def _name(task: Obj) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except (ClusterError, LookupError, BenchError, CeleriacError, Refused) as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        sys.exit(1)
+    command.run(app, console)

@@ -3,7 +3,6 @@
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from pathlib import Path
 
 from e2e.support.metrics import Samples, parse
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tests.support.ports import free_port
+from tests.support.stopping import stop
 
 DEPOSED = 3
 """Exit code of an operator that could not renew its lease."""
@@ -49,7 +50,7 @@ class LocalOperator:
 
     def start(self) -> None:
         """Start it; `wait_ready` waits until it works."""
-        self._port = _free_port()
+        self._port = free_port()
         name, uid = self.identity.split("_")
         settings = {
             "KUBECONFIG": str(self._kubeconfig),
@@ -88,7 +89,9 @@ class LocalOperator:
 
     def freeze(self) -> None:
         """SIGSTOP: it does nothing at all, and does not know."""
-        self._signal(signal.SIGSTOP)
+        with self._lock:
+            assert self._process is not None
+            stop(self._process)
 
     def thaw(self) -> None:
         """SIGCONT: it goes on where it was."""
@@ -199,9 +202,3 @@ def _kept_up(operator: LocalOperator) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

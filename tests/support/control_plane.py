@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import urllib.error
@@ -21,6 +20,7 @@ from pathlib import Path
 from e2e.cluster import binaries, pki
 from e2e.cluster.settings import from_environ
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tests.support.ports import free_port
 
 IDENTITIES = (
     pki.Identity("kube-apiserver", "kube-apiserver", alt_names=("IP:127.0.0.1", "DNS:localhost")),
@@ -40,7 +40,7 @@ class ControlPlane:
     def __init__(self, directory: Path) -> None:
         self._directory, self.pki = directory, directory / "pki"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._etcd, self._peer, self._api = (_free_port() for _ in range(3))
+        self._etcd, self._peer, self._api = (free_port() for _ in range(3))
         self.url = f"https://127.0.0.1:{self._api}"
         self.etcd_bytes = 0
         """How much etcd may hold; 0: as much as it does by itself."""
@@ -174,9 +174,3 @@ def control_plane(directory: Path, programs: tuple[str, ...] = SERVERS) -> Itera
 
 def _path(name: str) -> str:
     return str(binaries.path_of(from_environ().layout, name))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

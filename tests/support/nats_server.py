@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tests.support.ports import free_port
+from tests.support.stopping import stop
 
 PLENTY = 64 * 1024**3
 """More than any test has streams reserve."""
@@ -40,7 +42,7 @@ class NatsServer:
         self.directory, self.extra = directory, extra
         self.storage = storage
         self.sync = "always" if sync_always else "2m"
-        self.port = _free_port()
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -87,7 +89,7 @@ class NatsServer:
     def pause(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGSTOP)
+            stop(self.process)
 
     def go_on(self) -> None:
         """SIGCONT."""
@@ -115,10 +117,3 @@ def nats_server(
         yield server
     finally:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,31 +2,29 @@
 
 import os
 import secrets
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from e2e.bench import machine, page
+from e2e.bench import command, machine, page
 from e2e.bench.document import table
 from e2e.bench.functions import figures
 from e2e.bench.functions.document import Run, document
 from e2e.bench.functions.measure import Functions, Plan
 from e2e.bench.progress import progress
-from e2e.bench.stopwatch import CREATORS, BenchError
+from e2e.bench.stopwatch import CREATORS
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import Provider, from_environ
 from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
-from e2e.support.kube import DEPLOYMENTS, Kube, Refused
+from e2e.support.kube import DEPLOYMENTS, Kube
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.nats import ReleasedNats
 from e2e.support.release import Release
 from rich.console import Console
 
-from celeriac import CeleriacError, Client
+from celeriac import Client
 
 FULL = Plan(rounds=5, alone=8, messages=1000)
 PAGE = REPOSITORY / "docs" / "benchmarks-functions.md"
@@ -45,9 +43,7 @@ def functions(
     ] = None,
 ) -> None:
     """Measure calls of a function through NATS against raw Jobs of the same pod, and intake, on a quiet machine."""
-    plan, load = Plan(rounds, alone, messages), machine.load()
-    if load > machine.QUIET_LOAD:
-        console.print(f"[yellow]The load average is {load:.1f}: the figures will be poor, and scatter.[/yellow]")
+    plan, load = Plan(rounds, alone, messages), command.load(console)
     if from_environ().provider is Provider.CURRENT:
         raise ClusterError("It stops the operator that is installed, so it is not for a cluster of your own.",
             "CELERIAC_CLUSTER=local make cluster-up images")  # fmt: skip
@@ -58,20 +54,13 @@ def functions(
         what = machine.describe(kube)
     rows = figures.rows(measured, messages)
     console.print(table(rows))
-    command = shlex.join(["python", "-m", "e2e.bench.functions", *sys.argv[1:]])
-    text = document(Run(command, datetime.now(UTC), what, load, plan), rows)
+    text = document(Run(command.line("e2e.bench.functions"), datetime.now(UTC), what, load, plan), rows)
     page.write(PAGE, text, plan == FULL if write is None else write, console)
 
 
 def main() -> None:
     """Run, and tell what went wrong in words."""
-    try:
-        app()
-    except (ClusterError, LookupError, BenchError, CeleriacError, Refused, AssertionError) as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        hint = getattr(error, "hint", "") or "`make cluster-up images` brings up what is needed."
-        console.print(hint, markup=False, soft_wrap=True)
-        sys.exit(1)
+    command.run(app, console)
 
 
 def _measure(namespace: Namespace, client: Client, plan: Plan) -> list[figures.Round]:

@@ -2,9 +2,7 @@
 
 import json
 import os
-import shlex
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -12,22 +10,22 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from e2e.bench import command, machine
 from e2e.bench import document as plain
-from e2e.bench import machine
 from e2e.bench.progress import progress
 from e2e.bench.scale import figures, identity
 from e2e.bench.scale.document import Run, as_json, document, split_table
 from e2e.bench.scale.fake_nodes import COUNT, MARK, fake_nodes
 from e2e.bench.scale.figures import Round, Sample
 from e2e.bench.scale.measure import Plan, Scale
-from e2e.bench.stopwatch import CREATORS, BenchError
+from e2e.bench.stopwatch import CREATORS
 from e2e.cluster import binaries, processes
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.local import lifecycle
 from e2e.cluster.locking import exclusive
 from e2e.cluster.settings import Settings, from_environ
 from e2e.support.connection import REPOSITORY, apply_crds, connect, is_local, kubeconfig_path
-from e2e.support.kube import DEPLOYMENTS, Kube, Refused
+from e2e.support.kube import DEPLOYMENTS, Kube
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.operator import LocalOperator
 from rich.console import Console
@@ -60,28 +58,28 @@ def scale(
     ] = None,
 ) -> None:
     """Measure thousands of Tasks against raw Jobs on fake nodes; the full run takes some 20 minutes."""
-    plan, load, settings = Plan(rounds, tasks, live), machine.load(), from_environ()
-    if load > machine.QUIET_LOAD:
-        console.print(f"[yellow]The load average is {load:.1f}: the figures will be poor, and scatter.[/yellow]")
+    plan, load, settings = Plan(rounds, tasks, live), command.load(console), from_environ()
     with exclusive(settings.layout.cache / "bench-scale.lock"), connected() as kube:
         what = machine.describe(kube)
         with _ready(kube, settings, plan) as parts:
             with progress(console, plan.steps) as told:
                 measured, large = Scale(*parts, told).run(plan)
-            run = Run(_command(), datetime.now(UTC), what, load, plan, COUNT, binaries.version_of(binaries.KWOK))
+            run = Run(
+                command.line("e2e.bench.scale"),
+                datetime.now(UTC),
+                what,
+                load,
+                plan,
+                COUNT,
+                binaries.version_of(binaries.KWOK),
+            )
             _tell(run, measured, large, output, write if write is not None else plan == FULL)
 
 
 def main() -> None:
     """Run, and tell what went wrong in words; a SIGTERM is as a Ctrl-C, so that it cleans up, too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        app()
-    except (ClusterError, LookupError, BenchError, Refused, AssertionError) as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        hint = getattr(error, "hint", "") or "`make cluster-up` brings up what is needed."
-        console.print(hint, markup=False, soft_wrap=True)
-        sys.exit(1)
+    command.run(app, console, "`make cluster-up` brings up what is needed.")
 
 
 @contextmanager
@@ -152,7 +150,3 @@ def _tell(run: Run, measured: list[Round], large: Sample | None, output: Output,
     if write:
         PAGE.write_text(document(run, rows, lines))
     console.print(f"Written: {path}" if write else f"A trial: {path} stays as it was; --write writes it all the same.")
-
-
-def _command() -> str:
-    return shlex.join(["python", "-m", "e2e.bench.scale", *sys.argv[1:]])

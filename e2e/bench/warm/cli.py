@@ -1,30 +1,24 @@
 """The command line: `python -m e2e.bench.warm`, or `make bench-warm`."""
 
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from e2e.bench import machine, page
+from e2e.bench import command, machine, page
 from e2e.bench.document import table
 from e2e.bench.functions.cli import own_release
 from e2e.bench.progress import progress
-from e2e.bench.stopwatch import CREATORS, BenchError
+from e2e.bench.stopwatch import CREATORS
 from e2e.bench.warm import figures
 from e2e.bench.warm.celery_peer import Celery, NoPeer, celery
 from e2e.bench.warm.document import Run, document
 from e2e.bench.warm.measure import Plan, Warm
-from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import from_environ
 from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
-from e2e.support.kube import Refused
 from e2e.support.namespaces import RESTRICTED, fresh_namespace
 from rich.console import Console
-
-from celeriac import CeleriacError
 
 FULL = Plan(rounds=3, turns=7, bursts=2, pods=4)
 PAGE = REPOSITORY / "docs" / "benchmarks-isolation.md"
@@ -45,7 +39,7 @@ def warm(
     ] = None,
 ) -> None:
     """Measure tasks in pods that wait beside raw Jobs and Celery, interleaved, on a quiet machine."""
-    plan, load = Plan(rounds, turns, bursts, pods), machine.load()
+    plan, load = Plan(rounds, turns, bursts, pods), command.load(console)
     with connect(kubeconfig_path(), connections=CREATORS + 2) as kube:
         apply_crds(kube)
         with (
@@ -60,8 +54,7 @@ def warm(
     console.print(table(rows))
     misses = sum(each.misses for each in measured)
     console.print(f"No pod waited for {misses} calls. {why}".strip())
-    command = shlex.join(["python", "-m", "e2e.bench.warm", *sys.argv[1:]])
-    text = document(Run(command, datetime.now(UTC), what, load, plan, misses, why), rows)
+    text = document(Run(command.line("e2e.bench.warm"), datetime.now(UTC), what, load, plan, misses, why), rows)
     page.write(PAGE, text, plan == FULL and peer if write is None else write, console)
 
 
@@ -81,8 +74,4 @@ def _peer(slots: int, *, wanted: bool) -> Iterator[tuple[Celery | None, str]]:
 
 def main() -> None:
     """Run, and tell what went wrong in words."""
-    try:
-        app()
-    except (ClusterError, LookupError, BenchError, CeleriacError, Refused) as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        sys.exit(1)
+    command.run(app, console)

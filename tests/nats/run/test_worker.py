@@ -92,8 +92,8 @@ async def worker(server: NatsServer, directory: Path, name: str, **options: Any)
     async with operator(server, directory) as ours:
         found = Worker(ours.client, ours.js, ours.runner)
         found.heard = ours.heard
-        await found.begin(server.url, name, **options)
         try:
+            await found.begin(server.url, name, **options)
             yield found
         finally:
             if found.process.poll() is None:

@@ -56,7 +56,7 @@ _SECRET_VOLUME = {
     "volumes": [{"name": "keys", "secret": {"secretName": "no-such-secret"}}],
     "volumeMounts": [{"name": "keys", "mountPath": "/keys"}],
 }
-_TOO_SMALL = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
+_UNKNOWN = {"resources": {"limits": {"no-such-resource": "1"}}}
 _HUNGRY = {"command": ["tail", "/dev/zero"], "resources": {"limits": {"memory": "32Mi"}}}
 _RETRIES = {"maxAttempts": 3, "backoff": backoff()}
 
@@ -128,10 +128,10 @@ CASES = (
         "InvalidImageName",
     ),
     failed(
-        "a request above its limit is refused with the field",
+        "a resource that no container can have is refused with the field",
         "InvalidPod",
-        task("too-small", container_fields=_TOO_SMALL),
-        "limit",
+        task("unknown-resource", container_fields=_UNKNOWN),
+        r"resources\.limits\[no-such-resource\]",
         attempts=0,
     ),
     failed_of(

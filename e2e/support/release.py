@@ -12,7 +12,7 @@ from e2e.cluster import binaries, commands, providers
 from e2e.cluster.images.catalogue import NATS_IMAGE, OPERATOR_IMAGE
 from e2e.cluster.settings import from_environ
 from e2e.support.connection import REPOSITORY
-from e2e.support.kube import DEPLOYMENTS, LEASES, NAMESPACES, PODS, Kube, Obj, Refused
+from e2e.support.kube import DEPLOYMENTS, LEASES, NAMESPACES, PODS, SECRETS, Kube, Obj, Refused
 from e2e.support.metrics import Samples, parse
 from e2e.support.predicates import Predicate, available
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -37,7 +37,14 @@ class Release:
         words = [f"--set-string={where}.celeriac\\.dev/image={_image_key(image)}" for where, image in keys.items()]
         words += [f"--set={each}" for each in (*_TRYING_OUT, *values)]
         where = (str(chart), f"--namespace={self.namespace}", "--create-namespace", "--wait", "--timeout=3m")
+        self._forget_interrupted()
         self._helm("upgrade", "--install", self.name, *where, *words)
+
+    def _forget_interrupted(self) -> None:
+        """Helm works on no release whose last command was killed; without what that one left, it goes on."""
+        labels = f"owner=helm,name={self.name},status in (pending-install,pending-upgrade,pending-rollback)"
+        for left in self.kube.list(SECRETS, self.namespace, labels=labels):
+            self.kube.delete(SECRETS, self.namespace, left["metadata"]["name"])
 
     def rollback(self) -> None:
         """Go back to the revision before, and wait until its pods run."""

@@ -143,6 +143,10 @@ def _pod(**fields: Any) -> Obj:
     return definition("bad", pod=fields)
 
 
+def _resources(**fields: Any) -> Obj:
+    return task("bad", container_fields={"resources": fields})
+
+
 def _waiting(**fields: Any) -> Obj:
     """A definition whose pods start before there are params."""
     return definition("bad", container_fields=fields, isolation="Warm")
@@ -249,6 +253,28 @@ BAD = (
         definition("bad", container_fields={"env": [{"name": "A", "valueFrom": {}}]}),
         ("env[0].valueFrom", "secretKeyRef"),
     ),
+    Bad(
+        "more pods that wait at the least than at the most",
+        definition("bad", isolation="Warm", warm={"minReady": 3, "maxReady": 2}),
+        ("spec.warm.minReady", "at most maxReady"),
+    ),
+    Bad(
+        "more workers at the least than at the most",
+        definition("bad", isolation="Worker", worker={"minPods": 3, "maxPods": 2}),
+        ("spec.worker.minPods", "at most maxPods"),
+    ),
+    Bad("less memory than none", _resources(limits={"memory": "-1Mi"}), ("resources.limits",)),
+    Bad("fewer cores than none, as a number", _resources(requests={"cpu": -1}), ("resources.requests",)),
+    Bad(
+        "a request above its limit",
+        _resources(requests={"memory": "1Gi", "cpu": 1}, limits={"memory": "512Mi", "cpu": "1"}),
+        ("container.resources.requests", "at most its limit"),
+    ),
+    Bad(
+        "an empty folder of less than nothing",
+        _pod(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "-1"}}]),
+        ("emptyDir.sizeLimit",),
+    ),
     Bad("an unknown isolation", definition("bad", isolation="VM"), ("spec.isolation", "Pod")),
     Bad("a queue without any slot", queue("bad", maxConcurrency=0), ("spec.maxConcurrency",)),
     Bad("a queue without a slot for a key", queue("bad", maxConcurrencyPerKey=0), ("spec.maxConcurrencyPerKey",)),
@@ -290,6 +316,16 @@ def test_is_refused_with_the_name_of_the_field(kube: Kube, bad: Bad) -> None:
         _named(task("x"), "a" * 63),
         task("cancelled-from-the-start", cancel={}),
         task("params-of-any-depth", params={"a": {"b": [1, None, {"c": "$(HOME)"}]}}),
+        task(
+            "requests-at-their-limits",
+            container_fields={
+                "resources": {
+                    "requests": {"cpu": 1, "memory": "+1Gi"},
+                    "limits": {"cpu": "1000m", "memory": "1024Mi", "ephemeral-storage": "0"},
+                }
+            },
+        ),
+        definition("pods-that-wait", warm={"minReady": 2, "maxReady": 2}, worker={"minPods": 0}),
         task("fractional-cpu", container_fields={"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}}}),
     ],
     ids=lambda manifest: manifest["metadata"]["name"][:40],

@@ -83,6 +83,26 @@ async def test_what_others_change_during_our_write_is_looked_at_once_it(world: W
     assert world.told == {TASK}
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["stays gone", "is there again under another uid"])
+async def test_a_task_that_goes_during_our_write_whose_answer_comes_later(world: World, again: bool) -> None:
+    world.submit()
+    await world.watch.fill()
+    answer = world.cluster.all("tasks")[0]
+
+    with world.cache.writing(TASK, world.told.update):
+        world.watch.saw("tasks", "MODIFIED", world.cluster.all("tasks")[0])
+        world.watch.saw("tasks", "DELETED", world.cluster.all("tasks")[0])
+        world.cluster.remove("tasks", TASK.name)
+        if again:
+            world.submit()
+            world.watch.saw("tasks", "ADDED", world.cluster.all("tasks")[0])
+        world.cache.put("tasks", answer)
+
+    found = world.cache.tasks.get(TASK)
+    assert again == (found is not None)
+    assert found is None or found.uid == world.cluster.all("tasks")[0]["metadata"]["uid"]
+
+
 async def test_a_missed_creation_is_found(world: World) -> None:
     await world.watch.fill()
     world.submit()

@@ -206,10 +206,14 @@ class Cache:
     """The same by their uids."""
     _aside: dict[Key, Raw | None] = field(default_factory=dict)
     """Tasks that are being written, and what their watch has told last meanwhile."""
+    _gone: dict[Key, str] = field(default_factory=dict)
+    """Uids of Tasks that went while they were written: an answer to the write may come after the news of their end."""
 
     def put(self, kind: str, raw: Raw) -> set[WorkKey]:
         """Take in an object; the keys to look at again."""
         key = key_of(raw)
+        if kind == "tasks" and self._gone.get(key) == raw["metadata"]["uid"]:
+            return set()
         known = key in self.kind(kind).entries
         before = self.kind(kind).get(key) if kind in ("tasks", "pods") else None
         entry = self.kind(kind).put(raw)
@@ -224,9 +228,14 @@ class Cache:
         if dropped is not None:
             self._link_pods(key, dropped.facts, None)
         if kind == "tasks" and dropped is not None and dropped.facts is not None:
-            for job in list(self.jobs.owned_by(dropped.facts.uid)):
-                self.jobs.drop(Key(key.namespace, job.name))
+            self._forget_task(key, dropped.facts.uid)
         return self._affected(kind, key, dropped, gone=True)
+
+    def _forget_task(self, key: Key, uid: str) -> None:
+        for job in list(self.jobs.owned_by(uid)):
+            self.jobs.drop(Key(key.namespace, job.name))
+        if key in self._aside:
+            self._aside[key], self._gone[key] = None, uid
 
     @contextmanager
     def writing(self, task: Key, changed: Callable[[set[WorkKey]], None]) -> Iterator[None]:
@@ -236,6 +245,7 @@ class Cache:
             yield
         finally:
             heard = self._aside.pop(task, None)
+            self._gone.pop(task, None)
             if heard is not None:
                 changed(self.put("tasks", heard))
 

@@ -15,8 +15,10 @@ from celeriac.api.rules import (
     at_most_one,
     exactly_one,
     immutable,
+    in_order,
     name_rule,
     never_set,
+    requests_within_limits,
     starts_without_params,
     stays_set,
 )
@@ -25,6 +27,7 @@ from celeriac.api.v1alpha1.cron import LONGEST_CRON_NAME, CronTaskSpec, CronTask
 from celeriac.api.v1alpha1.definition import TaskDefinitionSpec, TaskDefinitionStatus
 from celeriac.api.v1alpha1.model import GROUP, VERSION
 from celeriac.api.v1alpha1.queue import TaskQueueSpec, TaskQueueStatus
+from celeriac.api.v1alpha1.schedule import SCHEDULE_VALUES
 from celeriac.api.v1alpha1.task import TaskSpec, TaskStatus
 
 
@@ -219,6 +222,7 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
             stays_set("cancel"),
             *fixed,
         ],
+        "container.resources": [requests_within_limits()],
         "startTime": [{"rule": "self >= timestamp('1970-01-01T00:00:00Z')", "message": "must be in 1970 or later"}],
         "retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
@@ -226,9 +230,11 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
 
 def _cron_rules(spec: Schema) -> dict[str, list[Rule]]:
     # As a rule, because people would be shown the pattern itself.
+    del spec["properties"]["schedule"]["pattern"]
     fits = {
-        "rule": f"self.matches(r'{spec['properties']['schedule'].pop('pattern')}')",
-        "message": "must be five fields (minute, hour, day of month, month, day of week) or a nickname such as @daily",
+        "rule": f"self.matches(r'{SCHEDULE_VALUES}')",
+        "message": "must be five fields (minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, "
+        "day of week 0-7 or SUN-SAT) or a nickname such as @daily",
     }
     return {
         "schedule": [fits],
@@ -238,6 +244,7 @@ def _cron_rules(spec: Schema) -> dict[str, list[Rule]]:
             never_set("cancel", "a run is cancelled by its own Task"),
             never_set("startTime", "the schedule says when"),
         ],
+        "taskTemplate.spec.container.resources": [requests_within_limits()],
         "taskTemplate.spec.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
 
@@ -256,6 +263,9 @@ def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
             starts_without_params("args", "each"),
             starts_without_params("env", "(has(each.value) ? each.value : '')"),
         ],
+        "container.resources": [requests_within_limits()],
+        "warm": [in_order("minReady", "maxReady")],
+        "worker": [in_order("minPods", "maxPods")],
         "container.env.*": [at_most_one("value", "valueFrom")],
         "container.env.*.valueFrom": [exactly_one("secretKeyRef", "configMapKeyRef")],
         "pod.volumes.*": [one_source, reserved],

@@ -61,6 +61,26 @@ def never_set(field: str, why: str) -> Rule:
     return {"rule": f"!has(self.{field})", "message": f"{field} cannot be set in a template: {why}"}
 
 
+def in_order(least: str, most: str) -> Rule:
+    """Of two numbers that are both set, the first is not above the second."""
+    return {
+        "rule": f"!has(self.{least}) || !has(self.{most}) || self.{least} <= self.{most}",
+        "message": f"{least} must be at most {most}",
+        "fieldPath": f".{least}",
+    }
+
+
+def requests_within_limits() -> Rule:
+    """Of compute resources: no request is above its limit, as Kubernetes would refuse the pod."""
+    request, limit = ("quantity(string(self." + each + "[name]))" for each in ("requests", "limits"))
+    return {
+        "rule": "!has(self.requests) || !has(self.limits) || self.requests.all(name, "
+        f"!(name in self.limits) || {request}.compareTo({limit}) <= 0)",
+        "message": "each of requests must be at most its limit",
+        "fieldPath": ".requests",
+    }
+
+
 def starts_without_params(field: str, text: str) -> Rule:
     """Of a TaskDefinition whose pods start before there is a Task: its container refers to no params.
 

@@ -36,13 +36,14 @@ Quantity = Annotated[
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            # As apimachinery's resource.Quantity
-            "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",  # noqa: E501
+            "minimum": 0,
+            # As apimachinery's resource.Quantity, which may be negative, too
+            "pattern": r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",  # noqa: E501
             "maxLength": 32,
         }
     ),
 ]
-"""A Kubernetes quantity, such as ``100m`` or ``64Mi``."""
+"""A Kubernetes quantity that is not negative, such as ``100m`` or ``64Mi``."""
 
 
 class ApiModel(BaseModel):

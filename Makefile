@@ -8,6 +8,10 @@ CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/celeriac
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 CLUSTER := $(PYTHON) -m e2e.cluster
+# Compiled code is kept, and apart from the sources, whatever the shell says: tests start thousands of processes, and each
+# would compile all of its imports again, which is half of what its start costs.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
 # One seed for the order of sets: all processes must find the same tests, and a failure must come again.
 PYTEST := PYTHONHASHSEED=0 $(PYTHON) -m pytest
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit

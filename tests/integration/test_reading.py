@@ -7,6 +7,7 @@ from e2e.cluster import kubectl
 from e2e.support.kube import TASKS, Obj, Refused
 from e2e.support.manifests import task
 from e2e.support.namespaces import Namespace
+from tenacity import retry, retry_if_exception, stop_after_attempt
 
 NEVER = "2126-12-01T10:00:00Z"
 
@@ -96,13 +97,20 @@ def test_kubectl_explain_explains(three: Namespace, field: str, says: str) -> No
 )
 def test_a_result_is_kept_as_it_is(namespace: Namespace, value: object) -> None:
     namespace.submit(task("x", startTime=NEVER))
-    status = {"phase": "Succeeded", "result": {"value": value}}
-    # Not a merge patch: it would take the nulls for deletions.
-    current = namespace.task("x")
-    written = {**current, "status": status}
-    replaced = namespace.kube.replace_status(TASKS, namespace.name, written)
+
+    replaced = _replaced(namespace, {"phase": "Succeeded", "result": {"value": value}})
 
     assert replaced["status"]["result"] == {"value": value}
+
+
+@retry(
+    retry=retry_if_exception(lambda error: isinstance(error, Refused) and error.status == 409),
+    stop=stop_after_attempt(20),
+    reraise=True,
+)
+def _replaced(namespace: Namespace, status: Obj) -> Obj:
+    """Not by a merge patch, which would take the nulls for deletions. An operator may write in between."""
+    return namespace.kube.replace_status(TASKS, namespace.name, {**namespace.task("x"), "status": status})
 
 
 def test_an_unknown_phase_is_refused(three: Namespace) -> None:

@@ -28,17 +28,21 @@ class Proxy:
         self.made = 0
         self.refusing = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def stop(self) -> None:
-        self.cut()
         if self._server:
             self._server.close()
+        for task in self._serving:
+            task.cancel()  # one may be about to connect
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        self.cut()
         await asyncio.sleep(0.05)
 
     def cut(self) -> None:
@@ -46,13 +50,19 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refusing:
             writer.transport.abort()
             return
         self.made += 1
+        self._writers.add(writer)
         far_reader, far_writer = await asyncio.open_connection(*self.target)
-        self._writers |= {writer, far_writer}
+        self._writers.add(far_writer)
         with suppress(OSError):
             await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
         self._writers -= {writer, far_writer}

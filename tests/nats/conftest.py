@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,3 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
     """A running server of the test's own."""
     with nats_server(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """What a test leaves to the collector goes with it, where it says what may be left."""
-    yield
-    gc.collect()

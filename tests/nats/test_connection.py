@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.nats_server import NatsServer, nats_server
-from tests.support.rotation import LEFT_OPEN, ROTATIONS, accounts, rotated
+from tests.support.rotation import ROTATIONS, accounts, rotated
 
 from celeriac._nats_options import NatsOptions
 from celeriac_operator.background import end
@@ -75,13 +75,22 @@ async def test_a_server_that_comes_late_is_found(server: NatsServer) -> None:
         await until(lambda: bus.connected)
 
 
-async def test_a_client_that_the_server_closed_for_good_is_replaced(server: NatsServer) -> None:
+async def test_a_connection_that_the_server_ends_for_a_reason_is_made_anew(server: NatsServer) -> None:
+    bus = bus_to(server)
+    async with running(bus):
+        await until(lambda: bus.connected)
+        client = bus.client
+        await client.publish("x", b"x" * client.max_payload, headers={"a": "b"})  # with the header it is too large
+        await until(lambda: client.stats["reconnects"] == 1)
+        await until(lambda: bus.connected)
+
+
+async def test_a_client_that_is_closed_for_good_is_replaced(server: NatsServer) -> None:
     bus = bus_to(server)
     async with running(bus):
         await until(lambda: bus.connected)
         old = bus.client
-        await old.publish("x", b"x" * old.max_payload, headers={"a": "b"})  # with the header it is too large
-        await until(lambda: old.is_closed)
+        await old.close()
         await until(lambda: bus.connected)
         assert bus.client is not old
 
@@ -111,8 +120,6 @@ async def test_a_callback_that_raises_is_called_again(server: NatsServer) -> Non
         assert bus.connected
 
 
-@pytest.mark.filterwarnings(LEFT_OPEN)
-@pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("rotate", ROTATIONS)
 async def test_it_goes_on_with_the_password_that_its_file_has_then(
     rotate: Callable[[NatsServer], None], tmp_path: Path

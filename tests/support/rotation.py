@@ -12,8 +12,6 @@ from tests.support.nats_server import NatsServer
 
 REFUSED = "authentication error"
 """What the server writes of a user that it does not let in."""
-LEFT_OPEN = "ignore:unclosed <StreamWriter:ResourceWarning"
-"""nats-py leaves that to the collector, of each connection in which it was refused."""
 
 
 def accounts(password: str) -> str:

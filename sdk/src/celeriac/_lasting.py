@@ -21,3 +21,12 @@ class LastingClient(Client):
         error = nats.errors.Error(f"nats: {err_msg}")
         await self._error_cb(error)
         await self._process_op_err(error)
+
+    async def _process_connect_init(self) -> None:
+        """Leave no connection open in which the server has refused this client: nats-py makes the next one over it."""
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
+            raise

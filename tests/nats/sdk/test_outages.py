@@ -12,7 +12,7 @@ import pytest
 from tests.nats.sdk.conftest import soon
 from tests.support.nats_operator import FakeOperator
 from tests.support.nats_server import NatsServer, nats_server
-from tests.support.rotation import LEFT_OPEN, ROTATIONS, accounts, rotated
+from tests.support.rotation import ROTATIONS, accounts, rotated
 
 from celeriac import AsyncClient, Client, errors
 
@@ -332,8 +332,6 @@ def test_a_child_that_was_forked_is_told_to_make_its_own(shared_server: NatsServ
         assert client.namespace == "team"
 
 
-@pytest.mark.filterwarnings(LEFT_OPEN)
-@pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("rotate", ROTATIONS)
 async def test_a_client_goes_on_with_the_password_that_its_file_has_then(
     rotate: Callable[[NatsServer], None], eager: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
+from celeriac._lasting import LastingClient
 from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac_operator.core.text import cut
 from celeriac_operator.metrics import NATS_CONFIGURED, NATS_CONNECTED, RECONCILE_ERRORS
@@ -171,7 +172,7 @@ class Bus:
     async def _connect(self) -> None:
         """A new client. It keeps trying by itself while servers do not answer; that is not waited for here."""
         await self.close()
-        client = Client()
+        client = LastingClient()
         arguments = connect_arguments(self._options)
         try:
             async with asyncio.timeout(2 * ANSWER_SECONDS):

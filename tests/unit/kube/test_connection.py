@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -19,9 +19,19 @@ async def served(
     answer: bytes | None, heard: list[bytes] | None = None, permit: Permit = unfenced
 ) -> AsyncIterator[KubeApi]:
     """A connection to a server that answers just that and hangs up; or never, where there is no answer."""
-    over = asyncio.Event()
+    over, serving = asyncio.Event(), set[asyncio.Task[None]]()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.create_task(handle(reader, writer)))
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(EOFError, OSError):  # whom we answer may have given up
+            await reply(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         if heard is not None:
             heard.append(head.partition(b"\r\n")[0])
@@ -30,9 +40,8 @@ async def served(
         else:
             writer.write(answer)
             await writer.drain()
-        writer.close()
 
-    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         configuration = client.Configuration()
         configuration.host = f"http://{host}:{port}"
@@ -42,6 +51,7 @@ async def served(
         finally:
             over.set()
             await kube.close()
+            await asyncio.gather(*serving)
 
 
 @pytest.mark.parametrize(

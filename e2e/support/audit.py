@@ -20,7 +20,7 @@ from e2e.support.isolation import DEADLINES, function
 from e2e.support.kube import JOBS, PODS, TASKS, VOLUMES, Kube
 from e2e.support.manifests import definition
 from e2e.support.namespaces import Namespace, fresh_namespace
-from e2e.support.predicates import Predicate, attempts, gone, status
+from e2e.support.predicates import Predicate, attempts, status
 from e2e.support.witness import Listener
 from tests.support.invariants import Ended, Fact, JobTaken, Made, Started, unsettled, violations
 
@@ -73,13 +73,6 @@ class Audit:
 
     def __init__(self, namespace: Namespace, auditor: Namespace, path: str, witness: Listener) -> None:
         self._namespace, self._auditor, self._path, self._witness = namespace, auditor, path, witness
-
-    def come_back(self) -> None:
-        """The pod that reads the file has gone with its node, or is about to: start another."""
-        kube, space = self._auditor.kube, self._auditor.name
-        kube.delete(PODS, space, "auditor", grace_seconds=0)
-        kube.wait(PODS, space, "auditor", gone())
-        _start_auditor(self._auditor, self._path)
 
     def lines(self) -> list[Line]:
         """What the processes wrote."""
@@ -238,7 +231,7 @@ def _owner(job: Obj) -> tuple[str, str]:
 
 def _start_auditor(auditor: Namespace, path: str) -> str:
     """A pod of the admin's that makes the file and can read it; the node that it is on."""
-    script = f"mkdir -p -m 777 {path} && touch {path}/log && chmod 666 {path}/log && sleep 86400"
+    script = f"mkdir -m 777 {path} && touch {path}/log && chmod 666 {path}/log && sleep 86400"
     container = {
         "name": "auditor",
         "image": BUSYBOX,

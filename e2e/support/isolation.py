@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -13,7 +13,6 @@ from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.nats import ReleasedNats
 from e2e.support.predicates import Predicate, status
 from e2e.support.release import Release
-from e2e.support.volumes import NATS_CLAIM, NATS_ON_A_VOLUME, volume_for
 
 from celeriac import Client
 
@@ -29,22 +28,14 @@ class Tenant(NamedTuple):
 
 
 @contextmanager
-def served(kube: Kube, what: str, *, durable: bool = False) -> Iterator[Tenant]:
-    """A namespace with an operator and a NATS of its own.
-
-    Args:
-        durable: what NATS has outlives its pod.
-    """
+def served(kube: Kube, what: str) -> Iterator[Tenant]:
+    """A namespace with an operator and a NATS of its own."""
     own = f"e2e-{what}-{secrets.token_hex(3)}"
-    with (
-        fresh_namespace(kube, labels=RESTRICTED) as namespace,
-        volume_for(kube, own, NATS_CLAIM, "1Gi") if durable else nullcontext(),
-    ):
+    with fresh_namespace(kube, labels=RESTRICTED) as namespace:
         release = Release(kube, f"{what}-{secrets.token_hex(3)}", own)
-        values = ("fullnameOverride=celeriac", "admissionPolicies.enabled=false")
         watched = f"watch.namespaces={{{namespace.name}}}"
         try:
-            release.install(*values, watched, *(NATS_ON_A_VOLUME if durable else ()))
+            release.install("fullnameOverride=celeriac", "admissionPolicies.enabled=false", watched)
             namespace.apply(queue("default"))
             yield Tenant(namespace, ReleasedNats(kube, own), release)
         finally:

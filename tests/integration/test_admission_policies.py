@@ -1,5 +1,6 @@
 """The chart's admission policies as the API server applies them: who may write what, in a namespace of one operator."""
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -261,17 +262,24 @@ def test_marks_of_the_operator_stay_as_they_are_while_a_task_is_cancelled(guarde
 
 @pytest.fixture
 def with_job(guarded: Namespace) -> Iterator[tuple[Namespace, Obj]]:
-    """A Task that nobody runs, and a Job that it controls, with a pod by the Job controller."""
-    operator = _as(guarded, "operator")
-    owner = operator.create(task("owner", suspend=True), guarded.name)
-    manifest = _job(_of_task(owner["metadata"]["uid"], "owner"), "owned", **{"celeriac.dev/accepted": "{}"})
-    job = operator.create(manifest, guarded.name)
+    """A Task that nobody runs, and a Job that it controls, with a pod by the Job controller.
+
+    Each has a name of its own: for minutes the controller makes no pod of a Job whose namesake has just lost one.
+    """
+    operator, token = _as(guarded, "operator"), secrets.token_hex(3)
+    owner, name = f"owner-{token}", f"owned-{token}"
+    uid = operator.create(task(owner, suspend=True), guarded.name)["metadata"]["uid"]
+    job = operator.create(_job(_of_task(uid, owner), name, **{"celeriac.dev/accepted": "{}"}), guarded.name)
     started = Predicate("with a pod", lambda seen: ((seen or {}).get("status") or {}).get("active") == 1)
-    guarded.kube.wait(JOBS, guarded.name, "owned", started)
+    guarded.kube.wait(JOBS, guarded.name, name, started)
     yield guarded, job
-    guarded.kube.delete(TASKS, guarded.name, "owner")
-    guarded.kube.delete(JOBS, guarded.name, "owned")
-    guarded.kube.wait(JOBS, guarded.name, "owned", gone())
+    guarded.kube.delete(TASKS, guarded.name, owner)
+    guarded.kube.delete(JOBS, guarded.name, name)
+    guarded.kube.wait(JOBS, guarded.name, name, gone())
+
+
+def _name(obj: Obj) -> str:
+    return str(obj["metadata"]["name"])
 
 
 def test_a_job_of_a_task_is_not_edited_into_another(with_job: tuple[Namespace, Obj]) -> None:
@@ -281,9 +289,9 @@ def test_a_job_of_a_task_is_not_edited_into_another(with_job: tuple[Namespace, O
 
     for change in ({"annotations": {"celeriac.dev/accepted": "[]"}}, {"ownerReferences": [other]}):
         with pytest.raises(Refused, match="operator's to write"):
-            editor.patch(JOBS, namespace.name, "owned", {"metadata": change})
-    editor.patch(JOBS, namespace.name, "owned", {"metadata": {"labels": {"a": "b"}}})
-    editor.patch(JOBS, namespace.name, "owned", {"spec": {"suspend": True}})
+            editor.patch(JOBS, namespace.name, _name(job), {"metadata": change})
+    editor.patch(JOBS, namespace.name, _name(job), {"metadata": {"labels": {"a": "b"}}})
+    editor.patch(JOBS, namespace.name, _name(job), {"spec": {"suspend": True}})
 
 
 def test_a_pod_of_a_task_is_not_relabelled_into_another(with_job: tuple[Namespace, Obj]) -> None:
@@ -301,15 +309,16 @@ def test_a_pod_of_a_task_is_not_relabelled_into_another(with_job: tuple[Namespac
 
 
 def test_the_garbage_collector_may_let_go_of_what_it_does_not_delete(with_job: tuple[Namespace, Obj]) -> None:
-    namespace, _ = with_job
-    namespace.kube.delete(TASKS, namespace.name, "owner", propagation="Orphan")
+    namespace, job = with_job
+    owner = job["metadata"]["ownerReferences"][0]["name"]
+    namespace.kube.delete(TASKS, namespace.name, owner, propagation="Orphan")
 
-    free = Predicate("controlled by nobody", lambda job: not (job or {})["metadata"].get("ownerReferences"))
-    namespace.kube.wait(JOBS, namespace.name, "owned", free)
+    free = Predicate("controlled by nobody", lambda seen: not (seen or {})["metadata"].get("ownerReferences"))
+    namespace.kube.wait(JOBS, namespace.name, _name(job), free)
 
 
 def test_a_job_can_be_deleted_in_the_foreground(with_job: tuple[Namespace, Obj]) -> None:
-    namespace, _ = with_job
-    _as(namespace, "editor").delete(JOBS, namespace.name, "owned", propagation="Foreground", grace_seconds=0)
+    namespace, job = with_job
+    _as(namespace, "editor").delete(JOBS, namespace.name, _name(job), propagation="Foreground", grace_seconds=0)
 
-    namespace.kube.wait(JOBS, namespace.name, "owned", gone())
+    namespace.kube.wait(JOBS, namespace.name, _name(job), gone())

@@ -220,7 +220,10 @@ class AsyncClient:
             await self._door.admitted(where, name)
             log = _logs.follow_log(self._api, _tasks.watch(self._api, where, name), attempt, tail)
         else:
-            log = _logs.read_log(self._api, await _tasks.get(self._api, where, name), attempt, tail)
+            task = await _tasks.get(self._api, where, name)
+            if not task.status.attempts:  # its end may be told already, and its status still to be written
+                task = await self._door.get(where, name)
+            log = _logs.read_log(self._api, task, attempt, tail)
         async with aclosing(log) as lines:
             async for line in lines:
                 yield line

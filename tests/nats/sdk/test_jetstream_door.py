@@ -12,10 +12,12 @@ import pytest
 from tests.nats.sdk.conftest import soon
 from tests.support.flushing import flushed
 from tests.support.nats_operator import FakeOperator
-from tests.unit.sdk.fake_api import FakeApi
+from tests.unit.sdk.fake_api import PODS, FakeApi
+from tests.unit.sdk.test_logs import pod
 
 from celeriac import AsyncClient, Client, Phase, errors
 from celeriac._names import IDEMPOTENCY_KEY
+from celeriac.api.v1alpha1 import Attempt
 from celeriac.wire.message import MSG_ID, message_id
 from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, record_key
 from celeriac.wire.records import RecordKind
@@ -329,6 +331,18 @@ async def test_with_a_cluster_the_rest_works_too(operator: FakeOperator) -> None
     async with AsyncClient("team", transport=api, nats_url=operator.url) as client:
         assert ["n"] == [task.name for task in await client.list()]
     assert api.closed
+
+
+async def test_the_log_of_a_task_whose_end_is_told_before_its_status_is_written(operator: FakeOperator) -> None:
+    api = FakeApi()
+    await api.task("n")
+    await api.put(f"{PODS}/p", pod("p", terminated={"exitCode": 0}))
+    api.logs["p"] = [b"here\n"]
+    ended = Attempt(number=1, job_name="p-job", pod_name="p", exit_code=0)
+    operator.namespace = "team"
+    await operator.finish("n", attempts=(ended,))
+    async with AsyncClient("team", transport=api, nats_url=operator.url) as client:
+        assert [line async for line in client.logs("n")] == ["here"]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def narrowed(old: Schema, new: Schema, where: str) -> Iterator[str]:
 
 def _kept(old: Schema, new: Schema, where: str) -> Iterator[str]:
     may = ONE_OWNER if where.endswith(".status") and where.count(".") == 1 else {}
-    changed = [key for key in KEPT if old.get(key) != new.get(key) != may.get(key, old.get(key))]
+    changed = [key for key in KEPT if new.get(key) not in (old.get(key), may.get(key, old.get(key)))]
     yield from (f"{where}: {key} was {old.get(key)} and is {new.get(key)}" for key in changed)
     yield from (f"{where}: {key} was allowed" for key in OPEN if old.get(key) and not new.get(key))
 

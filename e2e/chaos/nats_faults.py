@@ -163,7 +163,7 @@ class AnswersLost(Fault):
 
 
 class ClosedForGood(Fault):
-    """The server says that the operator has sent too much: its client closes, and never comes back by itself."""
+    """The server says that the operator has sent too much, for which nats-py by itself closes for good."""
 
     def meanwhile(self) -> None:
         for number in range(5):

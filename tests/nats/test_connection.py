@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.keeping import until
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.rotation import ROTATIONS, accounts, rotated
 
@@ -25,12 +26,6 @@ async def running(bus: Bus) -> AsyncIterator[None]:
     finally:
         await end([task])
         await bus.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 def bus_to(server: NatsServer) -> Bus:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.keeping import until
 from tests.support.nats_server import NatsServer
 
 REFUSED = "authentication error"
@@ -39,12 +40,6 @@ ROTATIONS = [
     pytest.param(restarted, id="the server is started anew"),
     pytest.param(told_to_read_its_configuration, id="the server reads its configuration again"),
 ]
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def rotated(server: NatsServer, rotate: Callable[[NatsServer], None], file: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from e2e.bench.stopwatch import BenchError
+from tests.support.ports import free_port
 
 PACKAGE = "celery[redis]==5.7.0"
 POOLS = {"prefork": (), "fresh": ("--max-tasks-per-child", "1")}
@@ -70,7 +71,7 @@ def celery(cache: Path, slots: int) -> Iterator[Celery]:
     """
     redis, python = _redis(), _environment(cache / "celery-peer")
     with TemporaryDirectory(prefix="celery-peer-") as folder, ExitStack() as held:
-        directory, port = Path(folder), _free_port()
+        directory, port = Path(folder), free_port()
         (directory / "url").write_text(f"redis://127.0.0.1:{port}/0")
         (directory / "peer.py").write_text(APP)
         (directory / "driver.py").write_text(DRIVER)
@@ -131,12 +132,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _until_open(port: int) -> None:

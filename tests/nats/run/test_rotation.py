@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.nats.run.test_standby import UID, assignment, operator
 from tests.nats.run.test_worker import worker
+from tests.support.keeping import until
 from tests.support.nats_server import NatsServer, nats_server
-from tests.support.rotation import ROTATIONS, accounts, rotated, until
+from tests.support.rotation import ROTATIONS, accounts, rotated
 
 from celeriac.wire.names import attempt_key
 

@@ -230,7 +230,7 @@ class Bus:
         self._news.set()
 
     async def _closed(self) -> None:
-        """For good, such as after a message that was too large: the client never comes back, and another is made."""
+        """For good, whoever closed it: the client never comes back, and another is made."""
         if self._client is not None:
             self._down("the connection was closed")
             self._news.set()

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from croniter import croniter
 
+from celeriac.api.v1alpha1.schedule import MONTHS, WEEKDAYS
 from celeriac.cron.errors import CalendarError
 
 FIELDS = ("minute", "hour", "day of month", "month", "day of week")
@@ -29,11 +30,9 @@ _SIZES = (60, 24, 31, 12, 7)
 _EPOCH = datetime(2024, 1, 1)
 _RANDOM = re.compile(r"R($|[(/])", re.IGNORECASE)
 _NTH = re.compile(r"#|L", re.IGNORECASE)
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NUMBERS: dict[str, int] = {
-    **{name: number for number, name in enumerate(_WEEKDAYS)},
-    **{name: number for number, name in enumerate(_MONTHS, 1)},
+    **{name: number for number, name in enumerate(WEEKDAYS)},
+    **{name: number for number, name in enumerate(MONTHS, 1)},
 }
 _CHARACTERS = re.compile(r"[0-9A-Za-z*/,()#?-]+")
 
@@ -118,7 +117,7 @@ def _runs_backwards(field: str) -> str:
         begin, end = _number(first), _number(last)
         if not dash or begin is None or end is None:
             continue
-        by_name = first in _WEEKDAYS and last in _WEEKDAYS
+        by_name = first in WEEKDAYS and last in WEEKDAYS
         if begin == end or (begin > end and not by_name):
             return item
     return ""
@@ -136,7 +135,7 @@ def _number(value: str) -> int | None:
 
 def _numbers(field: str) -> str:
     """The field without names of days, which have an L in none and a # in none; and without H and its range."""
-    return re.sub(rf"(?i){'|'.join(_WEEKDAYS)}|H(\([0-9-]*\))?", "", field)
+    return re.sub(rf"(?i){'|'.join(WEEKDAYS)}|H(\([0-9-]*\))?", "", field)
 
 
 def _why(fields: list[str], hash_id: str, error: Exception) -> str:

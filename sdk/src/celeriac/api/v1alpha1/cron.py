@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from celeriac.api.v1alpha1.model import ApiModel, Condition, Name
 from celeriac.api.v1alpha1.policy import Seconds
+from celeriac.api.v1alpha1.schedule import SCHEDULE_PATTERN
 from celeriac.api.v1alpha1.task import TaskSpec
 
 LONGEST_CRON_NAME = 50
@@ -18,10 +19,6 @@ DstPolicy = Literal["Once", "Skip", "Twice"]
 ConcurrencyPolicy = Literal["Allow", "Forbid", "Replace", "Queue"]
 CatchUpPolicy = Literal["None", "Latest", "All"]
 
-_NICKNAMES = "@(?i:yearly|annually|monthly|weekly|daily|midnight|hourly)"
-_FIVE_FIELDS = r"[^@\s]\S*(\s+\S+){4}"
-SCHEDULE_PATTERN = rf"^\s*({_NICKNAMES}|{_FIVE_FIELDS})\s*$"
-"""Five fields or a nickname: seconds, years, @reboot and TZ= do not fit. The operator reads what the fields say."""
 
 Label = Annotated[str, Field(max_length=317)]
 HistoryLimit = Annotated[int, Field(ge=0, le=1000)]

@@ -6,11 +6,18 @@ A regular expression cannot say all: that a range goes up, or that some day matc
 
 from __future__ import annotations
 
-_NICKNAMES = "@(yearly|annually|monthly|weekly|daily|midnight|hourly)"
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_NICKNAMES = "yearly|annually|monthly|weekly|daily|midnight|hourly"
 _STEP = "(/0*[1-9][0-9]?)?"
 _HASHED = r"H(\([0-9]+-[0-9]+\))?"
-_DAY = "[0-7]|sun|mon|tue|wed|thu|fri|sat"
-_MONTH = "[1-9]|1[0-2]|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_DAY = "|".join(("[0-7]", *WEEKDAYS))
+_MONTH = "|".join(("[1-9]", "1[0-2]", *MONTHS))
+
+SCHEDULE_PATTERN = rf"^\s*(@(?i:{_NICKNAMES})|[^@\s]\S*(\s+\S+){{4}})\s*$"
+"""Five fields or a nickname: seconds, years, @reboot and TZ= do not fit. The operator takes such a schedule in, and
+says what is wrong with its values."""
 
 
 def _field(value: str, *others: str) -> str:
@@ -28,5 +35,5 @@ _FIELDS = (
     _field(_DAY, f"0*({_DAY})#[1-5L]", "L0*[0-7]"),
 )
 _FIVE = r"\s+".join(_FIELDS)
-SCHEDULE_VALUES = rf"(?i)^\s*({_NICKNAMES}|{_FIVE})\s*$"
-"""RE2, as CEL has it, and Python's ``re``."""
+SCHEDULE_VALUES = rf"(?i)^\s*(@({_NICKNAMES})|{_FIVE})\s*$"
+"""What the API server takes. RE2, as CEL has it, and Python's ``re``."""

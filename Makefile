@@ -81,7 +81,10 @@ integration: cluster-up ## tests against the real API server and a real nats-ser
 	@$(PYTEST) -n 4 --dist worksteal tests/integration tests/nats  # they wait for servers most of the time
 
 e2e: cluster-up images ## tests of the chart and the images on the real node
-	@$(PYTHON) -m pytest e2e --ignore=e2e/chaos
+	@failed=0
+	$(PYTEST) e2e --ignore=e2e/chaos -m "not beside" || failed=1
+	$(PYTEST) e2e --ignore=e2e/chaos -m beside -n 2 --dist loadscope || failed=1
+	exit $$failed
 
 chaos: init ## the fault matrix, with the one invariant checker; writes dist/chaos.json (CELERIAC_CHAOS_SEED=…)
 	@$(PYTHON) -m pytest e2e/chaos

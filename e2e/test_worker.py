@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from e2e.support.isolation import Tenant, connected, function, ready, served
+from e2e.support.isolation import Tenant, function, ready, served
 from e2e.support.kube import PATIENCE_SECONDS, PODS, TASKS, Kube, Obj
 from e2e.support.namespaces import Namespace
 from e2e.support.predicates import Predicate, attempts, finished, gone, phase, status
@@ -21,21 +21,6 @@ def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
     with served(kube, "worker") as found:
         found.space.apply(worker("translate", "fnmatch:translate"), worker("nap", "asyncio:sleep"))
         yield found
-
-
-@pytest.fixture
-def space(tenant: Tenant) -> Namespace:
-    """Where the tasks are, once a worker has a free slot for them."""
-    for name in ("translate", "nap"):
-        ready(tenant.space, name)
-    return tenant.space
-
-
-@pytest.fixture
-def client(tenant: Tenant, space: Namespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client of that namespace."""
-    with connected(tenant, monkeypatch) as client:
-        yield client
 
 
 def worker(name: str, location: str, size: Obj | None = None, **spec: object) -> Obj:

@@ -85,18 +85,8 @@ class Release:
         Args:
             keep: do not uninstall it at the end.
         """
-        with together(self._lock("installed"), self._install_anew, lambda: None if keep else self.uninstall()):
+        with together(self._lock("installed"), self.install, lambda: None if keep else self.uninstall()):
             yield
-
-    def _install_anew(self) -> None:
-        """Also where a test run was killed while Helm was at work, which Helm takes for work that goes on."""
-        words = ("list", f"--namespace={self.namespace}", f"--filter=^{self.name}$", "--all", "--output=json")
-        match [each["status"] for each in json.loads(self._helm(*words))]:
-            case ["pending-install"]:
-                self.remove()
-            case ["pending-upgrade" | "pending-rollback"]:
-                self.rollback()
-        self.install()
 
     def _lock(self, what: str) -> Path:
         return from_environ().layout.cluster / "locks" / f"{self.namespace}-{what}"

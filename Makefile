@@ -15,6 +15,7 @@ export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
 # One seed for the order of sets: all processes must find the same tests, and a failure must come again.
 PYTEST := PYTHONHASHSEED=0 $(PYTHON) -m pytest
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
+E2E := $(PYTEST) e2e --ignore=e2e/chaos
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -82,8 +83,9 @@ integration: cluster-up ## tests against the real API server and a real nats-ser
 
 e2e: cluster-up images ## tests of the chart and the images on the real node
 	@failed=0
-	$(PYTEST) e2e --ignore=e2e/chaos -m "not beside" || failed=1
-	$(PYTEST) e2e --ignore=e2e/chaos -m beside -n 2 --dist loadscope || failed=1
+	$(E2E) -n 3 --dist loadgroup -m "not alone and not beside" || failed=1
+	$(E2E) -n 3 --dist loadgroup -m beside || failed=1
+	$(E2E) -m alone || failed=1
 	exit $$failed
 
 chaos: init ## the fault matrix, with the one invariant checker; writes dist/chaos.json (CELERIAC_CHAOS_SEED=…)

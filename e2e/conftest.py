@@ -24,16 +24,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--uninstall", action="store_true", help="uninstall the release celeriac at the end")
 
 
-_ALONE = {"local_only", "first"}
-"""Fixtures of tests that harm the others: what they kill is the cluster's, and the CRDs are other ones meanwhile."""
+_OF_A_MODULE = {"tenant", "shared_namespace", "scene", "installed"}
+"""Fixtures that cost much and that a module's tests share: those stay in one process."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with an operator of their own come last, as the release is at rest then; most can be beside each other."""
+    """Tests with operators of their own come last, as the release is at rest from then on."""
     items.sort(key=lambda item: "quiet" in _fixtures(item))
     for item in items:
-        if "quiet" in _fixtures(item) and not _ALONE & _fixtures(item):
+        if "quiet" in _fixtures(item) and not item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.beside)
+        if _OF_A_MODULE & _fixtures(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def _fixtures(item: pytest.Item) -> set[str]:

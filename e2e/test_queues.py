@@ -136,6 +136,7 @@ def test_a_container_where_the_queue_takes_none_fails_at_once(namespace: Namespa
     assert "strict" in status(ended)["message"]
 
 
+@pytest.mark.alone
 def test_a_restart_keeps_limits_and_order(namespace: Namespace, release: Release) -> None:
     namespace.apply(queue("one", maxConcurrency=1))
     namespace.submit(task("runs", "sleep 15", queueName="one"))

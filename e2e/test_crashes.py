@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from e2e.cluster import local
 from e2e.support.audit import audit
 from e2e.support.kube import Kube, Obj

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from e2e.support.kube import CRONS, TASKS, Kube, Obj
 from e2e.support.manifests import container
-from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
+from e2e.support.namespaces import Namespace
 from e2e.support.operator import LocalOperator, local_operator
 from e2e.support.predicates import Predicate, condition, gone, status
-from e2e.support.release import Release
 
 from celeriac import Client
 

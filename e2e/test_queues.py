@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from e2e.support.kube import JOBS, QUEUES, TASKS, Obj
 from e2e.support.manifests import queue, quota, task
 from e2e.support.namespaces import Namespace

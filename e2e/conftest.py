@@ -28,6 +28,7 @@ _OF_A_MODULE = {"tenant", "shared_namespace", "scene", "installed"}
 """Fixtures that cost much and that a module's tests share: those stay in one process."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests with operators of their own come last, as the release is at rest from then on."""
     items.sort(key=lambda item: "quiet" in _fixtures(item))

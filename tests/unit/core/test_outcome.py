@@ -126,6 +126,49 @@ TABLE: dict[str, Row] = {
         pod(exited(143), deleted_at=at(5)),
         "JobLost",
     ),
+    # --- its node is gone for good: the news of it, in the orders in which they come ---
+    "its node does not answer, and nobody has seen its process end": (
+        SEEN,
+        make_job(),
+        pod(running(), deleted_at=at(5), disruption="DeletionByTaintManager"),
+        "runs",
+    ),
+    "then its Node was deleted": (
+        SEEN,
+        make_job(),
+        pod(running(), phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "NodeLost",
+    ),
+    "then the kubelet of another node of that name told of its container": (
+        SEEN,
+        make_job(),
+        pod(exited(137), phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "NodeLost",
+    ),
+    "its node went before its container began": (
+        make_attempt(pod_uid="pod-1"),
+        make_job(),
+        pod(phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "NodeLost",
+    ),
+    "its node went while it was being stopped": (
+        CANCELLED,
+        make_job(),
+        pod(running(), phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "Cancelled",
+    ),
+    "its node went after it had ended well": (
+        SEEN,
+        make_job(),
+        pod(exited(0), deleted_at=at(5), disruption="DeletionByPodGC"),
+        "succeeded",
+    ),
+    "it went with its node before anybody looked, and why is not known any more": (
+        SEEN,
+        make_job(failed=True, message="Job has reached the specified backoff limit"),
+        None,
+        "PodDeleted",
+    ),
     # --- deadlines of the kubelet ---
     "the kubelet's own deadline is runSeconds' backstop": (
         SEEN,

@@ -15,6 +15,7 @@ export PYTHONPYCACHEPREFIX := $(CACHE)/pycache
 # One seed for the order of sets: all processes must find the same tests, and a failure must come again.
 PYTEST := PYTHONHASHSEED=0 $(PYTHON) -m pytest
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
+E2E := $(PYTEST) e2e --ignore=e2e/chaos
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -81,7 +82,11 @@ integration: cluster-up ## tests against the real API server and a real nats-ser
 	@$(PYTEST) -n 4 --dist worksteal tests/integration tests/nats  # they wait for servers most of the time
 
 e2e: cluster-up images ## tests of the chart and the images on the real node
-	@$(PYTHON) -m pytest e2e --ignore=e2e/chaos
+	@failed=0
+	$(E2E) -n 3 --dist loadgroup -m "not alone and not beside" || failed=1
+	$(E2E) -n 3 --dist loadgroup -m beside || failed=1
+	$(E2E) -m alone || failed=1
+	exit $$failed
 
 chaos: init ## the fault matrix, with the one invariant checker; writes dist/chaos.json (CELERIAC_CHAOS_SEED=…)
 	@$(PYTHON) -m pytest e2e/chaos

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from e2e.support.connection import apply_crds, connect, is_local, kubeconfig_path
+from e2e.support.isolation import Tenant, connected, ready
 from e2e.support.kube import Kube
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.release import Release
 from e2e.support.report import namespace_report
+
+from celeriac import Client
 
 MakeNamespace = Callable[[], Namespace]
 
@@ -19,6 +22,25 @@ MakeNamespace = Callable[[], Namespace]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--uninstall` takes the release away at the end."""
     parser.addoption("--uninstall", action="store_true", help="uninstall the release celeriac at the end")
+
+
+_OF_A_MODULE = {"tenant", "shared_namespace", "scene", "installed"}
+"""Fixtures that cost much and that a module's tests share: those stay in one process."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with operators of their own come last, as the release is at rest from then on."""
+    items.sort(key=lambda item: "quiet" in _fixtures(item))
+    for item in items:
+        if "quiet" in _fixtures(item) and not item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.beside)
+        if _OF_A_MODULE & _fixtures(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(item.fixturenames) if isinstance(item, pytest.Function) else set()
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +74,9 @@ def local_only(kube: Kube) -> None:
 def release(kube: Kube, request: pytest.FixtureRequest) -> Iterator[Release]:
     """The chart, installed for the whole cluster, with the image as it is now."""
     apply_crds(kube)
-    installed = Release(kube, "celeriac", "celeriac-system")
-    installed.install()
-    yield installed
-    if request.config.getoption("--uninstall"):
-        installed.uninstall()
+    found = Release(kube, "celeriac", "celeriac-system")
+    with found.installed(keep=not request.config.getoption("--uninstall")):
+        yield found
 
 
 @pytest.fixture
@@ -73,7 +93,7 @@ def shared_namespace(kube: Kube, release: Release) -> Iterator[Namespace]:
         yield fresh
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def quiet(release: Release) -> Iterator[Release]:
     """No operator of the release runs."""
     with release.paused():
@@ -85,6 +105,21 @@ def unwatched(kube: Kube, quiet: Release) -> Iterator[Namespace]:
     """A namespace that no operator watches yet."""
     with fresh_namespace(kube, labels=RESTRICTED) as fresh:
         yield fresh
+
+
+@pytest.fixture
+def space(tenant: Tenant) -> Namespace:
+    """The namespace of the module's tenant, once there are pods for its two definitions."""
+    for name in ("translate", "nap"):
+        ready(tenant.space, name)
+    return tenant.space
+
+
+@pytest.fixture
+def client(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A client of the namespace of the module's tenant, with the credentials of that namespace only."""
+    with connected(tenant, monkeypatch) as client:
+        yield client
 
 
 @pytest.hookimpl(wrapper=True)

@@ -89,10 +89,10 @@ def test_params_that_are_far_too_large_are_refused(release: Release, namespace: 
 
 
 @pytest.fixture
-def small_release(kube: Kube, release: Release) -> Iterator[tuple[Release, Namespace]]:
+def small_release(kube: Kube, quiet: Release) -> Iterator[tuple[Release, Namespace]]:
     """A release that watches one namespace, while that for the whole cluster is at rest."""
     own = f"e2e-release-{secrets.token_hex(3)}"
-    with release.paused(), fresh_namespace(kube, labels=RESTRICTED) as watched:
+    with fresh_namespace(kube, labels=RESTRICTED) as watched:
         small = Release(kube, "small", own)
         try:
             small.install("fullnameOverride=celeriac", f"watch.namespaces[0]={watched.name}")
@@ -120,6 +120,7 @@ def test_a_release_for_one_namespace_runs_tasks_there_and_nowhere_else(
     assert small.metrics().total("celeriac_reconcile_errors_total", kind="bug") == 0
 
 
+@pytest.mark.alone
 def test_tasks_that_waited_while_no_operator_ran_are_run_when_it_is_back(
     release: Release, namespace: Namespace
 ) -> None:

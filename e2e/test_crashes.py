@@ -10,6 +10,7 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from e2e.cluster import local
 from e2e.support.audit import audit
 from e2e.support.kube import Kube, Obj
@@ -31,6 +32,7 @@ KUBERNETES_SECONDS = 400.0
 """Kubernetes' own controllers were seen to work from old caches for 95 seconds after its API server was killed."""
 
 
+@pytest.mark.alone
 def test_an_operator_killed_in_its_pod_comes_back_and_goes_on(
     local_only: None, release: Release, namespace: Namespace
 ) -> None:
@@ -135,6 +137,7 @@ def test_an_operator_that_was_cut_off_for_long_goes_on_by_itself(
         operator.wait_ready()
 
 
+@pytest.mark.alone
 def test_an_api_server_killed_under_load_is_waited_for(local_only: None, kube: Kube, unwatched: Namespace) -> None:
     tasks = load("load", 15)
     with audit(unwatched) as book, local_operator(kube.kubeconfig, unwatched.name) as operator:

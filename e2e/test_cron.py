@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from e2e.support.kube import CRONS, TASKS, Kube, Obj
 from e2e.support.manifests import container
-from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
+from e2e.support.namespaces import Namespace
 from e2e.support.operator import LocalOperator, local_operator
 from e2e.support.predicates import Predicate, condition, gone, status
-from e2e.support.release import Release
 
 from celeriac import Client
 
@@ -140,20 +139,16 @@ def test_a_backfill_runs_each_slot_once(namespace: Namespace, client: Client) ->
     assert [(run.name, run.existed) for run in again] == [(run.name, True) for run in first]
 
 
-def test_an_operator_that_is_killed_around_its_slots_runs_each_of_them_once(kube: Kube, release: Release) -> None:
+def test_an_operator_that_is_killed_around_its_slots_runs_each_of_them_once(kube: Kube, unwatched: Namespace) -> None:
     """Many CronTasks, so that some of them are between the create and the status at each kill."""
     names = [f"cron-{number}" for number in range(12)]
-    with (
-        release.paused(),
-        fresh_namespace(kube, labels=RESTRICTED) as namespace,
-        local_operator(kube.kubeconfig, namespace.name) as operator,
-    ):
-        namespace.apply(*(cron(name, successfulTasksHistoryLimit=10) for name in names))
+    with local_operator(kube.kubeconfig, unwatched.name) as operator:
+        unwatched.apply(*(cron(name, successfulTasksHistoryLimit=10) for name in names))
         slots = [next_minute(), next_minute() + timedelta(minutes=1)]
         for slot in slots:
             kill_around(operator, slot)
         for name in names:
-            check_slots(namespace, name, [slot.strftime("%Y-%m-%dT%H:%M:%SZ") for slot in slots])
+            check_slots(unwatched, name, [slot.strftime("%Y-%m-%dT%H:%M:%SZ") for slot in slots])
 
 
 def kill_around(operator: LocalOperator, slot: datetime, times: int = 6) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from e2e.support.isolation import DEADLINES, Tenant, connected, function, ready, served
+from e2e.support.isolation import DEADLINES, Tenant, function, ready, served
 from e2e.support.kube import PATIENCE_SECONDS, TASKS, Kube, Obj
 from e2e.support.manifests import backoff
 from e2e.support.predicates import attempts, finished, phase, status
@@ -30,12 +30,6 @@ def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
                 function(f"nap-{how}", "asyncio:sleep", **spec),
             )
         yield found
-
-
-@pytest.fixture
-def client(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    with connected(tenant, monkeypatch) as client:
-        yield client
 
 
 @pytest.fixture(params=HOW)

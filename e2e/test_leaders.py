@@ -29,6 +29,7 @@ SLOW_MACHINE_SECONDS = 15.0
 End = Callable[[LocalOperator, Callable[[], None]], None]
 
 
+@pytest.mark.alone
 def test_a_rolling_upgrade_under_load_loses_nothing(kube: Kube, release: Release, namespace: Namespace) -> None:
     """The pods of the chart, as `helm upgrade` replaces them. First, since they are at rest for the other tests."""
     tasks = load("load", 15)

@@ -18,6 +18,8 @@ from e2e.support.namespaces import Namespace
 from e2e.support.predicates import Predicate, attempt_runs, condition, gone, status
 from e2e.support.release import Release
 
+pytestmark = pytest.mark.alone
+
 MODES = ("Pod", "Warm", "Worker")
 LONG_SECONDS = 20
 Fault = Callable[[Namespace, str], None]

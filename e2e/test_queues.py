@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from e2e.support.kube import JOBS, QUEUES, TASKS, Obj
 from e2e.support.manifests import queue, quota, task
 from e2e.support.namespaces import Namespace
@@ -136,6 +137,7 @@ def test_a_container_where_the_queue_takes_none_fails_at_once(namespace: Namespa
     assert "strict" in status(ended)["message"]
 
 
+@pytest.mark.alone
 def test_a_restart_keeps_limits_and_order(namespace: Namespace, release: Release) -> None:
     namespace.apply(queue("one", maxConcurrency=1))
     namespace.submit(task("runs", "sleep 15", queueName="one"))

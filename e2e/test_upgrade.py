@@ -143,11 +143,13 @@ def images(release: Release) -> set[str]:
     return {pod["spec"]["containers"][0]["image"] for pod in release.pods()}
 
 
+@pytest.mark.alone
 def test_what_is_upgraded_from_is_an_earlier_state(first: Earlier) -> None:
     if first.is_of_today:
         pytest.skip("the history is not here (a shallow clone?): today's state is upgraded to itself by another tag")
 
 
+@pytest.mark.alone
 def test_an_upgrade_and_a_rollback_lose_nothing_and_run_nothing_twice(
     kube: Kube, first: Earlier, watched: Namespace, own: Release
 ) -> None:
@@ -171,6 +173,7 @@ def test_an_upgrade_and_a_rollback_lose_nothing_and_run_nothing_twice(
         assert problems(traffic, book) == []
 
 
+@pytest.mark.alone
 def test_an_upgrade_and_a_rollback_under_pods_that_are_started_ahead(
     kube: Kube, with_workers: Earlier, watched: Namespace, own: Release
 ) -> None:

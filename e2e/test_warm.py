@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from e2e.support.isolation import Tenant, connected, function, ready, served
+from e2e.support.isolation import Tenant, function, ready, served
 from e2e.support.kube import DEFINITIONS, JOBS, PATIENCE_SECONDS, PODS, TASKS, Kube, Obj, Refused
 from e2e.support.manifests import definition
 from e2e.support.namespaces import Namespace
@@ -21,21 +21,6 @@ def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
     with served(kube, "warm") as found:
         found.space.apply(warm("translate", "fnmatch:translate"), warm("nap", "asyncio:sleep"))
         yield found
-
-
-@pytest.fixture
-def space(tenant: Tenant) -> Namespace:
-    """Where the tasks are, once a pod waits for each of them."""
-    for name in ("translate", "nap"):
-        ready(tenant.space, name)
-    return tenant.space
-
-
-@pytest.fixture
-def client(tenant: Tenant, space: Namespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client of that namespace."""
-    with connected(tenant, monkeypatch) as client:
-        yield client
 
 
 def warm(name: str, location: str, **spec: object) -> Obj:

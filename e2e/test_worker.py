@@ -23,21 +23,6 @@ def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
         yield found
 
 
-@pytest.fixture
-def space(tenant: Tenant) -> Namespace:
-    """Where the tasks are, once a worker has a free slot for them."""
-    for name in ("translate", "nap"):
-        ready(tenant.space, name)
-    return tenant.space
-
-
-@pytest.fixture
-def client(tenant: Tenant, space: Namespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """A client of that namespace."""
-    with connected(tenant, monkeypatch) as client:
-        yield client
-
-
 def worker(name: str, location: str, size: Obj | None = None, **spec: object) -> Obj:
     """A TaskDefinition of a function of the standard library, for workers."""
     sizes = {"minPods": 1, "maxPods": 1, "slotsPerPod": SLOTS, **(size or {})}

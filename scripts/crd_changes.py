@@ -22,9 +22,6 @@ Schema = dict[str, Any]
 LOWER_IS_NARROWER = ("maximum", "maxLength", "maxItems", "maxProperties")
 HIGHER_IS_NARROWER = ("minimum", "minLength", "minItems", "minProperties")
 KEPT = ("type", "format", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys")
-ONE_OWNER = {"x-kubernetes-map-type": "atomic"}
-"""A whole status may become its one writer's: who owned a field of it before owns all of it then. Not so a spec: others
-may apply parts of it."""
 OPEN = ("nullable", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string")
 
 
@@ -47,8 +44,7 @@ def narrowed(old: Schema, new: Schema, where: str) -> Iterator[str]:
 
 
 def _kept(old: Schema, new: Schema, where: str) -> Iterator[str]:
-    may = ONE_OWNER if where.endswith(".status") and where.count(".") == 1 else {}
-    changed = [key for key in KEPT if new.get(key) not in (old.get(key), may.get(key, old.get(key)))]
+    changed = [key for key in KEPT if new.get(key) != old.get(key)]
     yield from (f"{where}: {key} was {old.get(key)} and is {new.get(key)}" for key in changed)
     yield from (f"{where}: {key} was allowed" for key in OPEN if old.get(key) and not new.get(key))
 

@@ -14,10 +14,10 @@ from e2e.bench.stopwatch import BenchError
 from e2e.bench.worker_page import Run, Sample, document, report
 from e2e.cluster.images.catalogue import SDK_IMAGE
 from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
-from e2e.support.kube import DEFINITIONS, TASKS, Kube, Obj
+from e2e.support.kube import DEFINITIONS, NAMESPACES, TASKS, Kube, Obj
 from e2e.support.manifests import definition, queue
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
-from e2e.support.predicates import Predicate, attempts, status
+from e2e.support.predicates import Predicate, attempts, finished, gone, status
 from rich.console import Console
 
 from celeriac import Client
@@ -57,7 +57,10 @@ def _run(kube: Kube, tasks: int, slots: int, pods: int, replicas: int) -> Sample
         own_release(kube, namespace, f"replicas={replicas}") as client,
     ):
         namespace.apply(queue("default"), _definition(slots, pods))
-        return _measure(namespace, client, tasks, pods, replicas)
+        found = _measure(namespace, client, tasks, pods, replicas)
+    # To delete all of its tasks is work that the next run would pay for.
+    kube.wait(NAMESPACES, None, namespace.name, gone(), timeout=stopwatch.PATIENCE_SECONDS)
+    return found
 
 
 def _definition(slots: int, pods: int) -> Obj:
@@ -85,8 +88,13 @@ def _measure(namespace: Namespace, client: Client, tasks: int, pods: int, replic
         handle.get(stopwatch.PATIENCE_SECONDS)
     done, spent = time.monotonic() - began, processor.spent(before, processor.of_machine())
     names = {handle.name for handle in handles}
-    found = [task for task in namespace.kube.list(TASKS, namespace.name) if _name(task) in names]
+    found = [_ended(namespace, task) for task in namespace.kube.list(TASKS, namespace.name) if _name(task) in names]
     return Sample(replicas, submitted, done, _tasks_of_pods(found), _odd(found), spent)
+
+
+def _ended(namespace: Namespace, task: Obj) -> Obj:
+    """A status may be written later than the result is there."""
+    return task if finished().holds(task) else namespace.wait(_name(task))
 
 
 def _tasks_of_pods(found: Sequence[Obj]) -> list[int]:

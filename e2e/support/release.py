@@ -10,6 +10,7 @@ from pathlib import Path
 
 from e2e.cluster import binaries, commands, providers
 from e2e.cluster.images.catalogue import NATS_IMAGE, OPERATOR_IMAGE
+from e2e.cluster.locking import together
 from e2e.cluster.settings import from_environ
 from e2e.support.connection import REPOSITORY
 from e2e.support.kube import DEPLOYMENTS, LEASES, NAMESPACES, PODS, SECRETS, Kube, Obj, Refused
@@ -20,6 +21,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 CHART = REPOSITORY / "charts" / "celeriac"
 _TRYING_OUT = ("image.tag=dev", "nats.image.tag=dev", "nats.persistence.enabled=false")
 """A cluster for tests has no StorageClass: what NATS keeps goes with its pod, unless a test says otherwise."""
+_REPLICAS = "celeriac.dev/e2e-replicas"
+"""How many operators ran before they were paused."""
 
 
 class Release:
@@ -71,14 +74,37 @@ class Release:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """No operator of this release runs meanwhile."""
-        deployment = self.kube.get(DEPLOYMENTS, self.namespace, "celeriac")
-        assert deployment is not None
-        self.scale(0)
-        try:
+        """No operator of this release runs until the last of the processes that want it so goes on."""
+        with together(self._lock("paused"), self._pause, self._resume):
             yield
-        finally:
-            self.scale(deployment["spec"]["replicas"])
+
+    @contextmanager
+    def installed(self, *, keep: bool = True) -> Iterator[None]:
+        """It is installed as it is now, by the first of the processes that test it: the others may have paused it.
+
+        Args:
+            keep: do not uninstall it at the end.
+        """
+        with together(self._lock("installed"), self.install, lambda: None if keep else self.uninstall()):
+            yield
+
+    def _lock(self, what: str) -> Path:
+        return from_environ().layout.cluster / "locks" / f"{self.namespace}-{what}"
+
+    def _pause(self) -> None:
+        """What goes on last, perhaps another process, finds in the Deployment how many there were."""
+        if replicas := self._deployment()["spec"]["replicas"]:
+            note = {"metadata": {"annotations": {_REPLICAS: str(replicas)}}}
+            self.kube.patch(DEPLOYMENTS, self.namespace, "celeriac", note)
+        self.scale(0)
+
+    def _resume(self) -> None:
+        self.scale(int(self._deployment()["metadata"]["annotations"][_REPLICAS]))
+
+    def _deployment(self) -> Obj:
+        found = self.kube.get(DEPLOYMENTS, self.namespace, "celeriac")
+        assert found is not None, f"nothing is installed in {self.namespace}"
+        return found
 
     def pods(self) -> list[Obj]:
         """The operators' pods."""

@@ -11,10 +11,9 @@ from e2e.bench.warm.celery_peer import POOLS, Celery
 from e2e.bench.warm.figures import COLD, JOB, WARM, Round
 from e2e.bench.workload import Subject
 from e2e.cluster.images.catalogue import SDK_IMAGE
-from e2e.support.kube import JOBS, PODS, TASKS, Obj
+from e2e.support.kube import JOBS, PODS, Obj
 from e2e.support.manifests import definition, queue
 from e2e.support.namespaces import Namespace
-from e2e.support.predicates import attempts
 
 from celeriac import Client
 
@@ -65,8 +64,7 @@ class Warm:
     def _jobs(self) -> Subject:
         """Raw Jobs; a task with a pod of its own shows which pod the operator makes."""
         _, name = self._call(COLD)
-        task = self.namespace.kube.get(TASKS, self.namespace.name, name)
-        made = self.namespace.kube.get(JOBS, self.namespace.name, attempts(task)[0]["jobName"])
+        made = self.namespace.kube.get(JOBS, self.namespace.name, self._job_name(name))
         if made is None:
             raise BenchError(f"the Job of task {name} is gone")
         return workload.jobs(made)
@@ -98,9 +96,13 @@ class Warm:
     def _warm(self, found: Round) -> None:
         seconds, name = self._call(WARM)
         found.alone.setdefault(WARM, []).append(seconds)
-        task = self.namespace.kube.get(TASKS, self.namespace.name, name)
-        found.misses += "-w-" not in attempts(task)[0]["jobName"]
+        found.misses += "-w-" not in self._job_name(name)
         time.sleep(SETTLE_SECONDS)
+
+    def _job_name(self, task: str) -> str:
+        """As its status has it, which may be written later than its result is there."""
+        self.namespace.wait(task)
+        return self.namespace.job_name(task)
 
     def _burst(self, found: Round, jobs: Subject, count: int) -> None:
         self._all_wait(count)

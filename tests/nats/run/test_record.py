@@ -113,7 +113,7 @@ class Store:
 
         async def read(js: JetStreamContext) -> list[TaskEvent]:
             state = (await js.stream_info(EVENTS_STREAM)).state
-            numbers = range(state.first_seq, state.last_seq + 1)
+            numbers = range(max(state.first_seq, 1), state.last_seq + 1)
             return [TaskEvent.model_validate_json((await js.get_msg(EVENTS_STREAM, n)).data or b"") for n in numbers]
 
         return self.do(read)
@@ -291,12 +291,19 @@ def test_progress_is_events_not_too_many_and_the_last_one_always(runner: Runner,
     assert 0 == ended.code, ended.log
     events = store.events()
     assert 1 <= len(events) <= 5
-    assert (1.0, "done", 2, "uid-1") == (
-        events[-1].progress,
-        events[-1].message,
-        events[-1].attempt,
-        events[-1].task_uid,
-    )
+    last = events[-1]
+    assert (1.0, "done", 2, "uid-1") == (last.progress, last.message, last.attempt, last.task_uid)
+
+
+def test_progress_that_is_made_before_there_is_a_connection_is_told_once_there_is(
+    runner: Runner, store: Store, server: NatsServer
+) -> None:
+    server.pause()
+    process = runner.begun("reports")
+    server.go_on()
+    ended = runner.end(process)
+    assert 0 == ended.code, ended.log
+    assert ["done"] == [event.message for event in store.events()]
 
 
 def test_nats_that_is_not_there_costs_seconds_and_no_result(runner: Runner, server: NatsServer) -> None:

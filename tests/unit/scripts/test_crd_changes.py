@@ -22,7 +22,6 @@ OLD: Schema = {
         "args": {"type": "array", "maxItems": 9, "items": {"type": "string", "maxLength": 50}},
         "labels": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 63}},
         "any": {"x-kubernetes-preserve-unknown-fields": True},
-        "status": {"type": "object", "properties": {"status": {"type": "object"}}},
     },
     "x-kubernetes-validations": [{"rule": "self.count < 9", "message": "too many"}],
 }
@@ -61,22 +60,9 @@ def rule(text: str) -> Callable[[Schema], None]:
         pytest.param(put("required", value=[]), [], id="a field is optional now"),
         pytest.param(rule("self.image == oldSelf.image"), [], id="a rule about changes is new"),
         pytest.param(
-            put("properties", "status", "x-kubernetes-map-type", value="atomic"), [], id="a status gets one owner"
-        ),
-        pytest.param(
-            put("properties", "status", "x-kubernetes-map-type", value="granular"),
-            ["v1.status: x-kubernetes-map-type was None and is granular"],
-            id="owners of a status change in another way",
-        ),
-        pytest.param(
-            put("properties", "status", "properties", "status", "x-kubernetes-map-type", value="atomic"),
-            ["v1.status.status: x-kubernetes-map-type was None and is atomic"],
-            id="a part of a status gets one owner",
-        ),
-        pytest.param(
             put("properties", "labels", "x-kubernetes-map-type", value="atomic"),
             ["v1.labels: x-kubernetes-map-type was None and is atomic"],
-            id="what is not a status gets one owner",
+            id="an object of many owners gets one",
         ),
         pytest.param(drop("properties", "count"), ["v1.count is gone"], id="a field is gone"),
         pytest.param(

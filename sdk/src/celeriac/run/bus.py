@@ -35,6 +35,9 @@ class Bus:
     def __init__(self, options: NatsOptions) -> None:
         self._options = options
         self._trouble = "it did not answer"
+        self._client: Any = None
+        self._unsent: tuple[str, bytes] | None = None
+        """What was published last before there was a connection."""
         self._thread = LoopThread()
         self._connection: Any = self._thread.start(self._connect())
 
@@ -63,7 +66,10 @@ class Bus:
         return self._call(lambda js: get_object(js, name), timeout)
 
     def publish(self, subject: str, data: bytes) -> None:
-        """Publish at once if there is a connection; nothing is waited for, and nothing fails."""
+        """Publish, at once if there is a connection; nothing is waited for, and nothing fails.
+
+        Of what comes before there is one, only the last is published. What comes while it is broken is left out.
+        """
         self._thread.start(self._publish(subject, data))
 
     def stand_by(self, namespace: str, pod_uid: str) -> Assignment:
@@ -83,16 +89,19 @@ class Bus:
 
         client = LastingClient()
         await client.connect(**connect_arguments(self._options), error_cb=self._remember, name="celeriac-runner")
+        self._client = client
+        if self._unsent is not None:
+            await client.publish(*self._unsent)
         return client
 
     async def _remember(self, error: Exception) -> None:
         self._trouble = type(error).__name__
 
     async def _publish(self, subject: str, data: bytes) -> None:
-        if self._connection.done() and self._connection.exception() is None:
-            client = self._connection.result()
-            if client.is_connected:
-                await client.publish(subject, data)
+        if self._client is None:
+            self._unsent = subject, data
+        elif self._client.is_connected:
+            await self._client.publish(subject, data)
 
     def _call(self, deed: Callable[[Any], Awaitable[T]], timeout: float) -> T:
         async def bounded() -> T:

@@ -58,6 +58,7 @@ _SECRET_VOLUME = {
 }
 _UNKNOWN = {"resources": {"limits": {"no-such-resource": "1"}}}
 _HUNGRY = {"command": ["tail", "/dev/zero"], "resources": {"limits": {"memory": "32Mi"}}}
+_GLUTTON = {"resources": {"limits": {"ephemeral-storage": "64Mi"}}}
 _RETRIES = {"maxAttempts": 3, "backoff": backoff()}
 
 CASES = (
@@ -93,6 +94,13 @@ CASES = (
         "OOMKilled",
         task("hungry", container_fields=_HUNGRY),
         "memory",
+        exit_code=137,
+    ),
+    failed(
+        "a process that writes more than it may is an AppError, and no disruption",
+        "AppError",
+        task("glutton", "head -c 100000000 /dev/zero > /tmp/all; sleep 300", container_fields=_GLUTTON),
+        r"ephemeral.*limit.*64Mi",
         exit_code=137,
     ),
     Case(

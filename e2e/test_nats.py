@@ -12,14 +12,12 @@ from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.nats import ReleasedNats
 from e2e.support.predicates import status
 from e2e.support.release import Release
-from e2e.support.volumes import volume_for
+from e2e.support.volumes import NATS_CLAIM, volume_for
 from nats.aio.client import Client
 from nats.js import api
 from tests.support.flushing import flushed
 
 from celeriac.wire import names
-
-_CLAIM = "data-celeriac-nats-0"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +32,7 @@ def installed(kube: Kube, tenants: tuple[Namespace, Namespace]) -> Iterator[tupl
     """A release with a volume and without operators, in a namespace that enforces the restricted standard."""
     with (
         fresh_namespace(kube, prefix="e2e-nats", labels=RESTRICTED) as own,
-        volume_for(kube, own.name, _CLAIM, "256Mi"),
+        volume_for(kube, own.name, NATS_CLAIM, "256Mi"),
     ):
         release = Release(kube, f"nats-{secrets.token_hex(3)}", own.name)
         try:
@@ -65,7 +63,7 @@ def nats(installed: tuple[Release, ReleasedNats]) -> ReleasedNats:
 
 def test_it_comes_up_under_the_restricted_standard_on_a_volume(nats: ReleasedNats) -> None:
     stateful_set = nats.kube.get(STATEFUL_SETS, nats.namespace, "celeriac-nats")
-    claim = nats.kube.get(CLAIMS, nats.namespace, _CLAIM)
+    claim = nats.kube.get(CLAIMS, nats.namespace, NATS_CLAIM)
 
     assert status(stateful_set).get("readyReplicas") == 1
     assert status(claim).get("phase") == "Bound"

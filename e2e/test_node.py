@@ -1,6 +1,7 @@
 """The node fails under tasks of all three isolation modes: nothing is lost, and nothing starts twice or too early.
 
-The faults are rows 22 and 23 of the matrix. The processes themselves write down that they run, second by second.
+The faults are rows 22 and 23 of the matrix. The processes themselves write down that they run, second by second. There
+is one node only, and what befalls it befalls operator and NATS.
 """
 
 import signal
@@ -14,7 +15,7 @@ from e2e.support.isolation import Tenant, ready, served
 from e2e.support.kube import NODES, PODS, Kube, Obj
 from e2e.support.load import audited, load
 from e2e.support.namespaces import Namespace
-from e2e.support.predicates import Predicate, attempt_runs, condition, status
+from e2e.support.predicates import Predicate, attempt_runs, condition, gone, status
 from e2e.support.release import Release
 
 pytestmark = pytest.mark.alone
@@ -26,8 +27,8 @@ Fault = Callable[[Namespace, str], None]
 
 @pytest.fixture(scope="module")
 def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
-    """While the operator for the whole cluster is at rest."""
-    with served(kube, "node") as found:
+    """While the operator for the whole cluster is at rest. NATS has a volume: its pod goes with the node, too."""
+    with served(kube, "node", durable=True) as found:
         yield found
 
 
@@ -73,6 +74,22 @@ def drained(space: Namespace, prefix: str) -> None:
         space.kube.patch(NODES, None, node, {"spec": {"unschedulable": None}})
 
 
+def node_gone(space: Namespace, prefix: str) -> None:
+    """It loses its power, and its Node is deleted: Kubernetes takes its pods for gone. Then there is another."""
+    node = node_of(space, prefix)
+    pods = [space.pod_name(long(prefix, mode)) for mode in MODES]
+    local.stop("kubelet", sig=signal.SIGKILL)
+    try:
+        local.kill_pods()
+        space.kube.delete(NODES, None, node)
+        for pod in pods:
+            space.kube.wait(PODS, space.name, pod, gone())
+    finally:
+        local.start("kubelet")
+        local.wait_healthy("kubelet")
+    space.kube.wait(NODES, None, node, Predicate("Ready", lambda obj: condition(obj, "Ready") == "True"))
+
+
 def node_of(space: Namespace, prefix: str) -> str:
     pod = space.kube.get(PODS, space.name, space.pod_name(long(prefix, "Pod")))
     assert pod is not None
@@ -108,6 +125,7 @@ def submit(space: Namespace, tasks: dict[str, tuple[Obj, str]]) -> None:
         pytest.param(containerd_killed, "runtime", 0, id="containerd is killed"),
         pytest.param(drained, "drain", 1, id="the node is drained"),
         pytest.param(kubelet_gone, "kubelet", 0, id="the kubelet is gone, and pods are evicted meanwhile"),
+        pytest.param(node_gone, "gone", 1, id="the node never comes back, and another one does"),
     ],
 )
 def test_nothing_is_lost_and_nothing_starts_twice_where(
@@ -126,5 +144,6 @@ def test_nothing_is_lost_and_nothing_starts_twice_where(
     for name in tasks:
         space.wait(name)
 
+    book.come_back()
     assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
     assert [status(space.task(long(prefix, mode))).get("disruptionCount", 0) for mode in MODES] == [disruptions] * 3

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from e2e.support.isolation import Tenant, function, ready, served
-from e2e.support.kube import PATIENCE_SECONDS, PODS, TASKS, Kube, Obj
+from e2e.support.isolation import Tenant, connected, function, ready, served
+from e2e.support.kube import PATIENCE_SECONDS, PODS, SECRETS, TASKS, Kube, Obj
 from e2e.support.namespaces import Namespace
 from e2e.support.predicates import Predicate, attempts, finished, gone, phase, status
 from e2e.support.release import Release
@@ -17,8 +17,8 @@ SLOTS = 2
 
 @pytest.fixture(scope="module")
 def tenant(kube: Kube, quiet: Release) -> Iterator[Tenant]:
-    """While the operator for the whole cluster is at rest."""
-    with served(kube, "worker") as found:
+    """While the operator for the whole cluster is at rest. NATS has a volume, as its pod is replaced with passwords."""
+    with served(kube, "worker", durable=True) as found:
         found.space.apply(worker("translate", "fnmatch:translate"), worker("nap", "asyncio:sleep"))
         yield found
 
@@ -174,3 +174,22 @@ def test_an_operator_that_is_killed_finds_its_tasks_again(client: Client, space:
 
     assert [handle.get(PATIENCE_SECONDS) for handle in handles] == ["rested"] * SLOTS
     assert [where(ended(space, handle)) for handle in handles] == before
+
+
+def test_a_worker_goes_on_where_all_passwords_are_replaced_under_it(
+    tenant: Tenant, space: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/nats.md says. The kubelet replaces the file in its pod; what it ran has ended before."""
+    with connected(tenant, monkeypatch) as client:
+        running = client.submit(definition="nap", params={"delay": 4, "result": "rested"})
+        before, old = where(runs(space, running)), tenant.nats.password("operator")
+    space.kube.delete(SECRETS, tenant.release.namespace, "celeriac-nats-auth")
+    tenant.release.install(*tenant.values)
+    assert tenant.nats.password("operator") != old
+
+    told = ended(space, running)
+    with connected(tenant, monkeypatch) as client:
+        again = client.submit(definition="nap", params={"delay": 0, "result": "well"})
+        assert again.get(PATIENCE_SECONDS) == "well"
+    assert status(told)["result"] == {"value": "rested"}
+    assert where(told) == before == where(ended(space, again))

@@ -14,6 +14,17 @@ from e2e.support.witness import TROUBLE, Follower
 
 from celeriac_operator.dev.container import process_of
 
+REFUSED = 2
+"""So many pods were on the way to a node when its disk was full."""
+_EVICTED = {
+    "reason": "Evicted",
+    "message": "The node was low on resource: ephemeral-storage. ",
+    "conditions": [
+        {"type": "PodScheduled", "status": "True"},
+        {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"},
+    ],
+}
+
 
 class Kubelet:
     """Runs what pods say, and ends what is deleted: a pod is there until its process has ended.
@@ -29,6 +40,10 @@ class Kubelet:
         self._leaving: set[str] = set()
         self._told: set[str] = set()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._evicted: set[str] = set()
+        self._refuses = 0
+        self._room = threading.Event()
+        self._room.set()
         self._pool = ThreadPoolExecutor(32)
         self._over = threading.Event()
         self._follower = Follower(kube, PODS, namespace, self._hear)
@@ -42,6 +57,7 @@ class Kubelet:
     def stop(self) -> None:
         """End; processes end by themselves."""
         self._over.set()
+        self._room.set()
         self._follower.stop()
         self._pool.shutdown()
 
@@ -52,6 +68,19 @@ class Kubelet:
             process.kill()
         self.stop()
         self._kube.delete(NODES, None, self._node)
+
+    def fill(self) -> None:
+        """Its disk has no room: it evicts what runs, and refuses who is on the way. Then nobody sends it any pod."""
+        self._refuses = REFUSED
+        self._room.clear()
+        for uid, process in list(self._processes.items()):
+            if process.poll() is None:
+                self._evicted.add(uid)
+                process.kill()
+
+    def make_room(self) -> None:
+        """Again."""
+        self._room.set()
 
     def left(self) -> int:
         """How many pods are there that were given to it."""
@@ -78,6 +107,9 @@ class Kubelet:
 
     def _run(self, pod: Obj) -> None:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        if not self._has_room():
+            self._refuse(pod)
+            return
         # A pod without a node would be gone the moment that it is deleted, whatever its process does.
         if not self._insist(lambda: self._kube.bind(self._namespace, name, self._node)):
             return
@@ -86,8 +118,29 @@ class Kubelet:
         code, message = self._result(pod, self._directory / uid)
         reason = "Completed" if code == 0 else "Error"
         state = {"exitCode": code, "reason": reason, "message": message, "startedAt": started, "finishedAt": _now()}
-        self._tell(pod, "Failed" if code else "Succeeded", {"terminated": state})
+        why = _EVICTED if uid in self._evicted else {}
+        self._tell(pod, "Failed" if code else "Succeeded", {"terminated": state}, **why)
         self._told.add(uid)
+        self._end(pod)
+
+    def _has_room(self) -> bool:
+        """As the scheduler sees it, but for the first moment; it waits until there is some."""
+        if not self._room.is_set() and self._refuses:
+            self._refuses -= 1
+            return False
+        self._room.wait()
+        return True
+
+    def _refuse(self, pod: Obj) -> None:
+        name = pod["metadata"]["name"]
+        self._insist(lambda: self._kube.bind(self._namespace, name, self._node))
+        status = {
+            "phase": "Failed",
+            "reason": "Evicted",
+            "message": "Pod was rejected: The node had condition: [DiskPressure]. ",
+        }
+        self._insist(lambda: self._kube.patch(PODS, self._namespace, name, {"status": status}, subresource="status"))
+        self._told.add(pod["metadata"]["uid"])
         self._end(pod)
 
     def _result(self, pod: Obj, left: Path) -> tuple[int, str]:
@@ -100,7 +153,7 @@ class Kubelet:
         code = running.wait()
         return code if code >= 0 else 128 - code, left.read_text() if left.exists() else ""
 
-    def _tell(self, pod: Obj, phase: str, state: Obj) -> None:
+    def _tell(self, pod: Obj, phase: str, state: Obj, **more: object) -> None:
         name = pod["spec"]["containers"][0]["name"]
         container = {"name": name, "image": "", "imageID": "", "ready": phase == "Running", "restartCount": 0}
         status = {
@@ -108,6 +161,7 @@ class Kubelet:
             "startTime": _now(),
             "conditions": [{"type": "PodScheduled", "status": "True"}],
             "containerStatuses": [{**container, "state": state}],
+            **more,
         }
         pod_name, told = pod["metadata"]["name"], {"status": status}
         self._insist(lambda: self._kube.patch(PODS, self._namespace, pod_name, told, subresource="status"))

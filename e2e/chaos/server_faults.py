@@ -23,6 +23,16 @@ class ServerFault(Fault):
         assert self.lab.plane is not None, "this laboratory has no control plane"
         return self.lab.plane
 
+    def runs(self) -> bool:
+        """Whether a process of a task does."""
+        return any((pod.get("status") or {}).get("phase") == "Running" for pod in self.lab.kube.list(PODS, NAMESPACE))
+
+    def disrupted(self, failure: str) -> int:
+        """How many attempts have ended like that."""
+        tasks = self.lab.kube.list(TASKS, NAMESPACE)
+        attempts = [each for task in tasks for each in (task.get("status") or {}).get("attempts", ())]
+        return sum(each.get("failure") == failure for each in attempts)
+
     def restart(self, *names: str, after: float) -> None:
         """SIGKILL to all of them, and start them again after some seconds. A disk of etcd's own loses its power."""
         if self.lab.disk is not None:
@@ -114,13 +124,10 @@ class NodeGone(ServerFault):
     def meanwhile(self) -> None:
         assert self.lab.kubelet is not None
         assert self.lab.new_kubelet is not None
-        assert self.lab.wait(self._runs), "nothing runs"
+        assert self.lab.wait(self.runs), "nothing runs"
         self.lab.kubelet.lose_power()
         assert self.lab.wait(lambda: not self._left()), "Kubernetes leaves the pods there"
         self.lab.new_kubelet("another")
-
-    def _runs(self) -> bool:
-        return any((pod.get("status") or {}).get("phase") == "Running" for pod in self.lab.kube.list(PODS, NAMESPACE))
 
     def _left(self) -> int:
         assert self.lab.kubelet is not None
@@ -128,9 +135,23 @@ class NodeGone(ServerFault):
 
     def end(self) -> None:
         super().end()
-        tasks = self.lab.kube.list(TASKS, NAMESPACE)
-        attempts = [each for task in tasks for each in (task.get("status") or {}).get("attempts", ())]
-        self.times = sum(each.get("failure") == "NodeLost" for each in attempts)
+        self.times = self.disrupted("NodeLost")
+
+
+class NodeDiskFull(ServerFault):
+    """The disk of a node is full: its kubelet evicts what runs, refuses who is on the way, and is sent nobody then."""
+
+    def meanwhile(self) -> None:
+        assert self.lab.kubelet is not None
+        for _ in range(2):
+            assert self.lab.wait(self.runs), "nothing runs"
+            self.lab.kubelet.fill()
+            time.sleep(self.dice.uniform(2, 4))  # the moment is the fault
+            self.lab.kubelet.make_room()
+
+    def end(self) -> None:
+        super().end()
+        self.times = self.disrupted("Evicted")
 
 
 class EtcdFull(ServerFault):

@@ -62,6 +62,7 @@ ROWS = {
     "the operator is cut off from NATS, pods wait": Row(27, nats_faults.NatsCut, mode="Warm"),
     "the operator's credentials are refused": Row(28, faults.Unauthorized),
     "NATS' disk is full": Row(29, nats_faults.DiskFull, nats=True, disk=True),
+    "the disk of a node is full": Row(29, server_faults.NodeDiskFull, plane=True),
     "the API server is slow": Row(33, faults.Slow),
     "NATS is slow": Row(33, nats_faults.NatsSlow, nats=True),
 }

@@ -16,11 +16,12 @@ from typing import Any
 
 from e2e.cluster import kubectl
 from e2e.cluster.images.basic import BUSYBOX
+from e2e.cluster.images.catalogue import SDK_IMAGE
 from e2e.support.isolation import DEADLINES, function
 from e2e.support.kube import JOBS, PODS, TASKS, VOLUMES, Kube
 from e2e.support.manifests import definition
 from e2e.support.namespaces import Namespace, fresh_namespace
-from e2e.support.predicates import Predicate, attempts, status
+from e2e.support.predicates import Predicate, attempts, gone, status
 from e2e.support.witness import Listener
 from tests.support.invariants import Ended, Fact, JobTaken, Made, Started, unsettled, violations
 
@@ -42,6 +43,12 @@ _AHEAD = {
 """Isolation modes whose pods are started ahead, and how many."""
 
 
+_MOUNTED = {
+    "volumes": [{"name": "audit", "persistentVolumeClaim": {"claimName": "audit"}}],
+    "volumeMounts": [{"name": "audit", "mountPath": "/audit"}],
+}
+
+
 def script(seconds: object, failures: object) -> str:
     """Runs for so long; its first attempts fail."""
     return _SCRIPT.format(line=_LINE, seconds=seconds, failures=failures)
@@ -50,6 +57,11 @@ def script(seconds: object, failures: object) -> str:
 def definition_for(mode: str) -> str:
     """The name of the TaskDefinition for that isolation mode."""
     return DEFINITION if mode == "Pod" else f"{DEFINITION}-{mode.lower()}"
+
+
+def started_ahead(mode: str, image: str) -> Obj:
+    """A TaskDefinition of that isolation mode: its function runs what its params say, and raises where that fails."""
+    return function(definition_for(mode), "timeit:timeit", image, isolation=mode, pod=_MOUNTED, **_AHEAD[mode])
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,13 @@ class Audit:
 
     def __init__(self, namespace: Namespace, auditor: Namespace, path: str, witness: Listener) -> None:
         self._namespace, self._auditor, self._path, self._witness = namespace, auditor, path, witness
+
+    def come_back(self) -> None:
+        """The pod that reads the file has gone with its node, or is about to: start another."""
+        kube, space = self._auditor.kube, self._auditor.name
+        kube.delete(PODS, space, "auditor", grace_seconds=0)
+        kube.wait(PODS, space, "auditor", gone())
+        _start_auditor(self._auditor, self._path)
 
     def lines(self) -> list[Line]:
         """What the processes wrote."""
@@ -99,13 +118,14 @@ class Audit:
         """
         tasks = {each["metadata"]["name"]: each for each in self._namespace.kube.list(TASKS, self._namespace.name)}
         facts, lines = self._settled()
-        facts += [JobTaken(*attempt) for attempt in _lost(tasks)]
+        lost = _lost(tasks, self._witness.notes().collected)
+        facts += [JobTaken(*attempt) for attempt in lost]
         return [
             *(f"{name}: it is gone" for name in expected if name not in tasks),
             *(f"{name}: {found}" for name, found in _wrong_ends(tasks, expected)),
             *violations(facts),
             *unsettled(facts),
-            *_against_status(tasks, lines),
+            *_against_status(tasks, lines, lost),
             *_jobs(tasks, self._namespace.kube.list(JOBS, self._namespace.name)),
         ]
 
@@ -125,27 +145,20 @@ class Audit:
 
 
 @contextmanager
-def audit(namespace: Namespace, *ahead: str) -> Iterator[Audit]:
+def audit(namespace: Namespace, *ahead: str, image: str = SDK_IMAGE) -> Iterator[Audit]:
     """A TaskDefinition `audited` in the namespace, whose processes write an audit file.
 
     Args:
         ahead: isolation modes that have one, too; these need NATS.
+        image: of their pods, with an SDK of any age.
     """
     with fresh_namespace(namespace.kube, prefix="e2e-audit") as auditor:
         path = f"/var/tmp/celeriac-audit-{secrets.token_hex(4)}"
         node = _start_auditor(auditor, path)
         namespace.apply(_volume(namespace.name, path, node), _claim(namespace.name))
-        mounted = {
-            "volumes": [{"name": "audit", "persistentVolumeClaim": {"claimName": "audit"}}],
-            "volumeMounts": [{"name": "audit", "mountPath": "/audit"}],
-        }
         run = script("$(params.seconds)", "$(params.failures)")
-        namespace.apply(definition(DEFINITION, run, pod=mounted, defaults={"deadlines": DEADLINES}))
-        for mode in ahead:
-            # A function of the standard library that runs what its params say, and raises where that fails.
-            namespace.apply(
-                function(definition_for(mode), "timeit:timeit", isolation=mode, pod=mounted, **_AHEAD[mode])
-            )
+        namespace.apply(definition(DEFINITION, run, pod=_MOUNTED, defaults={"deadlines": DEADLINES}))
+        namespace.apply(*(started_ahead(mode, image) for mode in ahead))
         with Kube(namespace.kube.kubeconfig) as connection:
             witness = Listener(connection, namespace.name)
             witness.start()
@@ -180,15 +193,24 @@ def processes(lines: Sequence[Line], gone: Collection[str]) -> Iterator[Fact]:
             yield Ended(*line.process, 137)
 
 
-def _lost(tasks: dict[str, Obj]) -> set[tuple[str, int]]:
-    """Attempts whose end was lost by their node: they may have ended well, and run again."""
+def _lost(tasks: dict[str, Obj], collected: Collection[str]) -> set[tuple[str, int]]:
+    """Attempts whose end was lost with their node: they may have ended well, and run again.
+
+    Args:
+        collected: Jobs whose pod Kubernetes took for gone with its node. Who sees it before it goes says NodeLost; who
+            looks later, as its own node was that one, can say no more than PodDeleted, and perhaps not of which pod.
+    """
     found = ((task["metadata"]["uid"], each) for task in tasks.values() for each in attempts(task))
-    return {(uid, each["number"]) for uid, each in found if each.get("failure") == "NodeLost"}
+    return {(uid, each["number"]) for uid, each in found if _is_lost(each, collected)}
 
 
-def _against_status(tasks: dict[str, Obj], lines: Sequence[Line]) -> Iterator[str]:
-    """Each end that a process wrote is the end that its Task tells, and the other way round."""
-    lost = _lost(tasks)
+def _is_lost(attempt: Obj, collected: Collection[str]) -> bool:
+    failure = attempt.get("failure")
+    return failure == "NodeLost" or (failure == "PodDeleted" and attempt.get("jobName") in collected)
+
+
+def _against_status(tasks: dict[str, Obj], lines: Sequence[Line], lost: Collection[tuple[str, int]]) -> Iterator[str]:
+    """Each end that a process wrote is the end that its Task tells, and the other way round, unless it was lost."""
     ends = {line.process[:2]: line for line in lines if line.what.startswith("end") and line.process[:2] not in lost}
     for name, task in tasks.items():
         uid, well = task["metadata"]["uid"], status(task).get("phase") == "Succeeded"
@@ -199,17 +221,19 @@ def _against_status(tasks: dict[str, Obj], lines: Sequence[Line]) -> Iterator[st
             yield f"{name}: {succeeded} processes ended well, and its phase is {status(task).get('phase')}"
         for attempt in attempts(task):
             written = ends.pop((uid, attempt["number"]), None)
-            yield from _unlike(name, attempt, written)
+            if (uid, attempt["number"]) not in lost:
+                yield from _unlike(name, attempt, written)
     yield from (f"{line.task} attempt {line.attempt}: it ran, and its Task does not know" for line in ends.values())
 
 
 def _unlike(name: str, attempt: Obj, written: Line | None) -> Iterator[str]:
     """How an attempt differs from what its process wrote; one that was killed wrote no end."""
     told = (attempt.get("podName"), f"end-{attempt.get('exitCode')}")
-    if written is None and attempt.get("exitCode") in (0, 1) and attempt.get("failure") != "NodeLost":
-        yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process nothing"
+    says = f"{name} attempt {attempt['number']}: its Task tells {told} and {attempt.get('failure')}, its process"
+    if written is None and attempt.get("exitCode") in (0, 1):
+        yield f"{says} nothing"
     if written is not None and told != (written.pod, written.what):
-        yield f"{name} attempt {attempt['number']}: its Task tells {told}, its process {written}"
+        yield f"{says} {written}"
 
 
 def _jobs(tasks: dict[str, Obj], jobs: list[Obj]) -> Iterator[str]:
@@ -231,7 +255,7 @@ def _owner(job: Obj) -> tuple[str, str]:
 
 def _start_auditor(auditor: Namespace, path: str) -> str:
     """A pod of the admin's that makes the file and can read it; the node that it is on."""
-    script = f"mkdir -m 777 {path} && touch {path}/log && chmod 666 {path}/log && sleep 86400"
+    script = f"mkdir -p -m 777 {path} && touch {path}/log && chmod 666 {path}/log && sleep 86400"
     container = {
         "name": "auditor",
         "image": BUSYBOX,

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +13,7 @@ from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
 from e2e.support.nats import ReleasedNats
 from e2e.support.predicates import Predicate, status
 from e2e.support.release import Release
+from e2e.support.volumes import NATS_CLAIM, NATS_ON_A_VOLUME, volume_for
 
 from celeriac import Client
 
@@ -25,19 +26,30 @@ class Tenant(NamedTuple):
     space: Namespace
     nats: ReleasedNats
     release: Release
+    values: tuple[str, ...]
+    """Of the release."""
 
 
 @contextmanager
-def served(kube: Kube, what: str) -> Iterator[Tenant]:
-    """A namespace with an operator and a NATS of its own."""
+def served(kube: Kube, what: str, *, durable: bool = False) -> Iterator[Tenant]:
+    """A namespace with an operator and a NATS of its own.
+
+    Args:
+        durable: what NATS has outlives its pod.
+    """
     own = f"e2e-{what}-{secrets.token_hex(3)}"
-    with fresh_namespace(kube, labels=RESTRICTED) as namespace:
+    with (
+        fresh_namespace(kube, labels=RESTRICTED) as namespace,
+        volume_for(kube, own, NATS_CLAIM, "1Gi") if durable else nullcontext(),
+    ):
         release = Release(kube, f"{what}-{secrets.token_hex(3)}", own)
         watched = f"watch.namespaces={{{namespace.name}}}"
+        volume = NATS_ON_A_VOLUME if durable else ()
+        values = ("fullnameOverride=celeriac", "admissionPolicies.enabled=false", watched, *volume)
         try:
-            release.install("fullnameOverride=celeriac", "admissionPolicies.enabled=false", watched)
+            release.install(*values)
             namespace.apply(queue("default"))
-            yield Tenant(namespace, ReleasedNats(kube, own), release)
+            yield Tenant(namespace, ReleasedNats(kube, own), release, values)
         finally:
             release.uninstall()
 
@@ -54,10 +66,10 @@ def connected(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clien
         yield client
 
 
-def function(name: str, location: str, **spec: object) -> Obj:
+def function(name: str, location: str, image: str = catalogue.SDK_IMAGE, **spec: object) -> Obj:
     """A TaskDefinition of a function that any image with the SDK has."""
     fields = {
-        "image": catalogue.SDK_IMAGE,
+        "image": image,
         "command": ["python", "-m", "celeriac.run"],
         "env": [{"name": "CELERIAC_FUNCTION", "value": location}],
         "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "256Mi"}},

@@ -39,6 +39,8 @@ class Notes:
     """Attempts that got a second pod."""
     gone: dict[str, Moment] = field(default_factory=dict)
     """When pods ended, by uid and by name."""
+    collected: set[str] = field(default_factory=set)
+    """Names of Jobs whose pod Kubernetes took for gone with its node."""
 
     @property
     def facts(self) -> list[Fact]:
@@ -88,6 +90,8 @@ class Notes:
         if event == "DELETED" or now == "terminated":
             self.gone |= {each: when for each in (uid, meta["name"]) if each not in self.gone}
         owner: Raw = next(iter(meta.get("ownerReferences") or ()), {})
+        if owner and any(map(_of_a_lost_node, status.get("conditions") or ())):
+            self.collected.add(owner["name"])
         attempt = self._attempts.get(owner.get("uid", ""))
         if attempt is not None and self.controlled and self._pods.setdefault(owner["uid"], uid) != uid:
             yield from self._twin(attempt)
@@ -136,6 +140,11 @@ class Notes:
     def ended(self) -> dict[str, str]:
         """The phase of each Task that has finished, by name."""
         return {self._names[uid]: status["phase"] for uid, status in dict(self._statuses).items() if finished(status)}
+
+
+def _of_a_lost_node(condition: Raw) -> bool:
+    by_whom = ("DeletionByPodGC", "DeletionByTaintManager")
+    return condition["type"] == "DisruptionTarget" and condition.get("reason") in by_whom
 
 
 def _nothing(_event: str, _meta: Raw, _status: Raw, _when: Moment) -> Iterator[Fact]:

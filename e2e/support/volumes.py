@@ -13,6 +13,15 @@ from e2e.support.predicates import Predicate, status
 Obj = dict[str, Any]
 
 
+NATS_CLAIM = "data-celeriac-nats-0"
+"""Of the volume of NATS, in a release whose full name is `celeriac`."""
+NATS_ON_A_VOLUME = (
+    "nats.persistence.enabled=true",
+    "nats.persistence.size=1Gi",
+    "nats.persistence.storageClassName=-",
+)
+
+
 @contextmanager
 def volume_for(kube: Kube, namespace: str, claim: str, size: str) -> Iterator[None]:
     """A PersistentVolume that this claim, and no other, is bound to; anybody may write to it.

@@ -43,6 +43,12 @@ PLURALS = {
 """The kinds of the operator's cache, in the order in which it lists them."""
 OWNERS = ("tasks", "taskdefinitions")
 """What Jobs belong to, and go with."""
+NEWS_OF_A_LOST_NODE = {
+    "that it is taken for gone": (1, "NodeLost"),
+    "that it is deleted": (2, "NodeLost"),
+    "all of it at once": (3, "PodDeleted"),
+}
+"""How much the watch of pods has told of a pod that is gone by `Cluster.lose`, and what its end is then."""
 
 
 def clone(raw: Raw) -> Raw:
@@ -153,6 +159,14 @@ class Cluster:
         when = wire(self.clock.now + timedelta(seconds=grace))
         meta = {**raw["metadata"], "deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
         self.put("pods", {**raw, "metadata": meta})
+
+    def lose(self, pod: Raw) -> None:
+        """Its node is not there any more: it is taken for gone, then deleted, and its Job has done with it."""
+        name = pod["metadata"]["name"]
+        self.kubelet(pod, "lost")
+        self.delete_pod(name)
+        self.run_controllers()
+        assert self.get("pods", name) is None
 
     def delete_job(self, name: str) -> None:
         """In the background: the Job goes at once, its pods when the garbage collector comes by."""
@@ -300,6 +314,12 @@ class Cluster:
                 ]
                 if started is not None:
                     self._exit(pod, 137, started, "", phase="Failed")
+            case "lost":
+                status |= {"phase": "Failed", "message": "PodGC: node no longer exists"}
+                status["conditions"] = [
+                    {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC", "message": "no node"}
+                ]
+                self._note(Ended, pod, 137)
             case "stops" if "deletionTimestamp" in pod["metadata"]:
                 if started is None:
                     status["phase"] = "Failed"

@@ -9,6 +9,7 @@ with nothing on the machine and go, all of them, with the namespace.
     local.wait_healthy("kube-apiserver")
 """
 
+from e2e.cluster.local.leftovers import kill_pods
 from e2e.cluster.local.lifecycle import is_running, kubeconfig, names, start, stop, wait_healthy
 
-__all__ = ["is_running", "kubeconfig", "names", "start", "stop", "wait_healthy"]
+__all__ = ["is_running", "kill_pods", "kubeconfig", "names", "start", "stop", "wait_healthy"]

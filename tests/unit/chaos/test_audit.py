@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from e2e.support.audit import Line, _against_status, _jobs, processes
+from e2e.support.audit import Line, _against_status, _jobs, _lost, processes
 from tests.support.invariants import Ended, Fact, Started, violations
 
 FIRST, SECOND = Line("t", "u", 1, "p1", "start"), Line("t", "u", 2, "p2", "start")
@@ -78,7 +78,7 @@ def test_jobs(tasks: list[dict[str, Any]], jobs: list[dict[str, Any]], problems:
 def audited(phase: str, *ends: tuple[str | None, int | None]) -> dict[str, Any]:
     """A Task with so many attempts, each with its failure and exit code."""
     found = [
-        {"number": number, "podName": f"p{number}", "failure": failure, "exitCode": code}
+        {"number": number, "jobName": f"j{number}", "podName": f"p{number}", "failure": failure, "exitCode": code}
         for number, (failure, code) in enumerate(ends, 1)
     ]
     spec = {"definitionName": "audited"}
@@ -104,4 +104,23 @@ def end(attempt: int, code: int) -> Line:
     ],
 )
 def test_against_status(told: dict[str, Any], written: list[Line], problems: int) -> None:
-    assert len(list(_against_status({"t": told}, written))) == problems
+    assert len(list(_against_status({"t": told}, written, _lost({"t": told}, ())))) == problems
+
+
+@pytest.mark.parametrize(
+    ("first", "collected", "problems"),
+    [
+        pytest.param(("PodDeleted", None), "j1", 0, id="its pod was collected before anybody had looked"),
+        pytest.param(
+            ("PodDeleted", None), "j2", 2, id="somebody else deleted its pod, and its success was there to see"
+        ),
+        pytest.param(("AppError", 1), "j1", 2, id="its pod was collected, and it is told otherwise all the same"),
+    ],
+)
+def test_a_success_of_the_first_of_two_attempts(
+    first: tuple[str | None, int | None], collected: str, problems: int
+) -> None:
+    tasks = {"t": audited("Succeeded", first, (None, 0))}
+    lost = _lost(tasks, {collected})
+
+    assert len(list(_against_status(tasks, [end(1, 0), end(2, 0)], lost))) == problems

@@ -16,7 +16,7 @@ WARM = {"metadata": {"uid": "w", "name": "d-w-abc", "ownerReferences": [{"uid": 
 
 
 def pod(job: str, **state: Any) -> dict[str, Any]:
-    meta = {"uid": "p", "name": "p", "ownerReferences": [{"uid": job, "kind": "Job"}]}
+    meta = {"uid": "p", "name": "p", "ownerReferences": [{"uid": job, "kind": "Job", "name": f"job-{job}"}]}
     return {"metadata": meta, "status": {"containerStatuses": [{"state": state}]}}
 
 
@@ -83,6 +83,23 @@ def test_a_second_pod_of_a_job(controlled: bool, taken: list[Fact]) -> None:
         notes.note(kind, "MODIFIED", raw, when)
 
     assert notes.facts == [JobMade("u", 2, "default"), Started("u", 2, "p"), *taken, Started("u", 2, "q")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "collected"),
+    [
+        pytest.param(("DisruptionTarget", "DeletionByPodGC"), {"job-j"}, id="collected as its node is not there"),
+        pytest.param(("DisruptionTarget", "DeletionByTaintManager"), {"job-j"}, id="its node does not answer"),
+        pytest.param(("DisruptionTarget", "EvictionByEvictionAPI"), set(), id="evicted"),
+        pytest.param(("Ready", ""), set(), id="well"),
+    ],
+)
+def test_pods_that_went_with_their_node(condition: tuple[str, str], collected: set[str]) -> None:
+    notes = Notes(controlled=True)
+    conditions = [dict(zip(("type", "reason"), condition, strict=True))]
+    notes.note("Pod", "MODIFIED", {**RUNS, "status": {**RUNS["status"], "conditions": conditions}}, 1)
+
+    assert notes.collected == collected
 
 
 def test_a_process_whose_node_went_ended_as_its_pod_did() -> None:

@@ -96,6 +96,29 @@ TABLE: dict[str, Row] = {
     ),
     "evicted, by the pod's reason alone": (SEEN, make_job(), pod(exited(137), reason="Evicted"), "Evicted"),
     "evicted before its container began": (SEEN, make_job(), pod(phase="Failed", reason="Evicted"), "Evicted"),
+    "evicted for what it has written itself": (
+        SEEN,
+        make_job(),
+        pod(exited(137), reason="Evicted", message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". '),
+        "AppError",
+    ),
+    "evicted for its node's disk, which is full": (
+        SEEN,
+        make_job(),
+        pod(
+            exited(137),
+            reason="Evicted",
+            message="The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0. ",
+            disruption="TerminationByKubelet",
+        ),
+        "Evicted",
+    ),
+    "refused by a kubelet whose disk is full": (
+        SEEN,
+        make_job(),
+        pod(phase="Failed", reason="Evicted", message="Pod was rejected: The node had condition: [DiskPressure]"),
+        "Evicted",
+    ),
     "drained": (SEEN, make_job(), pod(exited(143), disruption="EvictionByEvictionAPI"), "Evicted"),
     "preempted by the scheduler": (SEEN, make_job(), pod(exited(143), disruption="PreemptionByScheduler"), "Preempted"),
     "preempted by the kubelet": (SEEN, make_job(), pod(exited(137), reason="Preempting"), "Preempted"),
@@ -125,6 +148,49 @@ TABLE: dict[str, Row] = {
         make_job(deleting=True),
         pod(exited(143), deleted_at=at(5)),
         "JobLost",
+    ),
+    # --- its node is gone for good: the news of it, in the orders in which they come ---
+    "its node does not answer, and nobody has seen its process end": (
+        SEEN,
+        make_job(),
+        pod(running(), deleted_at=at(5), disruption="DeletionByTaintManager"),
+        "runs",
+    ),
+    "then its Node was deleted": (
+        SEEN,
+        make_job(),
+        pod(running(), phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "NodeLost",
+    ),
+    "then the kubelet of another node of that name told of its container": (
+        SEEN,
+        make_job(),
+        pod(exited(137), phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "NodeLost",
+    ),
+    "its node went before its container began": (
+        make_attempt(pod_uid="pod-1"),
+        make_job(),
+        pod(phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "NodeLost",
+    ),
+    "its node went while it was being stopped": (
+        CANCELLED,
+        make_job(),
+        pod(running(), phase="Failed", deleted_at=at(5), disruption="DeletionByPodGC"),
+        "Cancelled",
+    ),
+    "its node went after it had ended well": (
+        SEEN,
+        make_job(),
+        pod(exited(0), deleted_at=at(5), disruption="DeletionByPodGC"),
+        "succeeded",
+    ),
+    "it went with its node before anybody looked, and why is not known any more": (
+        SEEN,
+        make_job(failed=True, message="Job has reached the specified backoff limit"),
+        None,
+        "PodDeleted",
     ),
     # --- deadlines of the kubelet ---
     "the kubelet's own deadline is runSeconds' backstop": (

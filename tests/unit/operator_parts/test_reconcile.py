@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.support.clock import Clock
-from tests.support.cluster import NAMESPACE, Cluster
+from tests.support.cluster import NAMESPACE, NEWS_OF_A_LOST_NODE, Cluster
 from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.support.process import Process
@@ -237,6 +237,23 @@ def test_a_result_is_read_though_the_watch_of_pods_is_far_behind(cluster: Cluste
     hear_all(process)
 
     assert status(cluster)["result"] == {"value": 7}
+
+
+@pytest.mark.parametrize(("heard", "failure"), NEWS_OF_A_LOST_NODE.values(), ids=NEWS_OF_A_LOST_NODE)
+def test_a_pod_goes_with_its_node_and_the_operator_hears(cluster: Cluster, heard: int, failure: str) -> None:
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    hear_all(process)
+    cluster.clock.advance(5)
+    process.work_off()
+    cluster.lose(pod(cluster))
+    process.hear("pods", heard)
+    process.work_off()
+
+    assert [each["failure"] for each in status(cluster)["attempts"]] == [failure]
 
 
 def test_a_task_that_has_its_definitions_name_is_found_at_the_start(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import Counter
+from tests.support.cluster import NEWS_OF_A_LOST_NODE
 from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.unit.core.warm.test_any_assignment import AnyAssignment
@@ -353,3 +354,17 @@ def test_who_waits_is_called_again_by_a_new_operator(workers: WorkerStage) -> No
 
     assert workers.task("resize-3")["attempts"]
     assert not cold(workers)
+
+
+@pytest.mark.parametrize("of", [Stage, WorkerStage])
+@pytest.mark.parametrize(("heard", "failure"), NEWS_OF_A_LOST_NODE.values(), ids=NEWS_OF_A_LOST_NODE)
+def test_a_pod_goes_with_its_node_and_the_operator_hears(of: type[Played], heard: int, failure: str) -> None:
+    stage = of()
+    uid = stage.give("resize-1")["attempts"][0]["podUID"]
+    stage.claim()
+    stage.process.hear("pods")
+    stage.cluster.lose(stage.pod(uid))
+    stage.process.hear("pods", heard)
+    stage.process.work_off()
+
+    assert stage.task("resize-1")["attempts"][0]["failure"] == failure

@@ -42,6 +42,8 @@ _CONTAINER_REASONS = {
 }
 _GIVEN_UP = "context canceled"
 """What a runtime says whose caller was gone before the container had started: the kubelet, killed or restarted."""
+_OVER_ITS_LIMIT = " limit "
+"""In what a kubelet says of a pod that it evicts for what that has written itself, and not for the node's sake."""
 _FATAL_WAITING = {
     "InvalidImageName": Failure.INVALID_POD,
     "ErrImageNeverPull": Failure.IMAGE_PULL_FAILED,
@@ -178,13 +180,25 @@ def _with(ended: Ended, failure: Failure | None, message: str, warning: str = ""
 
 def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Failure, str]:
     """The class of an attempt whose process ended with another exit code than 0, and a sentence."""
-    code, said = f"exit code {container.exit_code}", safe(pod.message, LONGEST_DETAIL)
+    code = f"exit code {container.exit_code}"
     if attempt.failure is not None:
         return attempt.failure, f"{attempt.message or attempt.failure} ({code})"
+    return _failure_of_pod(pod, code) or _failure_of_container(pod, container, code)
+
+
+def _failure_of_pod(pod: PodFacts, code: str) -> tuple[Failure, str] | None:
+    """What the pod says of its own end, which counts for more than how its process ended by it."""
+    said = safe(pod.message, LONGEST_DETAIL)
+    if pod.reason == "Evicted" and not pod.disruption and _OVER_ITS_LIMIT in pod.message:
+        return Failure.APP_ERROR, f"It wrote more than it may. {said.rstrip(' .')} ({code})"
     if pod.disruption in _DISRUPTIONS or pod.reason == "Evicted":
         return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), said or f"The pod was disrupted ({code})"
     if pod.reason in _POD_REASONS:
         return _POD_REASONS[pod.reason], said or pod.reason
+    return None
+
+
+def _failure_of_container(pod: PodFacts, container: Terminated, code: str) -> tuple[Failure, str]:
     if container.reason in _CONTAINER_REASONS:
         failure, message = _CONTAINER_REASONS[container.reason]
         if failure is Failure.INVALID_POD and _GIVEN_UP in container.message:

@@ -112,15 +112,17 @@ async def _assigned_pod(
     if uid != attempt.pod_uid:
         others = (entry.facts for entry in cache.pods.entries.values() if entry.facts is not None)
         name = next((pod.name for pod in others if pod.uid == uid), name)
-    pod = cache.pods.get(Key(task.key.namespace, name))
+    key = Key(task.key.namespace, name)
+    pod = cache.pods.get(key)
     if pod is not None and pod.uid == uid and pod.deleted_at is None:
         return pod, cache.jobs.get(job_key)
-    raw = await kube.get(api.PODS, task.key.namespace, name) if name else None
+    raw = await kube.get(api.PODS, *key) if name else None
     if raw is not None:
         cache.put("pods", raw)
-    job = await _job_now(job_key, cache, kube)
-    pod = cache.pods.get(Key(task.key.namespace, name)) if raw is not None else None
-    return (pod if pod is not None and pod.uid == uid else None), job
+        pod = cache.pods.get(key)
+    elif pod is not None and not pod.ended:
+        pod = None  # how it ended was never told
+    return (pod if pod is not None and pod.uid == uid else None), await _job_now(job_key, cache, kube)
 
 
 async def _records(known: World, book: LooksUp, now: datetime, *, inherited: bool) -> Records:

@@ -6,7 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.builders import TASK_UID, exited, make_job, make_revision, make_status, make_task, make_world, pin
+from tests.support.builders import (
+    TASK_UID,
+    exited,
+    make_job,
+    make_revision,
+    make_status,
+    make_task,
+    make_world,
+    pin,
+    running,
+)
 from tests.support.clock import at
 from tests.unit.core.warm.test_assigning import EFFECTIVE, JOB, RUNNER, claimed, given, plan, warm_pod
 
@@ -145,6 +155,11 @@ ENDS: dict[str, tuple[World, str, str | None]] = {
         None,
     ),
     "out of memory as a whole": (under_way(pod=worker_pod(exited(137, reason="OOMKilled"))), "Failed", "OOMKilled"),
+    "its worker went with its node": (
+        under_way(pod=worker_pod(running(), phase="Failed", disruption="DeletionByPodGC")),
+        "Retrying",
+        "NodeLost",
+    ),
 }
 
 

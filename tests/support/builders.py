@@ -111,7 +111,8 @@ def make_status(*attempts: Attempt, effective: Effective | None = EFFECTIVE, **f
 def finished_status(finish: float = 20, **fields: Any) -> TaskStatus:
     """The status of a Task that has ended."""
     done = Condition(type="Finished", status="True", reason="Succeeded", last_transition_time=at(finish))
-    return make_status(**{"phase": "Succeeded", "conditions": (done,), "finish_time": at(finish), **fields})
+    known: dict[str, Any] = {"phase": "Succeeded", "conditions": (done,), "observed_generation": 1}
+    return make_status(**{**known, "finish_time": at(finish), **fields})
 
 
 def make_job(attempt: int = 1, **fields: Any) -> JobFacts:

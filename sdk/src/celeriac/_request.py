@@ -142,6 +142,8 @@ def request_of(options: TaskRequest | TaskOptions) -> TaskRequest:
     """The request in keyword arguments; an argument that does not exist is an InvalidTask."""
     if isinstance(options, TaskRequest):
         return options
+    if not isinstance(options, dict):
+        raise errors.InvalidTask(f"A task is a TaskRequest or a dict of its arguments, not a {type(options).__name__}.")
     if unknown := options.keys() - _ARGUMENTS:
         raise errors.InvalidTask(f"A task has no argument {', '.join(sorted(unknown))}: see celeriac.TaskRequest.")
     return TaskRequest(**options)
@@ -248,6 +250,8 @@ def _check_metadata(request: TaskRequest) -> None:
 def _check_start(request: TaskRequest) -> None:
     if request.start_time is not None and request.countdown is not None:
         raise errors.InvalidTask("Give start_time or countdown, not both.")
+    if request.start_time is not None and not isinstance(request.start_time, datetime):
+        raise errors.InvalidTask(f"start_time is a {type(request.start_time).__name__}: give an aware datetime.")
     if request.start_time is not None and request.start_time.tzinfo is None:
         raise errors.InvalidTask("start_time has no time zone: use datetime.now(timezone.utc) or an aware datetime.")
 

@@ -628,6 +628,32 @@ def test_once_written_it_is_not_written_again(world: World, now: float, wanted: 
     assert again.look_again is None or again.look_again > at(now)
 
 
+@pytest.mark.parametrize(
+    ("observed", "see"),
+    [
+        pytest.param(2, True, id="a change that comes after the end is seen"),
+        pytest.param(3, False, id="once"),
+        pytest.param(None, False, id="not where no status was of any generation"),
+    ],
+)
+def test_what_is_asked_of_a_finished_task_changes_nothing_else(observed: int | None, see: bool) -> None:
+    """`kubectl wait` passes over conditions of an older generation, and would not end."""
+    world = world_of(finished_status(observed_generation=observed), cancel={"reason": "too late"})
+    plan = decide(replace(world, task=replace(world.task, generation=3)), at(25))
+
+    assert Plan(see=see, look_again=at(3620)) == plan
+
+
+def test_a_condition_that_stays_is_seen_to_hold_of_the_present_spec() -> None:
+    first = decide(world_of(suspend=True), at(5)).status
+    assert first is not None
+    world = world_of(first, suspend=True, priority=5)
+    second = decide(replace(world, task=replace(world.task, generation=2)), at(6)).status
+
+    assert second is not None
+    assert {2} == {second.observed_generation, *(each.observed_generation for each in second.conditions)}
+
+
 def test_the_job_carries_what_the_task_was_accepted_with() -> None:
     plan = decide(world_of(retry=retries(3), queue_name="slow"), T0)
 

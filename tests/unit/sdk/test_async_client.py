@@ -93,13 +93,13 @@ async def test_check_refuses_a_definition_that_is_not_there(client: AsyncClient,
 
 
 async def test_submit_many_reports_each_by_itself_and_in_order(client: AsyncClient) -> None:
-    requests: list[Any] = [{"image": "i", "name": "a"}, {"nonsense": 1}, TaskRequest(definition="d", priority=9999)]
+    requests: list[Any] = [{"image": "i", "name": "a"}, {"nonsense": 1}, 5, TaskRequest(definition="d", priority=9999)]
     requests += [{"image": "i", "name": f"n{number}"} for number in range(40)]
 
     done = await client.submit_many(iter(requests), concurrency=4)
 
-    assert [one.ok for one in done] == [True, False, False] + [True] * 40
-    assert [errors.InvalidTask] * 2 == [type(one.error) for one in done[1:3]]
+    assert [one.ok for one in done] == [True, False, False, False] + [True] * 40
+    assert [errors.InvalidTask] * 3 == [type(one.error) for one in done[1:4]]
     assert ["a", *(f"n{n}" for n in range(40))] == [one.handle.name for one in done if one.handle]
     assert requests == [one.request for one in done]
 

@@ -155,6 +155,8 @@ def test_digest(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
         pytest.param(
             {"definition": "d", "countdown": 1, "start_time": NOW}, "start_time or countdown", id="two starts"
         ),
+        pytest.param({"definition": "d", "start_time": "2026-12-01"}, "start_time is a str: give", id="a text"),
+        pytest.param({"definition": "d", "start_time": NOW.date()}, "start_time is a date: give", id="a day"),
         pytest.param({"definition": "d", "countdown": float("nan")}, "countdown is nan", id="a countdown of NaN"),
         pytest.param({"definition": "d", "countdown": float("inf")}, "countdown is inf", id="a countdown for ever"),
         pytest.param({"definition": "d", "countdown": 1e15}, "a hundred years", id="a countdown past all dates"),

@@ -20,7 +20,10 @@ def being_deleted(view: View) -> Plan | None:
 
 
 def already_finished(view: View) -> Plan | None:
-    """A terminal condition never changes again. Pods that turn up now are stopped; the TTL removes the Task."""
+    """A terminal condition never changes again. Pods that turn up now are stopped; the TTL removes the Task.
+
+    What is asked of it now comes too late; that it was seen is noted, or `kubectl wait` would wait for that.
+    """
     if not view.task.finished:
         return None
     task, kept = view.task, view.task.spec.ttl_seconds_after_finished
@@ -32,7 +35,8 @@ def already_finished(view: View) -> Plan | None:
     left, patience = tuple(_left_over(view)), _patience(view)
     gone = tuple(DeletePod(pod.name, pod.uid) for pod in left if view.now >= patience or not _exits(view, pod))
     waits = patience if len(gone) < len(left) else None
-    return Plan(delete=gone, look_again=earliest(ends, waits))
+    late = task.status.observed_generation not in (None, task.generation)
+    return Plan(see=late, delete=gone, look_again=earliest(ends, waits))
 
 
 def _left_over(view: View) -> Iterable[PodFacts]:

@@ -140,6 +140,8 @@ class Plan:
     assign: Assign | None = None
     """Goes out once the status is written."""
     events: tuple[Event, ...] = ()
+    see: bool = False
+    """Note that the spec was seen, in the status of a Task that is over, and nothing else."""
     delete: tuple[Delete, ...] = ()
     look_again: datetime | None = None
     worker: Asks | None = None
@@ -151,4 +153,4 @@ class Plan:
     def acts(self) -> bool:
         """Something is to be done now, rather than waited for."""
         written = (self.create, self.record, self.status, self.events, self.delete)
-        return self.cancel is not None or any(written)
+        return self.cancel is not None or self.see or any(written)

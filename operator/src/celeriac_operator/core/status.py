@@ -117,8 +117,8 @@ def _condition(view: View, saying: Saying, type_: str, truth: Truth) -> Conditio
     old = view.task.status.condition(type_)
     plain = type_ == names.ACCEPTED and truth == "True"
     reason = names.ACCEPTED if plain else saying.reason
-    if old is not None and (old.status, old.reason) == (truth, reason):
-        return old
-    message = "" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE)
     known, generation = view.task.status.conditions, view.task.generation
+    if old is not None and (old.status, old.reason) == (truth, reason):
+        return old.model_copy(update={"observed_generation": generation})  # `kubectl wait` passes over an older one
+    message = "" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE)
     return condition_since(known, type_, truth, reason, message, generation=generation, now=view.now)

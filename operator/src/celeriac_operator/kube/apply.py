@@ -128,6 +128,8 @@ class Applier:
         """What comes once the status is written."""
         if plan.assign is not None:
             await self._assign(plan.assign, task, world, now)
+        if plan.see:
+            await self._see(task)
         for event in plan.events:
             await post(self.kube, task, event, now)
         for delete in plan.delete:
@@ -225,6 +227,23 @@ class Applier:
                 return None
         stored = self.cache.tasks.get(task.key)
         return stored if isinstance(stored, TaskFacts) else None
+
+    async def _see(self, task: TaskFacts) -> None:
+        """In the status as it is stored: the operator does not keep all of it in memory. One that is too old stays."""
+        raw = await self.kube.get(api.TASKS, *task.key)
+        if raw is None or raw["metadata"]["uid"] != task.uid:
+            return
+        version, seen = raw["metadata"]["resourceVersion"], {"observedGeneration": raw["metadata"]["generation"]}
+        conditions = [{**each, **seen} for each in raw["status"]["conditions"]]
+        try:
+            raw = await self.kube.write_status(
+                api.TASKS, *task.key, version, {**raw["status"], **seen, "conditions": conditions}
+            )
+        except ApiError as error:
+            if error.status not in (404, 409, 422):
+                raise
+            return
+        self.changed(self.cache.put("tasks", raw) - {task.key})
 
     async def _written(self, task: TaskFacts, status: TaskStatus) -> bool:
         namespace, name = task.key

@@ -65,7 +65,7 @@ Base64 = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
 Anything = Annotated[Any, BeforeValidator(_only_json)]
-_LEAVES = ((bytes, Base64), (Any, Anything), (list, list[Anything]), (dict, dict[str, Anything]))
+_LEAVES = ((bytes, Base64), (Any, Anything), (object, Anything), (list, list[Anything]), (dict, dict[str, Anything]))
 
 
 def for_json(annotation: Any) -> Any:

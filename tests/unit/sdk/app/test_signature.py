@@ -212,6 +212,7 @@ NOTHING_SAID = [
     pytest.param(None, id="without an annotation"),
     pytest.param(Any, id="as anything"),
     pytest.param(Any | None, id="as anything or nothing"),
+    pytest.param(object, id="as an object of any class"),
 ]
 
 
@@ -259,7 +260,7 @@ def test_json_of_any_kind_arrives_as_it_was(annotation: Any, value: Any, arrives
     assert (type(arrives), arrives) == (type(arrived), arrived)
 
 
-@pytest.mark.parametrize("annotation", [list, dict, list[Any], dict[str, Any], tuple[Any, ...]])
+@pytest.mark.parametrize("annotation", [list, dict, list[Any], dict[str, Any], list[object], tuple[Any, ...]])
 def test_what_an_annotation_leaves_open_has_to_be_json(annotation: Any) -> None:
     def function(value: Any) -> None: ...
 

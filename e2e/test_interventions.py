@@ -21,6 +21,7 @@ from e2e.support.predicates import (
     reason,
     status,
 )
+from tests.support.invariants import said
 
 FAR = "2126-12-01T10:00:00Z"
 SLEEPS = "trap 'exit 143' TERM; sleep 300 & wait"
@@ -413,7 +414,7 @@ def test_what_is_finished_stays_as_it_is(namespace: Namespace) -> None:
     namespace.submit(task("after"))
     namespace.wait("after")
 
-    assert said(namespace.task("done")) == said(ended)
+    assert said(status(namespace.task("done"))) == said(status(ended))
     assert namespace.jobs_of("done") == []
 
 
@@ -421,12 +422,6 @@ def wait_with_kubectl(namespace: Namespace, name: str, condition: str) -> None:
     """As people do. It passes over a condition of an older generation than the spec's."""
     where = (f"--kubeconfig={namespace.kube.kubeconfig}", f"--namespace={namespace.name}")
     commands.run(kubectl.find(), *where, "wait", f"task/{name}", f"--for=condition={condition}", "--timeout=120s")
-
-
-def said(task: Obj) -> Obj:
-    """All of a status but the generation that it is of."""
-    conditions = [{**each, "observedGeneration": 0} for each in status(task)["conditions"]]
-    return {**status(task), "observedGeneration": 0, "conditions": conditions}
 
 
 def test_a_task_of_the_same_name_runs_again_after_a_deletion(namespace: Namespace) -> None:

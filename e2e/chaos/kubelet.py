@@ -139,7 +139,7 @@ class Kubelet:
             "reason": "Evicted",
             "message": "Pod was rejected: The node had condition: [DiskPressure]. ",
         }
-        self._insist(lambda: self._kube.patch(PODS, self._namespace, name, {"status": status}, subresource="status"))
+        self._patch(pod, status)
         self._told.add(pod["metadata"]["uid"])
         self._end(pod)
 
@@ -163,8 +163,11 @@ class Kubelet:
             "containerStatuses": [{**container, "state": state}],
             **more,
         }
-        pod_name, told = pod["metadata"]["name"], {"status": status}
-        self._insist(lambda: self._kube.patch(PODS, self._namespace, pod_name, told, subresource="status"))
+        self._patch(pod, status)
+
+    def _patch(self, pod: Obj, status: Obj) -> None:
+        name, told = pod["metadata"]["name"], {"status": status}
+        self._insist(lambda: self._kube.patch(PODS, self._namespace, name, told, subresource="status"))
 
     def _insist(self, call: Callable[[], object]) -> bool:
         """Until the API server has it; False: the pod is gone."""

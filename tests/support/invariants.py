@@ -156,7 +156,7 @@ def of_write(old: Obj, new: Obj, *, taken_back: bool = False) -> list[str]:
     ends = finished(new)
     checks = {
         "a write that changes nothing": new == old,
-        "what a finished Task says was changed": finished(old) and _said(new) != _said(old),
+        "what a finished Task says was changed": finished(old) and said(new) != said(old),
         "a status without a message": not new.get("message"),
         f"attempt numbers {numbers} of {count}": numbers != list(range(count - len(numbers) + 1, count + 1)),
         "an attempt was skipped": count > before + 1,
@@ -167,7 +167,7 @@ def of_write(old: Obj, new: Obj, *, taken_back: bool = False) -> list[str]:
     return [what for what, wrong in checks.items() if wrong] + _beyond_policy(new, count)
 
 
-def _said(status: Obj) -> Obj:
+def said(status: Obj) -> Obj:
     """All but of which generation of the spec it is."""
     conditions = [{**each, "observedGeneration": None} for each in status.get("conditions", ())]
     return {**status, "observedGeneration": None, "conditions": conditions}
@@ -219,7 +219,7 @@ def a_terminal_state_stays(facts: Facts) -> Iterator[str]:
     """What a Task says once it has finished, it says for ever."""
     ended: dict[str, Obj] = {}
     for fact in _kind(facts, Wrote):
-        if fact.uid in ended and _said(fact.status) != _said(ended[fact.uid]):
+        if fact.uid in ended and said(fact.status) != said(ended[fact.uid]):
             yield f"{fact.uid}: {ended[fact.uid].get('phase')} became {fact.status.get('phase')}"
         elif finished(fact.status):
             ended[fact.uid] = fact.status

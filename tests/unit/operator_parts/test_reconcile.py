@@ -47,6 +47,17 @@ def pod(cluster: Cluster) -> Raw:
     return found
 
 
+def begun(cluster: Cluster) -> Process:
+    """An operator that has seen the Task's process begin."""
+    process = Process(cluster)
+    submit(cluster)
+    hear_all(process)
+    cluster.run_controllers()
+    cluster.kubelet(pod(cluster), "starts")
+    hear_all(process)
+    return process
+
+
 def test_a_task_that_does_not_wait_costs_three_writes(cluster: Cluster) -> None:
     process = Process(cluster)
     submit(cluster)
@@ -161,12 +172,7 @@ def test_an_error_of_a_task_is_not_its_successors(cluster: Cluster) -> None:
 
 
 def test_a_task_that_makes_the_operator_raise_is_marked_and_its_pod_stopped(cluster: Cluster) -> None:
-    process = Process(cluster)
-    submit(cluster)
-    hear_all(process)
-    cluster.run_controllers()
-    cluster.kubelet(pod(cluster), "starts")
-    hear_all(process)
+    process = begun(cluster)
     process.reconciler.failed(KEY, RuntimeError("a bug"), 5)
     process.queue.add(KEY)
     hear_all(process)
@@ -241,12 +247,7 @@ def test_a_result_is_read_though_the_watch_of_pods_is_far_behind(cluster: Cluste
 
 @pytest.mark.parametrize(("heard", "failure"), NEWS_OF_A_LOST_NODE.values(), ids=NEWS_OF_A_LOST_NODE)
 def test_a_pod_goes_with_its_node_and_the_operator_hears(cluster: Cluster, heard: int, failure: str) -> None:
-    process = Process(cluster)
-    submit(cluster)
-    hear_all(process)
-    cluster.run_controllers()
-    cluster.kubelet(pod(cluster), "starts")
-    hear_all(process)
+    process = begun(cluster)
     cluster.clock.advance(5)
     process.work_off()
     cluster.lose(pod(cluster))

@@ -119,6 +119,8 @@ def _condition(view: View, saying: Saying, type_: str, truth: Truth) -> Conditio
     reason = names.ACCEPTED if plain else saying.reason
     known, generation = view.task.status.conditions, view.task.generation
     if old is not None and (old.status, old.reason) == (truth, reason):
+        if old.observed_generation == generation:
+            return old
         return old.model_copy(update={"observed_generation": generation})  # `kubectl wait` passes over an older one
     message = "" if plain else cut(saying.message, _LONGEST_CONDITION_MESSAGE)
     return condition_since(known, type_, truth, reason, message, generation=generation, now=view.now)

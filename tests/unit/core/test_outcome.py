@@ -102,6 +102,17 @@ TABLE: dict[str, Row] = {
         pod(exited(137), reason="Evicted", message='Usage of EmptyDir volume "tmp" exceeds the limit "1Gi". '),
         "AppError",
     ),
+    "evicted for what it has written itself, said before its container's end is": (
+        SEEN,
+        make_job(),
+        pod(
+            running(),
+            phase="Failed",
+            reason="Evicted",
+            message="Pod ephemeral local storage usage exceeds the total limit of containers 64Mi. ",
+        ),
+        "AppError",
+    ),
     "evicted for its node's disk, which is full": (
         SEEN,
         make_job(),

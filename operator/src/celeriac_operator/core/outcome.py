@@ -183,16 +183,16 @@ def _failure(pod: PodFacts, container: Terminated, attempt: Attempt) -> tuple[Fa
     code = f"exit code {container.exit_code}"
     if attempt.failure is not None:
         return attempt.failure, f"{attempt.message or attempt.failure} ({code})"
-    return _failure_of_pod(pod, code) or _failure_of_container(pod, container, code)
+    return _failure_of_pod(pod) or _failure_of_container(pod, container, code)
 
 
-def _failure_of_pod(pod: PodFacts, code: str) -> tuple[Failure, str] | None:
+def _failure_of_pod(pod: PodFacts) -> tuple[Failure, str] | None:
     """What the pod says of its own end, which counts for more than how its process ended by it."""
     said = safe(pod.message, LONGEST_DETAIL)
     if pod.reason == "Evicted" and not pod.disruption and _OVER_ITS_LIMIT in pod.message:
-        return Failure.APP_ERROR, f"It wrote more than it may. {said.rstrip(' .')} ({code})"
+        return Failure.APP_ERROR, f"It wrote more than it may. {said.rstrip(' .')}"
     if pod.disruption in _DISRUPTIONS or pod.reason == "Evicted":
-        return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), said or f"The pod was disrupted ({code})"
+        return _DISRUPTIONS.get(pod.disruption, Failure.EVICTED), said or "The pod was disrupted"
     if pod.reason in _POD_REASONS:
         return _POD_REASONS[pod.reason], said or pod.reason
     return None
@@ -217,16 +217,13 @@ def _deleted_before_end(pod: PodFacts, container: Terminated) -> bool:
 
 
 def _failed_without_container(pod: PodFacts, attempt: Attempt) -> Ended:
-    """The kubelet refused or lost the pod before a container's end was recorded."""
+    """The kubelet refused or lost the pod, or has not said yet how its container ended: it may write that after this."""
     if attempt.failure is not None:
         return _lost(attempt, attempt.failure, "")
-    if pod.disruption in _DISRUPTIONS:
-        failure = _DISRUPTIONS[pod.disruption]
-    elif pod.reason in _POD_REASONS:
-        failure = _POD_REASONS[pod.reason]
-    else:
-        failure = Failure.POD_DELETED if pod.deleted_at else Failure.EVICTED
-    return Ended(failure, safe(pod.message, LONGEST_DETAIL) or pod.reason or "The pod failed", start=attempt.start_time)
+    without_reason = Failure.POD_DELETED if pod.deleted_at else Failure.EVICTED
+    said = safe(pod.message, LONGEST_DETAIL) or pod.reason or "The pod failed"
+    failure, message = _failure_of_pod(pod) or (without_reason, said)
+    return Ended(failure, message, start=attempt.start_time)
 
 
 def _waiting(pod: PodFacts, container: Waiting) -> NotStarted:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -15,10 +18,12 @@ from tests.support.nats_server import NatsServer
 from celeriac.api.v1alpha1 import Failure, Result
 from celeriac.wire.names import RESULTS_BUCKET, attempt_key, record_key, stop_key
 from celeriac.wire.records import AttemptRecord, Author, RecordKind, StopNotice, TaskRecord
-from celeriac_operator.bus.bucket import Entry
+from celeriac_operator.bus.bucket import Bucket, Entry
 from celeriac_operator.bus.connection import BusDown
+from celeriac_operator.bus.records import RecordBook
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.core.plan import TellRunner
+from celeriac_operator.kube.api import unfenced
 
 MINE = "sha256:mine"
 TASK = make_task(submission=MINE)
@@ -45,6 +50,26 @@ def finished(task: TaskFacts = TASK, outcome: str = "Succeeded") -> TaskRecord:
 
 def wire(record: AttemptRecord | TaskRecord) -> bytes:
     return record.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+@dataclass
+class Asked:
+    """A bucket, and what it was asked for."""
+
+    bucket: Bucket
+    answered: list[str] = field(default_factory=list)
+    enabled = ready = True
+
+    async def get(self, key: str) -> Entry | None:
+        found = await self.bucket.get(key)
+        self.answered.append(key)
+        return found
+
+    async def create(self, key: str, value: bytes) -> bool:
+        return await self.bucket.create(key, value)
+
+    async def update(self, key: str, value: bytes, revision: int) -> bool:
+        return await self.bucket.update(key, value, revision)
 
 
 async def stored(keeping: Keeper, key: str) -> object:
@@ -106,6 +131,39 @@ async def test_what_changed_while_the_server_was_dead_is_seen_when_it_is_back(se
         await until(lambda: TASK.key in keeping.changed)
         found = await keeping.book.about(TASK, 1, runner=True)
         assert (found.bus, found.task) == ("Up", finished())
+
+
+def news(book: RecordBook) -> None:
+    book.told(RECORD, Entry(1, None))
+
+
+def refused(book: RecordBook) -> None:
+    with suppress(BusDown), book.seeking(TASK.key):
+        raise BusDown("the Task could not be made")
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "asked"),
+    [
+        pytest.param(lambda _: None, 1, id="nothing happens"),
+        pytest.param(news, 2, id="there are news of the record"),
+        pytest.param(RecordBook.begin, 2, id="the connection was broken"),
+        pytest.param(refused, 2, id="another of the name is refused"),
+    ],
+)
+async def test_what_was_sought_while_a_task_was_made_is_not_asked_for_again_unless(
+    server: NatsServer, meanwhile: Callable[[RecordBook], None], asked: int
+) -> None:
+    async with keeper(server) as keeping:
+        await keeping.bucket.create(RECORD, wire(finished()))
+        store = Asked(keeping.bucket)
+        book = RecordBook(store, lambda _: None, unfenced)
+        with book.seeking(TASK.key):
+            await until(lambda: len(store.answered) == 1)
+        meanwhile(book)
+        for _ in range(2):
+            assert (await book.about(TASK, None, runner=False)).task == finished()
+        await until(lambda: len(store.answered) == asked)
 
 
 async def test_news_of_a_record_that_is_written_here_are_none(server: NatsServer) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -47,6 +47,16 @@ Step = Callable[[str], Awaitable[None]]
 
 async def nothing(_: str) -> None:
     """No step is of interest."""
+
+
+class NoBook:
+    """Nobody works on the Tasks that are made."""
+
+    def seeking(self, _key: Key) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def made(self, _key: Key, _uid: str) -> None:
+        pass
 
 
 class SteppedKube(FakeKube):
@@ -133,7 +143,7 @@ class Operator:
             self.clock,
             delayed_room(self.bus, bounds),
             self.streams.trouble,
-            lambda *_: None,
+            NoBook(),
         )
         self.door = Door(self.bus, self.streams, tools, self.spec, look=0.1, settings=settings)
 

@@ -124,7 +124,7 @@ class Life:
             world.clock,
             delayed_room(bus, Bounds()),
             streams.trouble,
-            self.book.made,
+            self.book,
         )
         self.door = Door(bus, cast(Streams, streams), tools, self._spec)
         self.queues.news = self.door.tell

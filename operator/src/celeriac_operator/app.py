@@ -159,7 +159,7 @@ class App:
             clock,
             delayed_room(self.bus, bounds),
             streams.trouble,
-            self.keeping.book.made,
+            self.keeping.book,
         )
         door = Door(self.bus, streams, tools, spec)
         self.queues.stream, self.queues.news = streams.state, door.tell

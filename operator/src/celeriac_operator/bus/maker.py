@@ -7,8 +7,10 @@ acknowledgement. Each step done twice is done once: a Task's name, a letter's or
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
@@ -39,6 +41,13 @@ FULL_SECONDS = 30.0
 """What found no room in a stream is tried again after so long."""
 
 
+class RegistersTasks(Protocol):
+    """Is told of Tasks that are made; see ``records.py``."""
+
+    def seeking(self, key: Key) -> AbstractContextManager[None]: ...
+    def made(self, key: Key, uid: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What making something of a message needs, for all queues."""
@@ -57,8 +66,7 @@ class Tools:
     """The room for delayed messages."""
     trouble: Callable[[QueueKey, str, str | None], None]
     """Is told why some messages of a queue cannot go on: a reason and a sentence; None: they can."""
-    made: Callable[[Key, str], None]
-    """Is told of each Task that was made, and its uid."""
+    book: RegistersTasks
 
 
 class Maker:
@@ -134,7 +142,7 @@ class Maker:
         tools, queue = self._tools, carried.arrival.queue
         key = Key(queue.namespace, create.name)
         try:
-            with tools.cache.writing(key, tools.changed):
+            with tools.cache.writing(key, tools.changed), tools.book.seeking(key):
                 raw = await tools.kube.create(api.TASKS, queue.namespace, create.manifest, strict=True)
                 self._made(key, queue, raw)
         except ApiError as error:
@@ -144,7 +152,7 @@ class Maker:
     def _made(self, key: Key, queue: QueueKey, raw: Raw) -> None:
         tools = self._tools
         self._tries = 0
-        tools.made(key, raw["metadata"]["uid"])
+        tools.book.made(key, raw["metadata"]["uid"])
         if tools.cache.tasks.get(key) is None:  # else it is known better where it waits
             tools.waiting.put(key, queue)
         tools.changed(tools.cache.put("tasks", raw))

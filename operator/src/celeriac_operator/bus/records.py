@@ -6,8 +6,8 @@ Memory is bounded by the Tasks that are worked on: the bucket may hold millions 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
@@ -86,6 +86,8 @@ class RecordBook:
         self._keys: dict[str, Key] = {}
         self._made: dict[Key, str] = {}
         """Tasks that this process made, and that no other has worked on since, with their uids."""
+        self._sought: dict[Key, asyncio.Task[Entry | None]] = {}
+        """What is asked for ahead: the records of the names of Tasks that are being made."""
         self._run = 1
 
     # --- what is known ---
@@ -142,8 +144,8 @@ class RecordBook:
         """Ask for what was not asked for since news come; what has changed meanwhile is newer than the answer."""
         run = self._run
         if task.submission is not None and known.began != run:
-            before = known.task_revision
-            entry = await self._store.get(record_key(*task.key))
+            before, sought = known.task_revision, self._sought.pop(task.key, None)
+            entry = await (sought if sought is not None else self._store.get(record_key(*task.key)))
             if known.task_revision == before:
                 known.task, known.task_revision = _read(TaskRecord, entry), entry.revision if entry is not None else 0
             known.began = run
@@ -163,6 +165,27 @@ class RecordBook:
             known.number, known.attempt, known.claim = attempt, None, claim
             known.attempt_began = self._run if self._store.ready else 0
 
+    @contextmanager
+    def seeking(self, key: Key) -> Iterator[None]:
+        """Ask for the record of a name while its Task is made: who looks at the Task first has it at once.
+
+        News of the record, and a connection that was broken, make the answer old.
+        """
+        self._stop_seeking(key)
+        if self._store.ready:
+            self._sought[key] = sought = asyncio.create_task(self._store.get(record_key(*key)))
+            sought.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever awaits it hears, too
+        try:
+            yield
+        except BaseException:
+            self._stop_seeking(key)
+            raise
+
+    def _stop_seeking(self, key: Key) -> None:
+        sought = self._sought.pop(key, None)
+        if sought is not None:
+            sought.cancel()
+
     def made(self, key: Key, uid: str) -> None:
         """This process has just made the Task."""
         self._made[key] = uid
@@ -178,6 +201,7 @@ class RecordBook:
     def forget(self, key: Key) -> None:
         """The Task is gone, or has finished."""
         self._made.pop(key, None)
+        self._stop_seeking(key)
         self._drop(key)
 
     def _drop(self, key: Key) -> None:
@@ -195,6 +219,8 @@ class RecordBook:
     def begin(self) -> None:
         """News come from now on: whatever was known may be old."""
         self._run += 1
+        for key in list(self._sought):
+            self._stop_seeking(key)
         self._changed(list(self._known))
 
     def told(self, name: str, entry: Entry) -> None:
@@ -202,6 +228,7 @@ class RecordBook:
         parts = name.split(".")
         if len(parts) == 2:
             key = Key(parts[0], parts[1])
+            self._stop_seeking(key)
             known = self._known.get(key)
             if known is not None and entry.revision > known.task_revision:
                 known.task, known.task_revision = _read(TaskRecord, entry), entry.revision

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from celeriac import _outcome, errors
+from celeriac._arguments import seconds, text
 from celeriac._bucket import Bucket, already_exists, same
 from celeriac._door import ANY, Identity, Outcome, Submitted
 from celeriac._letter import Letter, letter_of
@@ -93,7 +94,7 @@ class JetStreamDoor:
         """The task once its record says how it ended."""
         _check_label(namespace, name)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds("timeout", timeout)):
                 return await self._ended(namespace, name, identity)
         except TimeoutError:
             raise errors.TimeoutError(
@@ -161,7 +162,7 @@ def _of_pod() -> str:
 
 def _check_label(namespace: str, name: str) -> None:
     """Neither may be more than one token of a subject."""
-    if not (re.fullmatch(DNS_LABEL, name) and re.fullmatch(DNS_LABEL, namespace)):
+    if not (re.fullmatch(DNS_LABEL, text("name", name)) and re.fullmatch(DNS_LABEL, text("namespace", namespace))):
         raise errors.TaskNotFound(
             f"There can be no task {namespace}/{name}: give a namespace and a name of a-z, 0-9 and -."
         )

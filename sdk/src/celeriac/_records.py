@@ -12,7 +12,7 @@ from celeriac.api.v1alpha1 import TERMINAL_PHASES, Cancel
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
 
-WAITING = "NATS holds it, and the operator has not taken it yet"
+WAITING = "The operator has not taken it: NATS holds it, unless nobody submitted a task of this name"
 CALLED_OFF = "It is cancelled and will not run; it ends when the operator takes it, if delayed shortly before its time"
 
 

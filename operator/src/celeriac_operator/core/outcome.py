@@ -219,7 +219,7 @@ def _deleted_before_end(pod: PodFacts, container: Terminated) -> bool:
 
 
 def _failed_without_container(pod: PodFacts, attempt: Attempt) -> Ended:
-    """The kubelet refused or lost the pod, or has not said yet how its container ended: it may write that later."""
+    """The kubelet refused or lost the pod, or has not said yet how its container ended, which may come after."""
     if attempt.failure is not None:
         return _lost(attempt, attempt.failure, "")
     without_reason = Failure.POD_DELETED if pod.deleted_at else Failure.EVICTED

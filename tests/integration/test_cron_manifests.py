@@ -89,6 +89,32 @@ BAD: list[tuple[str, Obj, tuple[str, ...]]] = [
         "a retry rule of the template on nothing",
         *(template(retry={"rules": [{"action": "Retry"}]}), ("taskTemplate.spec.retry.rules[0]", "onExitCodes")),
     ),
+    (
+        "a first pause of the template above the longest",
+        template(retry={"backoff": {"initialSeconds": 2, "maxSeconds": 1}}),
+        ("taskTemplate.spec.retry.backoff.initialSeconds", "at most maxSeconds"),
+    ),
+    (
+        "params of the template of less than nothing",
+        template(paramsRef={"bucket": "b", "key": "k", "size": -1, "digest": "d"}),
+        ("taskTemplate.spec.paramsRef.size", "0 or more"),
+    ),
+    ("an image with a space", template(container={"image": "a b"}), ("taskTemplate.spec.container.image", "no spaces")),
+    (
+        "a relative working directory",
+        template(container={"image": "x", "workingDir": "work"}),
+        ("container.workingDir", "absolute path"),
+    ),
+    (
+        "a variable twice",
+        template(container={"image": "x", "env": [{"name": "A"}, {"name": "A"}]}),
+        ("taskTemplate.spec.container.env", "each name"),
+    ),
+    (
+        "a variable of ours",
+        template(container={"image": "x", "env": [{"name": "CELERIAC_TASK"}]}),
+        ("container.env[0].name", "CELERIAC_"),
+    ),
     ("a privileged container", template(container={"image": "x", "securityContext": {}}), ("securityContext",)),
     (
         "a label of 64 characters",

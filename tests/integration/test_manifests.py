@@ -152,6 +152,20 @@ def _waiting(**fields: Any) -> Obj:
     return definition("bad", container_fields=fields, isolation="Warm")
 
 
+def _of_definition(**fields: Any) -> Obj:
+    return definition("bad", container_fields=fields)
+
+
+def _folder(name: str) -> Obj:
+    return {"name": name, "emptyDir": {}}
+
+
+def _mount(name: str, path: str) -> Obj:
+    return {"name": name, "mountPath": path}
+
+
+A = {"name": "A", "value": "b"}
+OURS = {"name": "CELERIAC_TASK", "value": "other"}
 REF = {"bucket": "celeriac-payloads", "key": "default.params.0", "size": 40000, "digest": "sha256:0"}
 _NEITHER = {**task("bad"), "spec": {"queueName": "default"}}
 _IN_42 = {"operator": "In", "values": [42]}
@@ -172,6 +186,15 @@ BAD = (
         _in_container(resources={"requests": {"memory": "lots"}}),
         ("container.resources.requests.memory",),
     ),
+    Bad("an image with a space", _in_container(image="busybox 1.36"), ("container.image", "no spaces")),
+    Bad("an image with the end of its line", _in_container(image="busybox:1.36\n"), ("container.image", "line breaks")),
+    Bad("an image of a definition with a space", _of_definition(image=" busybox"), ("container.image", "no spaces")),
+    Bad("a relative working directory", _in_container(workingDir="work"), ("container.workingDir", "absolute path")),
+    Bad("one of a definition", _of_definition(workingDir="./work"), ("container.workingDir", "absolute path")),
+    Bad("a variable twice", _in_container(env=[A, {"name": "B"}, A]), ("container.env", "each name", "once")),
+    Bad("a definition's variable twice", _of_definition(env=[A, {"name": "B"}, A]), ("container.env", "each name")),
+    Bad("a variable of ours", _in_container(env=[A, OURS]), ("env[1].name", "CELERIAC_", "another name")),
+    Bad("a definition's variable of ours", _of_definition(env=[OURS]), ("env[0].name", "CELERIAC_")),
     Bad("an unknown pull policy", _in_container(imagePullPolicy="Sometimes"), ("imagePullPolicy", "IfNotPresent")),
     Bad("a secret in a task's env", _in_container(env=[{"name": "A", "valueFrom": {}}]), ("valueFrom",)),
     Bad("an env variable without a name", _in_container(env=[{"value": "b"}]), ("env[0].name",)),
@@ -179,6 +202,7 @@ BAD = (
     Bad("a privileged container", _in_container(securityContext={"privileged": True}), ("securityContext",)),
     Bad("a host path in a task", task("bad", volumes=[]), ("volumes",)),
     Bad("a service account in a task", task("bad", serviceAccountName="admin"), ("serviceAccountName",)),
+    Bad("params of less than nothing", task("bad", paramsRef={**REF, "size": -1}), ("paramsRef.size", "0 or more")),
     Bad("params that are a list", task("bad", params=[1]), ("spec.params", "object")),
     Bad("params that are a string", task("bad", params="x"), ("spec.params", "object")),
     Bad("a priority beyond 1000", task("bad", priority=1001), ("spec.priority", "1000")),
@@ -189,6 +213,16 @@ BAD = (
     Bad("no attempts at all", _retry(maxAttempts=0), ("retry.maxAttempts",)),
     Bad("an unknown jitter", _retry(backoff={"jitter": "Half"}), ("backoff.jitter", "Full")),
     Bad("a backoff that shrinks", _retry(backoff={"multiplierPercent": 50}), ("multiplierPercent",)),
+    Bad(
+        "a first pause above the longest",
+        _retry(backoff={"initialSeconds": 60, "maxSeconds": 59}),
+        ("retry.backoff.initialSeconds", "at most maxSeconds"),
+    ),
+    Bad(
+        "one of a definition's defaults",
+        definition("bad", defaults={"retry": {"backoff": {"initialSeconds": 2, "maxSeconds": 1}}}),
+        ("defaults.retry.backoff.initialSeconds", "at most maxSeconds"),
+    ),
     Bad(
         "a retry rule on both exit codes and failures",
         _rule(onExitCodes=_IN_42, onFailures=["OOMKilled"], action="Retry"),
@@ -234,6 +268,29 @@ BAD = (
     ),
     Bad(
         "a relative mount path", _pod(volumeMounts=[{"name": "v", "mountPath": "data"}]), ("volumeMounts[0].mountPath",)
+    ),
+    Bad("a mount of no volume", _pod(volumeMounts=[_mount("v", "/v")]), ("spec.pod.volumeMounts", "among volumes")),
+    Bad(
+        "a mount of another volume",
+        _pod(volumes=[_folder("v")], volumeMounts=[_mount("v", "/v"), _mount("w", "/w")]),
+        ("spec.pod.volumeMounts", "among volumes"),
+    ),
+    Bad("a volume twice", _pod(volumes=[_folder("v"), _folder("v")]), ("spec.pod.volumes", "each name", "once")),
+    Bad(
+        "two volumes at one path",
+        _pod(volumes=[_folder("v"), _folder("w")], volumeMounts=[_mount("v", "/v"), _mount("w", "/v")]),
+        ("spec.pod.volumeMounts", "each mountPath", "once"),
+    ),
+    Bad("a node by a key that no label has", _pod(nodeSelector={"a b": "c"}), ("pod.nodeSelector", "each key")),
+    Bad("a node by a value that no label has", _pod(nodeSelector={"a": "b c"}), ("pod.nodeSelector", "each value")),
+    Bad("a node by too long a value", _pod(nodeSelector={"a": "b" * 64}), ("pod.nodeSelector", "63")),
+    *(
+        Bad(
+            f"a name that no object has as {field}",
+            _pod(**{field: "High_Priority"}),
+            (f"pod.{field}", "the name of an object"),
+        )
+        for field in ("priorityClassName", "serviceAccountName", "runtimeClassName")
     ),
     Bad("a pod on the host's network", _pod(hostNetwork=True), ("hostNetwork",)),
     Bad("a process that is root", _pod(securityContext={"runAsUser": 0}), ("securityContext.runAsUser",)),
@@ -288,6 +345,10 @@ BAD = (
     Bad("a reason for a stop that is none", queue("bad", stopReason="why"), ("spec.stopReason", "stopPolicy")),
     Bad("an unknown rule for containers", queue("bad", inlineContainers="Never"), ("spec.inlineContainers", "Deny")),
     Bad("fairness by a label that cannot be", queue("bad", fairness={"byLabel": "a b"}), ("fairness.byLabel",)),
+    Bad(
+        "a name that no LocalQueue has", queue("bad", kueueQueueName="Team A"), ("kueueQueueName", "name of an object")
+    ),
+    Bad("a LocalQueue that no Job's label can name", queue("bad", kueueQueueName="q" * 64), ("kueueQueueName", "63")),
     Bad("a negative history", queue("bad", historyLimit=-1), ("spec.historyLimit",)),
     Bad("a queue with a dot in its name", queue("a.b"), ("metadata.name", "DNS label")),
     Bad("a field that queues do not have", queue("bad", maxconcurrency=1), ("maxconcurrency",)),
@@ -325,6 +386,28 @@ def test_is_refused_with_the_name_of_the_field(kube: Kube, bad: Bad) -> None:
                 }
             },
         ),
+        task(
+            "at-the-edge-of-what-may-be",
+            container_fields={
+                "image": "registry.example:5000/a/b@sha256:0",
+                "workingDir": "",
+                "env": [{"name": f"{'V' * 250}{number:03}", "value": ""} for number in range(127)]
+                + [{"name": "CELERIAC_FUNCTION", "value": "media:resize"}],
+            },
+            retry={"backoff": {"initialSeconds": 5, "maxSeconds": 5}},
+        ),
+        definition(
+            "pods-at-the-edge",
+            pod={
+                "nodeSelector": {"example.com/" + "k" * 63: "v" * 63, "plain_Key.1": "", "a-b.c/d": "E_f.g"},
+                "priorityClassName": "system-node-critical",
+                "serviceAccountName": "a.b-c.d0",
+                "volumes": [_folder(f"{'v' * 60}-{number:02}") for number in range(32)],
+                "volumeMounts": [_mount("celeriac-tmp", "/var/tmp")]
+                + [_mount(f"{'v' * 60}-{number:02}", f"/{'p' * 1000}/{number}") for number in range(31)],
+            },
+        ),
+        queue("at-the-edge-of-a-label", kueueQueueName="q" * 63),
         definition("pods-that-wait", warm={"minReady": 2, "maxReady": 2}, worker={"minPods": 0}),
         task("fractional-cpu", container_fields={"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}}}),
     ],

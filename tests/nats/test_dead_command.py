@@ -53,7 +53,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def celeriac(server: NatsServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setattr("celeriac._async_client._default_transport", lambda _kubeconfig, _context: Api(cluster))
+    monkeypatch.setattr("celeriac._async_client.default_transport", lambda _kubeconfig, _context: Api(cluster))
     monkeypatch.setenv("CELERIAC_NATS_URL", server.url)
     monkeypatch.setenv("CELERIAC_DEBUG", "1")
 

@@ -94,6 +94,18 @@ def test_the_command_shows_it_as_a_table_and_as_json_without_control_characters(
     assert [event["phase"] for event in json.loads(found.output)] == ["Queued", "Running", "Succeeded"]
 
 
+@pytest.mark.parametrize("output", ["table", "json", "name"])
+def test_the_command_of_a_task_of_which_nothing_is_known(server: NatsServer, output: str) -> None:
+    from celeriac.cli._app import app  # noqa: PLC0415 -- Typer reads the environment
+
+    asyncio.run(published(server))
+    found = CliRunner(env={"CELERIAC_NATS_URL": server.url}).invoke(
+        app, ["history", "nope", "-n", "media", "-o", output]
+    )
+    assert (2, "") == (found.exit_code, found.stdout)
+    assert "Nothing is known of a task nope in namespace media: " in " ".join(found.stderr.split())
+
+
 def test_the_command_without_nats_says_what_to_set() -> None:
     from celeriac.cli._app import app  # noqa: PLC0415 -- Typer reads the environment
 

@@ -43,7 +43,20 @@ class Api:
     """Calls with retries and typed errors."""
 
     def __init__(self, transport: Transport) -> None:
-        self.transport = transport
+        self._transport = transport
+        self._closed = False
+
+    @property
+    def transport(self) -> Transport:
+        """What performs the calls. Raises RuntimeError: it was closed, and would connect anew."""
+        if self._closed:
+            raise closed()
+        return self._transport
+
+    async def close(self) -> None:
+        """Give up every connection, for good."""
+        self._closed = True
+        await self._transport.close()
 
     async def get(self, path: str, query: Query = ()) -> dict[str, Any]:
         """Read an object or a collection."""
@@ -122,6 +135,11 @@ class _LineStream(AbstractAsyncContextManager[AsyncIterator[bytes]]):
 
     async def __aexit__(self, *error: Any) -> None:
         await self._chunks.__aexit__(*error)
+
+
+def closed() -> RuntimeError:
+    """The error for what is asked of a client after its end."""
+    return RuntimeError("The client is closed: make another Client or AsyncClient, and close it after the last call.")
 
 
 def unreachable(error: Unreachable) -> errors.ConnectionFailed:

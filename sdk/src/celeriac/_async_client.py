@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import builtins
-import importlib
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,11 +14,13 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from celeriac import _backfill, _crons, _evidence, _logs, _queues, _tasks, errors
-from celeriac._api import Api
+from celeriac._api import Api, closed
+from celeriac._arguments import text
 from celeriac._backfill import BackfillRun
 from celeriac._cron_task import CronTask
 from celeriac._door import ANY, Door, Identity, Outcome, Submitted
 from celeriac._explain import Explanation, explain
+from celeriac._extras import default_transport, jetstream_door
 from celeriac._kubernetes_door import KubernetesDoor, submitted
 from celeriac._nats_options import NatsOptions
 from celeriac._phase import Phase
@@ -38,28 +39,6 @@ class AsyncSubmission(Submission):
     handle: AsyncTaskHandle | None = None
 
 
-def _default_transport(kubeconfig: str | None, context: str | None) -> Transport:
-    """The transport to a cluster, imported now: it takes a second."""
-    transport: Transport = _load("celeriac._kubernetes", "kubernetes").KubernetesTransport(kubeconfig, context)
-    return transport
-
-
-def _jetstream_door(options: NatsOptions, otherwise: Callable[[], Awaitable[str]]) -> Door:
-    """The door that is NATS."""
-    door: Door = _load("celeriac._jetstream_door", "nats").JetStreamDoor(options, otherwise)
-    return door
-
-
-def _load(module: str, extra: str) -> Any:
-    """A module that needs packages which are an extra."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise errors.ConnectionFailed(
-            f"A package is not installed ({error.name}): run pip install 'celeriac[{extra}]'."
-        ) from error
-
-
 class AsyncClient:
     """Submits tasks and gets their results, for programs that run on asyncio.
 
@@ -67,7 +46,8 @@ class AsyncClient:
     Logs, ``why``, ``list``, ``retry``, queues and CronTasks always need the API server, and connect to it when asked.
 
     It connects with its first call; close it, or use it as a context manager, in the event loop that made that call.
-    Calls may run at the same time. Trouble of a server that passes is waited out for some seconds.
+    Calls may run at the same time. Trouble of a server that passes is waited out for some seconds. Once it is closed,
+    every call of it and of its handles raises RuntimeError.
 
     Every method may raise ConnectionFailed, Forbidden and NotInstalled.
     """
@@ -90,13 +70,14 @@ class AsyncClient:
         nats_url: servers of NATS, separated by commas; empty: tasks go through the API server. None: CELERIAC_NATS_URL,
             or empty if there is a transport. The other CELERIAC_NATS_… variables say who asks.
         """
+        self._closed = False
         self._namespace = namespace
         self._transport, self._source = transport, (kubeconfig, context)
         if nats_url is None and transport is not None:
             nats_url = ""
         options = NatsOptions.from_env(os.environ)
-        options = options if nats_url is None else replace(options, url=nats_url)
-        self._door = _jetstream_door(options, self._fallback) if options.enabled else KubernetesDoor(self._api)
+        options = options if nats_url is None else replace(options, url=text("nats_url", nats_url, "nats://nats:4222"))
+        self._door = jetstream_door(options, self._fallback) if options.enabled else KubernetesDoor(self._api)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,9 +89,10 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Send what is still to be sent, and close every connection."""
+        self._closed = True
         await self._door.close()
         if "_api" in self.__dict__:
-            await self._api.transport.close()
+            await self._api.close()
 
     async def namespace(self) -> str:
         """The namespace that tasks are in, unless a call says otherwise."""
@@ -314,8 +296,10 @@ class AsyncClient:
 
     @cached_property
     def _api(self) -> Api:
-        """The API server, which is connected to when it is first asked something."""
-        return Api(self._transport or _default_transport(*self._source))
+        """The API server, which is connected to when it is first asked something. Raises RuntimeError: it is closed."""
+        if self._closed:
+            raise closed()
+        return Api(self._transport or default_transport(*self._source))
 
     async def _fallback(self) -> str:
         """The kubeconfig's namespace; default where there is no cluster to ask about."""

@@ -13,6 +13,7 @@ from nats.js.kv import KeyValue
 from pydantic import ValidationError
 
 from celeriac import errors
+from celeriac._arguments import text
 from celeriac._door import Identity
 from celeriac._nats import ANSWER_SECONDS, Nats
 from celeriac._news import News
@@ -96,7 +97,7 @@ class Bucket:
         wish = TaskRecord(
             kind=RecordKind.CANCEL_REQUESTED,
             outcome="Cancelled",
-            message=reason[:1024],
+            message=text("reason", reason)[:1024],
             finish_time=now,
             expire_time=now + CANCEL_KEPT,
         )

@@ -8,12 +8,13 @@ import json
 import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from celeriac import _outcome, errors
+from celeriac._arguments import seconds, text
 from celeriac._bucket import Bucket, already_exists, same
 from celeriac._door import ANY, Identity, Outcome, Submitted
 from celeriac._letter import Letter, letter_of
@@ -30,6 +31,8 @@ from celeriac._task import Task
 from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.records import RecordKind
 
+LOOK_SECONDS = 1.0
+"""Who has waited in vain is told how the task is, if that takes no longer."""
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -93,13 +96,11 @@ class JetStreamDoor:
         """The task once its record says how it ended."""
         _check_label(namespace, name)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds("timeout", timeout)):
                 return await self._ended(namespace, name, identity)
         except TimeoutError:
-            raise errors.TimeoutError(
-                f"Task {namespace}/{name} did not finish within {timeout:g} seconds; it goes on. "
-                f"'celeriac get {name} -n {namespace}' tells more."
-            ) from None
+            task = await self._at_once(namespace, name)
+        raise errors.TimeoutError(_not_yet(namespace, name, timeout, task, submitted=identity is not ANY))
 
     async def admitted(self, namespace: str, name: str) -> None:
         """Return once the operator has taken the message."""
@@ -141,6 +142,13 @@ class JetStreamDoor:
         self._publisher.close()
         await self._nats.close()
 
+    async def _at_once(self, namespace: str, name: str) -> Task | None:
+        """The task as it is, if NATS says it soon: who asks has waited already."""
+        with suppress(TimeoutError, errors.CeleriacError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self.get(namespace, name)
+        return None
+
     async def _earlier(self, letter: Letter) -> Submitted | None:
         """The task that the same submission was before, if it has ended. Raises AlreadyExists: another one was."""
         record = await self._bucket.find(letter.namespace, letter.name)
@@ -159,9 +167,19 @@ def _of_pod() -> str:
     return NAMESPACE.read_text().strip() if NAMESPACE.exists() else ""
 
 
+def _not_yet(namespace: str, name: str, timeout: float | None, task: Task | None, *, submitted: bool) -> str:
+    """That the task has not finished. It goes on if there is one, which only the operator or who submitted it knows."""
+    there = submitted or (task is not None and task.uid)
+    state = f" It is {task.phase}: {(task.status.message or 'no message yet').rstrip('.')}." if task else ""
+    return (
+        f"Task {namespace}/{name} did not finish within {timeout:g} seconds{'; it goes on' if there else ''}.{state} "
+        f"'celeriac get {name} -n {namespace}' tells more."
+    )
+
+
 def _check_label(namespace: str, name: str) -> None:
     """Neither may be more than one token of a subject."""
-    if not (re.fullmatch(DNS_LABEL, name) and re.fullmatch(DNS_LABEL, namespace)):
+    if not (re.fullmatch(DNS_LABEL, text("name", name)) and re.fullmatch(DNS_LABEL, text("namespace", namespace))):
         raise errors.TaskNotFound(
             f"There can be no task {namespace}/{name}: give a namespace and a name of a-z, 0-9 and -."
         )

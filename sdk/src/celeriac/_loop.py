@@ -9,8 +9,11 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from celeriac._api import closed
+
 T = TypeVar("T")
 
+_FORKED = "The client was made before a fork: make another in this process."
 _END: Any = object()
 
 
@@ -32,7 +35,7 @@ class LoopThread:
         """Begin with the coroutine and return at once."""
         if self.closed:
             coroutine.close()
-            raise RuntimeError("The client is closed, or was made before a fork: make another.")
+            raise closed() if self._process == os.getpid() else RuntimeError(_FORKED)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -15,7 +15,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from celeriac import errors
-from celeriac._api import pauses
+from celeriac._api import closed, pauses
 from celeriac._lasting import LastingClient
 from celeriac._nats_options import NatsOptions, connect_arguments
 
@@ -49,6 +49,7 @@ class Nats:
     def __init__(self, options: NatsOptions) -> None:
         self._options = options
         self._client: Client | None = None
+        self._closed = False
         self._connecting = asyncio.Lock()
         self._changed = asyncio.Event()
         self._rejected = asyncio.Event()
@@ -68,7 +69,9 @@ class Nats:
         return ", ".join(f"{part.hostname}:{part.port or 4222}" for part in parts)
 
     async def client(self, patience: float | None = None) -> Client:
-        """The client, connected. Raises ConnectionFailed where that takes too many seconds, and Forbidden."""
+        """The client, connected. Raises ConnectionFailed where that takes too many seconds, Forbidden, and RuntimeError
+        after ``close``.
+        """
         if self._client is not None and self._client.is_connected:
             return self._client
         try:
@@ -105,7 +108,9 @@ class Nats:
         )
 
     async def close(self) -> None:
-        """Send what is still to be sent, and close."""
+        """Send what is still to be sent, and close for good: what still waits for a connection is told so."""
+        self._closed = True
+        self._changed.set()
         client, self._client = self._client, None
         if client is None:
             return
@@ -117,6 +122,8 @@ class Nats:
     async def _connected(self) -> Client:
         while True:
             async with self._connecting:
+                if self._closed:
+                    raise closed()
                 if self._client is None or self._client.is_closed:
                     self._client = await self._connect()
                 client = self._client

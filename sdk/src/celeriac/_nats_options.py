@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 PREFIX = "CELERIAC_NATS_"
 CONNECT_SECONDS = 5
@@ -83,11 +84,33 @@ def connect_arguments(options: NatsOptions) -> dict[str, Any]:
     return arguments | _credentials(options) | _tls(options)
 
 
+SCHEMES = ("nats", "tls", "ws", "wss")
+
+
+def _server_problem(url: str) -> str | None:
+    """What is wrong with a server's URL, which is not repeated: there may be a password in it."""
+    scheme, mark, _ = url.partition("://")
+    if mark and scheme not in SCHEMES:
+        told = f"{scheme}://" if scheme.isalpha() else "how it begins"
+        return f"{told} is none of {', '.join(f'{known}://' for known in SCHEMES)}"
+    try:
+        parts = urlsplit(url if mark else f"nats://{url}")
+        return None if parts.hostname and parts.port != 0 else "it names no host, or port 0"
+    except ValueError:
+        return "its host or its port cannot be read"
+
+
 def _check(options: NatsOptions) -> None:
     ways = {"CREDS": options.creds, "NKEY": options.nkey, "USER": options.user}
     given = [f"{PREFIX}{name}" for name, value in ways.items() if value is not None]
     if not options.enabled:
         raise ValueError(f"{PREFIX}URL is empty: set it to the servers of NATS, such as nats://nats:4222")
+    for number, url in enumerate(options.servers, start=1):
+        if problem := _server_problem(url):
+            raise ValueError(
+                f"server {number} of {PREFIX}URL (nats_url) cannot be a URL of NATS: {problem}. Give one such as "
+                "nats://nats:4222, several separated by commas"
+            )
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} are set, and one of them is to be used: unset the others")
     if (options.user is None) != (options.password is None) and not (options.user and options.password_file):

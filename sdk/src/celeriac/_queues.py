@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from celeriac import errors
 from celeriac._api import Api
+from celeriac._arguments import text
 from celeriac._queue import Queue, parse_queue
 from celeriac._watch import follow_one
 from celeriac._wire import Call, queues_path
@@ -28,7 +29,7 @@ async def get(api: Api, namespace: str, name: str) -> Queue:
 
 async def stop(api: Api, namespace: str, name: str, policy: StopPolicy, reason: str) -> Queue:
     """Have the queue start nothing; with HoldAndDrain also stop what runs."""
-    patch = {"spec": {"stopPolicy": policy, "stopReason": reason[:MOST_REASON] or None}}
+    patch = {"spec": {"stopPolicy": policy, "stopReason": text("reason", reason)[:MOST_REASON] or None}}
     return parse_queue(await api.merge(queues_path(namespace, name), patch))
 
 

@@ -9,10 +9,13 @@ from typing import Any
 from celeriac._phase import Phase
 from celeriac._task import Task, cancel_reason, parse_task
 from celeriac.api.v1alpha1 import TERMINAL_PHASES, Cancel
+from celeriac.wire.escape import cut
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
 
-WAITING = "NATS holds it, and the operator has not taken it yet"
+WAITING = "The operator has not taken it: NATS holds it, unless nobody submitted a task of this name"
+LONGEST_CONDITION_MESSAGE = 1024
+LONGEST_CANCEL_REASON = 1024
 CALLED_OFF = "It is cancelled and will not run; it ends when the operator takes it, if delayed shortly before its time"
 
 
@@ -39,7 +42,7 @@ def finished(namespace: str, name: str, record: TaskRecord) -> Task:
         "phase": phase,
         "reason": record.outcome,
         "message": record.message,
-        "conditions": _conditions(record.outcome, phase, record.finish_time),
+        "conditions": _conditions(record.outcome, phase, record.message, record.finish_time),
         "attempts": [attempt.to_wire() for attempt in record.attempts],
         "attemptCount": record.attempt_count,
         "createTime": _text(record.create_time),
@@ -58,7 +61,8 @@ def _under_way(namespace: str, name: str, event: TaskEvent, record: TaskRecord |
         status["attemptCount"] = event.attempt
     if event.phase in TERMINAL_PHASES:
         outcome = event.reason or event.phase
-        status |= {"conditions": _conditions(outcome, Phase(event.phase), event.time), "finishTime": _text(event.time)}
+        conditions = _conditions(outcome, Phase(event.phase), event.message, event.time)
+        status |= {"conditions": conditions, "finishTime": _text(event.time)}
     return _task(namespace, name, event.task_uid, _cancelling(record), status, submitted_at(name) or event.time)
 
 
@@ -69,7 +73,8 @@ def _backlogged(namespace: str, name: str, record: TaskRecord | None, now: datet
 
 
 def _cancelling(record: TaskRecord | None) -> dict[str, Any]:
-    return {} if record is None else {"cancel": Cancel(reason=record.message[:1024]).to_wire()}
+    """The wish, in the form that the operator gives it when it follows it."""
+    return {} if record is None else {"cancel": Cancel(reason=cut(record.message, LONGEST_CANCEL_REASON)).to_wire()}
 
 
 def _task(
@@ -83,11 +88,11 @@ def _phase_of(outcome: str) -> Phase:
     return Phase(outcome) if outcome in TERMINAL_PHASES else Phase.FAILED
 
 
-def _conditions(outcome: str, phase: Phase, time: datetime) -> list[dict[str, Any]]:
-    """The two conditions that say that it has ended, and how."""
+def _conditions(outcome: str, phase: Phase, message: str, time: datetime) -> list[dict[str, Any]]:
+    """The two conditions that say that it has ended, how, and why: in the words that the operator's have."""
     pairs = (("Finished", "True"), ("Succeeded", "True" if phase is Phase.SUCCEEDED else "False"))
-    common = {"reason": outcome, "message": "", "lastTransitionTime": time.isoformat()}
-    return [{"type": type_, "status": truth} | common for type_, truth in pairs]
+    why = {"reason": outcome, "message": cut(message, LONGEST_CONDITION_MESSAGE)}
+    return [{"type": type_, "status": truth, "lastTransitionTime": time.isoformat()} | why for type_, truth in pairs]
 
 
 def _text(time: datetime | None) -> str | None:

@@ -234,11 +234,17 @@ def _check_choices(request: TaskRequest) -> None:
         raise errors.InvalidTask("Give name or key, not both: the name is derived from the key.")
     if request.key == "":
         raise errors.InvalidTask("key is empty, and would make one task of all that have none: give a text, or None.")
-    if request.name is not None and not (len(request.name) <= MAX_NAME and re.fullmatch(DNS_LABEL, request.name)):
+    if request.key is not None and not isinstance(request.key, str):
+        raise errors.InvalidTask(f"key is a {type(request.key).__name__}: give a text, or None.")
+    if request.name is not None and not _may_be_name(request.name):
         raise errors.InvalidTask(
             f"{request.name!r} cannot be a name: use a-z, 0-9 and -, at most {MAX_NAME} characters, no - at the ends."
         )
     _check_start(request)
+
+
+def _may_be_name(name: object) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME and re.fullmatch(DNS_LABEL, name) is not None
 
 
 def _check_metadata(request: TaskRequest) -> None:

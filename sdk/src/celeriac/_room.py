@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from celeriac import errors
 from celeriac._api import pauses
+from celeriac._arguments import seconds
 
 T = TypeVar("T")
 
@@ -25,9 +26,10 @@ class Room:
     """Of the event loop's clock; None: for ever."""
 
     @classmethod
-    def of(cls, block: bool, seconds: float | None) -> Room:
+    def of(cls, block: bool, timeout: float | None) -> Room:
         """Wait if ``block``, at most so many seconds from now."""
-        return cls(block, None if seconds is None else asyncio.get_running_loop().time() + seconds)
+        given = seconds("timeout", timeout)
+        return cls(block, None if given is None else asyncio.get_running_loop().time() + given)
 
     async def taken(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """What the attempt gives, which is made again while it raises QueueFull and there is time left."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from celeriac import errors
 from celeriac._api import Api
+from celeriac._arguments import seconds, text
 from celeriac._names import IDEMPOTENCY_KEY, RETRY_OF, retry_name, retry_number
 from celeriac._phase import Phase
 from celeriac._request import TaskRequest, build_task, manifest_of
@@ -126,7 +127,7 @@ async def wait(api: Api, namespace: str, name: str, timeout: float | None, uid: 
     """The Task once it has finished, in whatever way."""
     last: Task | None = None
     try:
-        async with asyncio.timeout(timeout), aclosing(watch(api, namespace, name, uid)) as states:
+        async with asyncio.timeout(seconds("timeout", timeout)), aclosing(watch(api, namespace, name, uid)) as states:
             async for task in states:
                 last = task
     except TimeoutError:
@@ -149,7 +150,7 @@ async def cancel(api: Api, namespace: str, name: str, reason: str) -> Task:
     if task.finished or task.spec.cancel is not None:
         return task
     try:
-        patch = {"spec": {"cancel": Cancel(reason=reason[:1024]).to_wire()}}
+        patch = {"spec": {"cancel": Cancel(reason=text("reason", reason)[:1024]).to_wire()}}
         return parse_task(await api.merge(tasks_path(namespace, name), patch))
     except errors.InvalidTask:
         task = await get(api, namespace, name)

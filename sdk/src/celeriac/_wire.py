@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from celeriac import errors
+from celeriac._arguments import text
 from celeriac.api.v1alpha1 import API_VERSION
 
 JSON_TYPE = "application/json"
@@ -97,9 +98,9 @@ def pods_path(namespace: str, name: str | None = None) -> str:
 def resource_path(api: str, plural: str, namespace: str | None, name: str | None = None) -> str:
     """The path of an object, or of a collection.
 
-    Raises TaskNotFound: the name is empty, and would be taken for the collection.
+    Raises TaskNotFound: the name is empty, and would be taken for the collection; TypeError: one is no text.
     """
     if name == "":
         raise errors.TaskNotFound("The name is empty: give the name of a task, such as `celeriac list` shows.")
-    scope = "" if namespace is None else f"/namespaces/{quote(namespace, safe='')}"
-    return f"{api}{scope}/{plural}" + ("" if name is None else f"/{quote(name, safe='')}")
+    scope = "" if namespace is None else f"/namespaces/{quote(text('namespace', namespace), safe='')}"
+    return f"{api}{scope}/{plural}" + ("" if name is None else f"/{quote(text('name', name), safe='')}")

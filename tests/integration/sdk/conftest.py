@@ -35,7 +35,7 @@ async def api(kubeconfig: str) -> AsyncIterator[Api]:
     """The API server, for what an operator or an administrator would do."""
     api = Api(KubernetesTransport(kubeconfig))
     yield api
-    await api.transport.close()
+    await api.close()
 
 
 @pytest.fixture

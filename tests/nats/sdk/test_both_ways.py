@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -295,3 +296,40 @@ async def test_threads_share_a_synchronous_client(world: World) -> None:
 
     assert (["n", errors.InvalidTask], 8) == (many, len(names))
     await world.submitted(9)
+
+
+async def test_what_is_closed_says_so(world: World) -> None:
+    client = AsyncClient(**world.client_arguments())
+    handle = await client.submit(definition="d", name="n")
+    await client.close()
+
+    for call in (lambda: client.submit(definition="d"), lambda: client.get("n"), lambda: handle.get(5), handle.cancel):
+        with pytest.raises(RuntimeError, match="The client is closed: make another"):
+            await call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        pytest.param(lambda c: c.get(5), TypeError, "name is 5 (int): give a text", id="get of a number"),
+        pytest.param(lambda c: c.cancel(5), TypeError, "name is 5 (int): give a text", id="cancel of a number"),
+        pytest.param(lambda c: c.cancel("n", 5), TypeError, "reason is 5 (int): give a text", id="a reason of digits"),
+        pytest.param(lambda c: c.get("n", namespace=5), TypeError, "namespace is 5 (int)", id="a number of namespace"),
+        pytest.param(lambda c: c.wait("n", "5"), TypeError, "timeout is '5' (str): give seconds", id="text for time"),
+        pytest.param(lambda c: c.result("n", math.nan), ValueError, "timeout is nan", id="no number for time"),
+        pytest.param(
+            lambda c: c.submit(definition="d", timeout="5"), TypeError, "timeout is '5' (str)", id="room for a text"
+        ),
+        pytest.param(lambda c: c.submit(definition="d", name=5), errors.InvalidTask, "5 cannot be a name", id="name 5"),
+        pytest.param(lambda c: c.submit(definition="d", key=5), errors.InvalidTask, "key is a int", id="key 5"),
+    ],
+)
+async def test_an_argument_of_no_use_is_named(
+    either: AsyncClient, call: Callable[[AsyncClient], Awaitable[Any]], error: type[Exception], said: str
+) -> None:
+    await either.submit(definition="d", name="n")
+
+    with pytest.raises(error) as told:
+        await call(either)
+
+    assert said in str(told.value)

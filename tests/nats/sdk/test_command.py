@@ -103,10 +103,38 @@ def test_get_shows_what_the_record_says(celeriac: Command, desk: Desk) -> None:
     assert "Succeeded" in celeriac("get", "n").stdout
 
 
-def test_get_of_one_in_the_backlog(celeriac: Command) -> None:
-    celeriac("submit", "resize", "--name", "n")
+@pytest.mark.parametrize("submitted", [True, False], ids=["in the backlog", "that nobody submitted"])
+def test_get_of_one_that_the_operator_has_not_taken(celeriac: Command, submitted: bool) -> None:
+    if submitted:
+        celeriac("submit", "resize", "--name", "n")
 
-    assert "Backlogged" in celeriac("get", "n").stdout
+    words, data = celeriac("get", "n"), celeriac("get", "n", "-o", "json")
+
+    assert (0, 0, "Backlogged") == (words.exit_code, data.exit_code, json.loads(data.stdout)["status"]["phase"])
+    for said in (words.stdout, json.loads(data.stdout)["status"]["message"]):
+        assert "NATS holds it, unless nobody submitted a task of this name" in said
+    assert "Backlogged" in words.stdout
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "unsaid"),
+    [
+        pytest.param(False, "It is Backlogged: The operator has not taken it: NATS holds it, unless nobody submitted",
+                     "it goes on", id="a name of which nothing is known"),
+        pytest.param(True, "did not finish within 0.05 seconds; it goes on. It is Running: on it.", "unless nobody",
+                     id="one that runs"),
+    ],
+)  # fmt: skip
+def test_wait_in_vain_says_only_what_is_known(
+    celeriac: Command, desk: Desk, known: bool, said: str, unsaid: str
+) -> None:
+    if known:
+        desk.event("n", "Running", message="on it")
+
+    waited = celeriac("wait", "n", "--timeout", "0.05s")
+
+    told = " ".join(waited.stderr.split())
+    assert (124, True, False) == (waited.exit_code, said in told, unsaid in told), told
 
 
 def test_wait(celeriac: Command, desk: Desk) -> None:

@@ -371,7 +371,7 @@ async def test_which_way_in_is_taken(
     url = {"url": operator.url, "": ""}
     monkeypatch.setenv("CELERIAC_NATS_URL", url[env])
     given = None if argument is None else url[argument]
-    monkeypatch.setattr("celeriac._async_client._default_transport", lambda _kubeconfig, _context: FakeApi())
+    monkeypatch.setattr("celeriac._async_client.default_transport", lambda _kubeconfig, _context: FakeApi())
     async with AsyncClient("team", nats_url=given) as client:
         assert through_nats == type(client._door).__name__.startswith("JetStream")
 

@@ -11,8 +11,10 @@ import yaml
 from scripts.generate import generated_files
 
 from celeriac.api.crd import RESOURCES, custom_resource_definition
-from celeriac.api.rules import MUTABLE_TASK_FIELDS
+from celeriac.api.rules import MUTABLE_TASK_FIELDS, OUR_VOLUMES
 from celeriac.api.v1alpha1 import TaskSpec
+from celeriac_operator.manifests.runner import CREDS_VOLUME
+from celeriac_operator.manifests.security import TMP_VOLUME
 
 ROOT = Path(__file__).parents[3]
 FREE_FORM = "x-kubernetes-preserve-unknown-fields"
@@ -111,3 +113,7 @@ def test_committed_files_are_what_the_models_say(path: Path, text: str) -> None:
 @pytest.mark.parametrize("kind", CRDS)
 def test_a_crd_is_small_enough_for_kubectl_apply(kind: str) -> None:
     assert len(yaml.safe_dump(CRDS[kind])) < 262_144
+
+
+def test_the_volumes_that_are_reserved_are_those_that_the_operator_adds() -> None:
+    assert {TMP_VOLUME, CREDS_VOLUME} == set(OUR_VOLUMES)

@@ -29,7 +29,7 @@ def test_a_broken_schema_names_its_field() -> None:
     (condition,) = definition_status(facts(params_schema={"properties": {"a": {"type": 1}}}), at(1)).conditions
 
     assert (condition.status, condition.reason) == ("False", "InvalidSchema")
-    assert condition.message.startswith("spec.paramsSchema.properties.a.type: 1 is not valid")
+    assert condition.message.startswith("spec.paramsSchema.properties.a.type: 1 is no type")
 
 
 def test_isolation_that_needs_nats_is_said() -> None:

@@ -32,8 +32,8 @@ def test_what_was_clipped_or_cut_stays_as_it_is(text: str, longest: int) -> None
 TABLE = {
     "short text": ("a\tb\r\nc ", "a\tb\nc", "a b c"),
     "an escape sequence": ("\x1b[31mred", "\\x1b[31mred", "\\x1b[31mred"),
-    "text that reads backwards": ("\u202eabc", "\\x202eabc", "\\x202eabc"),
-    "half a character": ("a\ud800", "a\\xd800", "a\\xd800"),
+    "text that reads backwards": ("\u202eabc", "\\u202eabc", "\\u202eabc"),
+    "half a character": ("a\ud800", "a\\ud800", "a\\ud800"),
 }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.unit.sdk.fake_api import TASKS, FakeApi, finished, status
 
 from celeriac import AsyncClient, Phase, Retry, TaskRequest, errors
+from celeriac._door import Submitted
 from celeriac._names import RETRY_OF
 from celeriac._wire import Call, Reply, Unreachable
 from celeriac.wire.names import REQUEST_DIGEST
@@ -361,6 +363,33 @@ async def test_a_closed_client_closes_its_transport(fake: FakeApi) -> None:
         pass
 
     assert fake.closed
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["after calls", "before its first call"])
+async def test_a_closed_client_says_so_and_connects_no_more(fake: FakeApi, used: bool) -> None:
+    client = AsyncClient("team", transport=fake)
+    handle = await client.submit(image="i", name="n") if used else client._handle(Submitted("n", "team"))
+    await client.close()
+    before = len(fake.calls)
+    calls: list[Callable[[], Any]] = [
+        lambda: client.submit(image="i"),
+        lambda: client.submit_many([{"image": "i"}]),
+        lambda: client.get("n"),
+        lambda: client.wait("n", 1),
+        lambda: anext(client.watch("n")),
+        lambda: anext(client.logs("n")),
+        client.list,
+        lambda: client.why("n"),
+        client.queues,
+        handle.status,
+        lambda: handle.get(1),
+    ]
+    for call in calls:
+        with pytest.raises(RuntimeError, match="The client is closed: make another"):
+            await call()
+
+    await client.close()
+    assert before == len(fake.calls)
 
 
 async def test_a_given_namespace_is_not_asked_for(fake: FakeApi) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.unit.sdk.fake_api import PODS, TASKS, FakeApi, finished
@@ -122,6 +123,29 @@ def test_a_loop_thread_gives_errors_back() -> None:
     loop.close()
 
     assert loop.closed
+
+
+def test_a_closed_client_says_so(fake: FakeApi) -> None:
+    with Client(transport=fake) as client:
+        handle = client.submit(image="i", name="n")
+
+    for call in (lambda: client.get("n"), handle.status, lambda: handle.get(1), lambda: list(handle.logs())):
+        with pytest.raises(RuntimeError, match="The client is closed: make another"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "said"),
+    [
+        pytest.param(5, TypeError, r"nats_url is 5 \(int\): give a text \(str\), such as", id="a number"),
+        pytest.param(
+            "nope://x", errors.ConnectionFailed, r"nats_url.*nope:// is none of nats://", id="no scheme of NATS"
+        ),
+    ],
+)
+def test_a_nats_url_that_is_none_is_named(url: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said), Client("team", nats_url=url) as client:
+        client.get("n")
 
 
 def test_tasks_path_is_quoted(sync: Client, fake: FakeApi) -> None:

@@ -92,12 +92,48 @@ async def test_an_empty_variable_is_none(tmp_path: Path, monkeypatch: pytest.Mon
         await load_connection(None, None)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", "clusters: 3"], ids=["no YAML", "a list", "empty", "wrong types"])
-async def test_a_file_that_is_not_a_kubeconfig(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config").write_text(text)
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param("", "it is empty: correct kubeconfig=", id="an empty file"),
+        pytest.param("# later\n", "it is empty", id="only a comment"),
+        pytest.param("{", "it cannot be read as YAML: while parsing a flow node", id="no YAML"),
+        pytest.param(b"\xff\xfe", "it cannot be read as YAML", id="no text"),
+        pytest.param("[]", "no kubeconfig: it has no clusters", id="a list"),
+        pytest.param("hello", "no kubeconfig: it has no clusters", id="a word"),
+        pytest.param("{}", "Expected key current-context", id="nothing in it"),
+        pytest.param("clusters: 3", "clusters is not a list of entries that have a name", id="a number of clusters"),
+        pytest.param("users: [{user: u}]", "users is not a list of entries that have a name", id="a user without name"),
+    ],
+)
+async def test_a_file_that_is_not_a_kubeconfig(tmp_path: Path, content: str | bytes, why: str) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-    with pytest.raises(errors.ConnectionFailed, match="is not usable"):
-        await load_connection(str(tmp_path / "config"), None)
+    with pytest.raises(errors.ConnectionFailed) as told:
+        await load_connection(str(file), None)
+
+    assert str(told.value).startswith(f"The kubeconfig {file} is not usable: ")
+    assert why in str(told.value)
+    assert not {"NoneType", "indices", "iterable", "attribute"} & set(str(told.value).split())
+
+
+@pytest.mark.parametrize("order", [("empty", "whole"), ("whole", "empty")], ids=["before it", "after it"])
+async def test_an_empty_file_among_several_is_left_out_as_kubectl_does(tmp_path: Path, order: tuple[str, str]) -> None:
+    (tmp_path / "empty").touch()
+    write_kubeconfig(tmp_path / "whole", "http://whole", "t")
+
+    connection = await load_connection(":".join(str(tmp_path / name) for name in order), None)
+
+    assert connection.configuration.host == "http://whole"
+
+
+async def test_which_of_several_files_is_no_kubeconfig_is_said(tmp_path: Path) -> None:
+    (tmp_path / "broken").write_text("[]")
+    write_kubeconfig(tmp_path / "whole", "http://whole", "t")
+
+    with pytest.raises(errors.ConnectionFailed, match=f"The kubeconfig {tmp_path / 'broken'} is not usable"):
+        await load_connection(f"{tmp_path / 'whole'}:{tmp_path / 'broken'}", None)
 
 
 async def test_a_context_that_does_not_exist(tmp_path: Path) -> None:

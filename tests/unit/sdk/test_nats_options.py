@@ -95,6 +95,9 @@ def test_a_tls_url_verifies_the_server() -> None:
     ("given", "said"),
     [
         ({}, "CELERIAC_NATS_URL is empty"),
+        ({"url": "nope://x"}, r"server 1 of CELERIAC_NATS_URL \(nats_url\) .*: nope:// is none of nats://, tls://"),
+        ({"url": f"{URL}, nats://u:p@"}, "server 2 of .*: it names no host"),
+        ({"url": "nats://a:x"}, "server 1 of .*: its host or its port cannot be read. Give one such as nats://nats"),
         ({"url": URL, "user": "u"}, "CELERIAC_NATS_USER and CELERIAC_NATS_PASSWORD go together"),
         ({"url": URL, "cert": "c"}, "CELERIAC_NATS_CERT and CELERIAC_NATS_KEY go together"),
         (
@@ -102,11 +105,32 @@ def test_a_tls_url_verifies_the_server() -> None:
             "CELERIAC_NATS_CREDS and CELERIAC_NATS_NKEY are set",
         ),
     ],
-    ids=["no server", "a user without a password", "a certificate without its key", "two ways to log in"],
+    ids=[
+        "no server",
+        "a scheme of nothing that NATS speaks",
+        "a server without a host",
+        "a port of letters",
+        "a user without a password",
+        "a certificate without its key",
+        "two ways to log in",
+    ],
 )
 def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         connect_arguments(NatsOptions(**given))
+
+
+@pytest.mark.parametrize("url", ["a", "a:4222", "nats://u:p@a:1", "tls://[::1]:4222", "ws://a", "wss://a/path"])
+def test_a_server_may_be_any_url_that_nats_takes(url: str) -> None:
+    assert [url] == connect_arguments(NatsOptions(url))["servers"]
+
+
+@pytest.mark.parametrize("url", ["u:hunter2@nope://x", "nats://u:hunter2/a@h", "nope://u:hunter2@h"])
+def test_no_password_of_a_url_that_is_refused_is_said(url: str) -> None:
+    with pytest.raises(ValueError, match="server 1") as told:
+        connect_arguments(NatsOptions(url))
+
+    assert "hunter2" not in str(told.value)
 
 
 def test_a_file_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from celeriac._records import ends, submitted_at, task_of
 from celeriac.api.v1alpha1 import Attempt, Result
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
+from celeriac_operator.core.text import cut as operators_cut
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EARLIER = datetime(2026, 11, 25, 11, tzinfo=UTC)
@@ -78,6 +79,24 @@ def test_a_record_is_told_whole() -> None:
     assert (EARLIER, NOW) == (task.created, task.status.finish_time)
 
 
+@pytest.mark.parametrize(
+    ("record_", "event_"),
+    [
+        pytest.param(record("InvalidParams", message="spec.params.a: \x1b is wrong"), None, id="its record"),
+        pytest.param(
+            None, event("Failed", reason="InvalidParams", message="spec.params.a: \x1b is wrong"), id="its event"
+        ),
+    ],
+)
+def test_the_conditions_of_an_end_say_why_as_those_of_the_operator_do(
+    record_: TaskRecord | None, event_: TaskEvent | None
+) -> None:
+    conditions = task_of("team", "n", record_, event_, NOW).status.conditions or ()
+
+    assert [("Finished", "True"), ("Succeeded", "False")] == [(each.type, each.status) for each in conditions]
+    assert {("InvalidParams", "spec.params.a: \\x1b is wrong")} == {(each.reason, each.message) for each in conditions}
+
+
 def test_a_result_of_null_is_a_result() -> None:
     task = task_of("team", "n", record(result=Result(value=None)), None, NOW)
 
@@ -102,11 +121,24 @@ def test_a_record_of_a_cancelled_task_has_the_reason(message: str, reason: str) 
     assert f"was cancelled: {reason or 'no reason was given'}." in str(error_of(task))
 
 
-def test_a_wish_to_cancel_is_in_the_spec() -> None:
-    cancel = task_of("team", "n", WISH, event(), NOW).spec.cancel
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param("why", "why", id="plain words"),
+        pytest.param(
+            "\x1b[31mred\n\u202eback", "\\x1b[31mred \\u202eback", id="control characters, as the end tells them"
+        ),
+        pytest.param("x" * 2000, "x" * 1021 + "…", id="too many words, as the operator cuts them"),
+    ],
+)
+@pytest.mark.parametrize("event_", [None, event()], ids=["in the backlog", "under way"])
+def test_a_wish_to_cancel_is_in_the_spec_as_the_operator_will_say_it(
+    given: str, reason: str, event_: TaskEvent | None
+) -> None:
+    cancel = task_of("team", "n", WISH.model_copy(update={"message": given}), event_, NOW).spec.cancel
 
     assert cancel is not None
-    assert cancel.reason == "why"
+    assert cancel.reason == reason == operators_cut(given, 1024)
 
 
 @pytest.mark.parametrize(

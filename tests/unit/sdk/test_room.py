@@ -51,6 +51,11 @@ async def test_who_waits_tries_again_after_growing_pauses(pauses: list[float]) -
     assert pauses[0] < 0.06
 
 
+async def test_time_is_a_number() -> None:
+    with pytest.raises(TypeError, match="timeout is '5' \\(str\\): give seconds"):
+        Room.of(True, "5")  # type: ignore[arg-type]
+
+
 async def test_time_that_is_up_is_up(pauses: list[float]) -> None:
     attempts = Attempts(1000)
     with pytest.raises(errors.QueueFull):

@@ -209,12 +209,24 @@ def expired(view: View) -> Saying:
 
 def not_started_in_time(view: View, before: str | None) -> str:
     """That queueSeconds passed, and what the task waited for."""
-    why = f"; before that: {cut(before, 500)}" if before else ""
-    return f"no container started within queueSeconds ({view.deadlines.queue_seconds} s){why}"
+    return f"no container started within queueSeconds ({view.deadlines.queue_seconds} s){_before(before)}"
 
 
 def out_of_time(view: View) -> Saying:
-    """The words for a task whose totalSeconds passed."""
+    """The words for a task whose totalSeconds passed; where an attempt was stopped for it, the verdict has them."""
+    recorded, total = view.recorded, Failure.TOTAL_DEADLINE_EXCEEDED
+    stopped = recorded.message if recorded is not None and recorded.failure is total else None
+    waits = view.attempt is None or view.attempt.start_time is None
+    message = stopped or not_done_in_time(view, view.task.status.message if waits else None)
+    return Saying(Phase.FAILED, total, message)
+
+
+def not_done_in_time(view: View, before: str | None) -> str:
+    """That totalSeconds passed, and what the task waited for, if it did."""
     seconds = view.deadlines.total_seconds
-    message = f"It was not done within totalSeconds ({seconds} s), retries and waiting included"
-    return Saying(Phase.FAILED, Failure.TOTAL_DEADLINE_EXCEEDED, message)
+    return f"It was not done within totalSeconds ({seconds} s), retries and waiting included{_before(before)}"
+
+
+def _before(said: str | None) -> str:
+    """The last reason known, which the end would be told without."""
+    return f"; before that: {cut(said, 500)}" if said else ""

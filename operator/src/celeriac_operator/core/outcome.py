@@ -61,6 +61,8 @@ class NotStarted:
     fatal: bool = False
     """Waiting does not help."""
     message: str = ""
+    of_image: bool = False
+    """It is about the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +231,9 @@ def _failed_without_container(pod: PodFacts, attempt: Attempt) -> Ended:
 def _waiting(pod: PodFacts, container: Waiting) -> NotStarted:
     detail = safe(container.message, LONGEST_DETAIL) or container.reason
     if container.reason in _FATAL_WAITING:
-        return NotStarted(_FATAL_WAITING[container.reason], True, f"{container.reason}: {detail}")
+        return NotStarted(_FATAL_WAITING[container.reason], True, f"{container.reason}: {detail}", of_image=True)
     if container.reason in _IMAGE_WAITING:
-        return NotStarted(Failure.IMAGE_PULL_FAILED, False, f"The image cannot be pulled: {detail}")
+        return NotStarted(Failure.IMAGE_PULL_FAILED, False, f"The image cannot be pulled: {detail}", of_image=True)
     if container.reason in _CONFIG_WAITING:
         return NotStarted(Failure.INVALID_POD, False, f"The container cannot be created: {detail}")
     if pod.unschedulable:

@@ -13,6 +13,7 @@ from referencing.exceptions import Unresolvable
 
 from celeriac.api.v1alpha1 import Json
 from celeriac_operator.core.bounded_schema import SCHEMA_FORMATS, LinearValidator, PatternError, errors_within_budget
+from celeriac_operator.core.broken_schema import told
 from celeriac_operator.core.text import cut
 
 _LONGEST_PROBLEM = 500
@@ -26,7 +27,7 @@ def schema_problem(schema: dict[str, Json], value: Json, where: str) -> str | No
     try:
         error = best_match(errors_within_budget(_validator(json.dumps(schema, sort_keys=True)), value))
     except _BROKEN as broken:
-        return f"{where}: the schema of the TaskDefinition cannot be used: {cut(str(broken), _LONGEST_PROBLEM)}"
+        return f"{where}: the schema of the TaskDefinition cannot be used: {told(broken)}"
     if error is None:
         return None
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
@@ -37,11 +38,8 @@ def broken_schema(schema: dict[str, Json]) -> str | None:
     """Why a schema is not one; None where it is."""
     try:
         _validator(json.dumps(schema, sort_keys=True))
-    except SchemaError as broken:
-        path = "".join(f".{step}" for step in broken.absolute_path).lstrip(".")
-        return f"{cut(path, _LONGEST_PATH) or 'schema'}: {cut(broken.message, _LONGEST_PROBLEM)}"
     except _BROKEN as broken:
-        return f"schema: {cut(str(broken), _LONGEST_PROBLEM)}"
+        return told(broken)
     return None
 
 

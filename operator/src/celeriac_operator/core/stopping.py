@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from celeriac.api.v1alpha1 import Attempt, Failure, Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.why import stopped
-from celeriac_operator.core.ending import cancelled, not_started_in_time, out_of_time
+from celeriac_operator.core.ending import cancelled, not_done_in_time, not_started_in_time
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan, StopAttempt
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
-from celeriac_operator.core.waiting import trouble
+from celeriac_operator.core.waiting import trouble, with_image
 
 DEAF_SECONDS = 30
 """So long after its grace period a worker may take to end an attempt."""
@@ -97,15 +97,22 @@ def _cancel(view: View) -> Verdict | None:
 
 
 def _total(view: View) -> Verdict | None:
-    return Verdict(Failure.TOTAL_DEADLINE_EXCEEDED, out_of_time(view).message) if view.out_of_time else None
+    if not view.out_of_time:
+        return None
+    found = view.outcome
+    before = _waited_for(view, found) if isinstance(found, NotStarted) else None
+    return Verdict(Failure.TOTAL_DEADLINE_EXCEEDED, not_done_in_time(view, before))
+
+
+def _waited_for(view: View, found: NotStarted) -> str | None:
+    return trouble(view, found)[1] or view.task.status.message
 
 
 def _queue(view: View) -> Verdict | None:
     found = view.outcome
     if not isinstance(found, NotStarted) or not view.expired:
         return None
-    before = trouble(view, found)[1] or view.task.status.message
-    return Verdict(Failure.START_DEADLINE_EXCEEDED, not_started_in_time(view, before))
+    return Verdict(Failure.START_DEADLINE_EXCEEDED, not_started_in_time(view, _waited_for(view, found)))
 
 
 def _hopeless(view: View) -> Verdict | None:
@@ -113,7 +120,7 @@ def _hopeless(view: View) -> Verdict | None:
     if refusal is not None and refusal.reason == Failure.INVALID_POD and view.world.pod is None:
         return Verdict(Failure.INVALID_POD, cut(refusal.message, 1000))
     if isinstance(found, NotStarted) and found.fatal and found.problem is not None:
-        return Verdict(found.problem, found.message)
+        return Verdict(found.problem, trouble(view, found)[1])
     return None
 
 
@@ -124,7 +131,8 @@ def _start(view: View) -> Verdict | None:
     problem, message = trouble(view, found)
     if problem is not None:
         return Verdict(problem, f"{message}; given up after startSeconds ({seconds} s)")
-    return Verdict(Failure.START_DEADLINE_EXCEEDED, f"Its container did not start within startSeconds ({seconds} s)")
+    late = f"Its container did not start within startSeconds ({seconds} s)"
+    return Verdict(Failure.START_DEADLINE_EXCEEDED, with_image(view, late))
 
 
 def _run(view: View) -> Verdict | None:

@@ -143,6 +143,12 @@ class View:
             return replace(ended, lingers=False) if self.in_worker else ended  # it is recorded after its process
         return told_by_exit_code(found) if self.has_runner else found
 
+    @property
+    def image(self) -> str:
+        """The image that the Task runs, as far as its content can still be found."""
+        container = self.revision.spec.container if self.revision is not None else self.task.spec.container
+        return container.image if container is not None else ""
+
     @cached_property
     def record(self) -> AttemptRecord | None:
         """The record that decides the attempt under way; one of another pod does not count."""

@@ -171,7 +171,13 @@ def trouble(view: View, found: NotStarted) -> tuple[Failure | None, str]:
     refusal = view.world.refusal
     if view.world.pod is None and refusal is not None:
         return Failure.INVALID_POD, cut(refusal.message, 500)
-    return found.problem, found.message
+    return found.problem, with_image(view, found.message) if found.of_image else found.message
+
+
+def with_image(view: View, message: str) -> str:
+    """The message with the image's name, which a kubelet and a registry may leave out."""
+    image = view.image
+    return message if not image or image in message else f"{message}; its image is {cut(image, 300)}"
 
 
 def waits(

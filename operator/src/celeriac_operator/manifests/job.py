@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from celeriac.api.rules import FUNCTION_VARIABLE, OUR_VARIABLES
 from celeriac.api.v1alpha1 import API_VERSION, Container, Deadlines, DefinitionContainer, PodOptions, Resources
 from celeriac.api.v1alpha1.container import DefinitionEnvVar
 from celeriac_operator.core import names
@@ -18,8 +19,6 @@ from celeriac_operator.manifests.runner import NO_ACCESS, Access, RunnerAccess, 
 from celeriac_operator.manifests.security import TMP_SIZE_LIMIT, TMP_VOLUME, Manifest, container_security, pod_security
 
 RESULT_FILE = "/dev/termination-log"
-FUNCTION_VARIABLE = "CELERIAC_FUNCTION"
-"""The one variable of ours that a container may set: which function the SDK's runner is to call."""
 BACKSTOP_SECONDS = 60
 """The kubelet's own deadline comes so much later than the operator's: it is for when no operator is there."""
 
@@ -169,7 +168,7 @@ def _with_access(container: Manifest, nats: Access) -> Manifest:
 
 def _user_env(container: Container | DefinitionContainer, params: Mapping[str, Any]) -> Iterable[Manifest]:
     for variable in container.env or ():
-        if variable.name.startswith("CELERIAC_") and variable.name != FUNCTION_VARIABLE:
+        if variable.name.startswith(OUR_VARIABLES) and variable.name != FUNCTION_VARIABLE:
             continue
         if isinstance(variable, DefinitionEnvVar) and variable.value_from is not None:
             yield {"name": variable.name, "valueFrom": variable.value_from.to_wire()}

@@ -12,15 +12,24 @@ from celeriac.api.rules import (
     MUTABLE_TASK_FIELDS,
     PARAMS_ARE_GUARDED_ELSEWHERE,
     Rule,
+    absolute,
+    at_least_nothing,
     at_most_one,
+    each_once,
     exactly_one,
     immutable,
     in_order,
+    labels_of_nodes,
+    mounts_are_declared,
     name_rule,
     never_set,
+    not_our_volume,
+    not_ours,
+    object_name,
     requests_within_limits,
     starts_without_params,
     stays_set,
+    without_spaces,
 )
 from celeriac.api.schema import Schema, structural_schema
 from celeriac.api.v1alpha1.cron import LONGEST_CRON_NAME, CronTaskSpec, CronTaskStatus
@@ -56,6 +65,8 @@ class Resource:
     longest_name: int = 63
 
 
+LONGEST_LABEL_VALUE = 63
+"""Kueue's queue is a label of the Job."""
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
 RESOURCES = (
@@ -225,9 +236,28 @@ def _task_rules(spec: Schema) -> dict[str, list[Rule]]:
             stays_set("cancel"),
             *fixed,
         ],
-        "container.resources": [requests_within_limits()],
+        **_container_rules("container"),
+        **_retry_rules("retry"),
+        "paramsRef": [at_least_nothing("size")],
         "startTime": [{"rule": "self >= timestamp('1970-01-01T00:00:00Z')", "message": "must be in 1970 or later"}],
-        "retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+    }
+
+
+def _container_rules(path: str) -> dict[str, list[Rule]]:
+    """What no container can be, whoever says it."""
+    return {
+        f"{path}.image": [without_spaces()],
+        f"{path}.workingDir": [absolute()],
+        f"{path}.env": [each_once("name")],
+        f"{path}.env.*": [not_ours()],
+        f"{path}.resources": [requests_within_limits()],
+    }
+
+
+def _retry_rules(path: str) -> dict[str, list[Rule]]:
+    return {
+        f"{path}.backoff": [in_order("initialSeconds", "maxSeconds")],
+        f"{path}.rules.*": [exactly_one("onExitCodes", "onFailures")],
     }
 
 
@@ -247,8 +277,9 @@ def _cron_rules(spec: Schema) -> dict[str, list[Rule]]:
             never_set("cancel", "a run is cancelled by its own Task"),
             never_set("startTime", "the schedule says when"),
         ],
-        "taskTemplate.spec.container.resources": [requests_within_limits()],
-        "taskTemplate.spec.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+        **_container_rules("taskTemplate.spec.container"),
+        **_retry_rules("taskTemplate.spec.retry"),
+        "taskTemplate.spec.paramsRef": [at_least_nothing("size")],
     }
 
 
@@ -256,23 +287,28 @@ def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
     sources = ("configMap", "secret", "emptyDir", "persistentVolumeClaim")
     count = " + ".join(f"(has(self.{source}) ? 1 : 0)" for source in sources)
     one_source = {"rule": f"{count} == 1", "message": f"exactly one of {', '.join(sources)} must be set"}
-    reserved = {
-        "rule": "!(self.name in ['celeriac-tmp', 'celeriac-nats'])",
-        "message": "the volume names celeriac-tmp and celeriac-nats are reserved",
-    }
+    container, pod_names = (
+        _container_rules("container"),
+        ("serviceAccountName", "priorityClassName", "runtimeClassName"),
+    )
     return {
         "": [
             starts_without_params("command", "each"),
             starts_without_params("args", "each"),
             starts_without_params("env", "(has(each.value) ? each.value : '')"),
         ],
-        "container.resources": [requests_within_limits()],
+        **container,
+        **_retry_rules("defaults.retry"),
         "warm": [in_order("minReady", "maxReady")],
         "worker": [in_order("minPods", "maxPods")],
-        "container.env.*": [at_most_one("value", "valueFrom")],
+        "container.env.*": [*container["container.env.*"], at_most_one("value", "valueFrom")],
         "container.env.*.valueFrom": [exactly_one("secretKeyRef", "configMapKeyRef")],
-        "pod.volumes.*": [one_source, reserved],
-        "defaults.retry.rules.*": [exactly_one("onExitCodes", "onFailures")],
+        "pod": [mounts_are_declared()],
+        "pod.volumes": [each_once("name")],
+        "pod.volumes.*": [one_source, not_our_volume()],
+        "pod.volumeMounts": [each_once("mountPath")],
+        "pod.nodeSelector": labels_of_nodes(),
+        **{f"pod.{name}": [object_name()] for name in pod_names},
     }
 
 
@@ -283,7 +319,7 @@ def _queue_rules(_: Schema) -> dict[str, list[Rule]]:
         "message": "stopReason says why the queue is stopped: set stopPolicy to Hold or HoldAndDrain, or remove it",
         "fieldPath": ".stopReason",
     }
-    return {"": [unstopped]}
+    return {"": [unstopped], "kueueQueueName": [object_name(LONGEST_LABEL_VALUE)]}
 
 
 def _at(schema: Schema, path: str) -> Schema:

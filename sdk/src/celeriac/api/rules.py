@@ -14,6 +14,19 @@ PARAMS_ARE_GUARDED_ELSEWHERE = ("params",)
 """CEL in a CRD cannot compare free-form objects; a ValidatingAdmissionPolicy of the chart does."""
 
 
+OUR_VARIABLES = "CELERIAC_"
+FUNCTION_VARIABLE = "CELERIAC_FUNCTION"
+"""The one variable of ours that a container may set: which function the SDK's runner is to call."""
+OUR_VOLUMES = ("celeriac-tmp", "celeriac-nats")
+"""Volumes that pods have of the operator."""
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+LABEL_VALUE = "^(([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9])?$"
+LABEL_KEY = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+    "([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$"
+)
+
+
 def name_rule(kind: str, longest: int) -> Rule:
     """The object's name is a DNS label of at most so many characters."""
     label = "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')"
@@ -67,6 +80,88 @@ def in_order(least: str, most: str) -> Rule:
         "rule": f"!has(self.{least}) || !has(self.{most}) || self.{least} <= self.{most}",
         "message": f"{least} must be at most {most}",
         "fieldPath": f".{least}",
+    }
+
+
+def each_once(key: str) -> Rule:
+    """No two entries of a list have the same key, as Kubernetes would refuse the pod, or take the last."""
+    return {
+        "rule": f"self.all(one, self.exists_one(other, other.{key} == one.{key}))",
+        "message": f"each {key} may be there once: remove the others",
+    }
+
+
+def without_spaces() -> Rule:
+    """Of an image: no registry has one whose name has spaces or line breaks."""
+    return {
+        "rule": r"self.matches(r'^\S+$')",
+        "message": "must be the name of an image, which has no spaces and no line breaks",
+    }
+
+
+def absolute() -> Rule:
+    """Of a working directory, where the image's own is another word for none: no runtime starts in a relative one."""
+    return {
+        "rule": "self == '' || self.startsWith('/')",
+        "message": "must be an absolute path, such as /work: a container starts in no other",
+    }
+
+
+def not_ours() -> Rule:
+    """Of a variable: its name is not one that the operator sets, so that nobody misses what it had set."""
+    return {
+        "rule": f"!self.name.startsWith('{OUR_VARIABLES}') || self.name == '{FUNCTION_VARIABLE}'",
+        "message": f"variables that begin with {OUR_VARIABLES} are the operator's, but for {FUNCTION_VARIABLE}: use "
+        "another name",
+        "fieldPath": ".name",
+    }
+
+
+def not_our_volume() -> Rule:
+    """Of a volume: its name is not that of one that the operator adds."""
+    return {
+        "rule": f"!(self.name in {list(OUR_VOLUMES)})",
+        "message": f"the volume names {' and '.join(OUR_VOLUMES)} are reserved",
+    }
+
+
+def at_least_nothing(field: str) -> Rule:
+    """A number is not negative."""
+    return {"rule": f"self.{field} >= 0", "message": f"{field} must be 0 or more", "fieldPath": f".{field}"}
+
+
+def object_name(longest: int | None = None) -> Rule:
+    """The name of a Kubernetes object, which a pod or Job with any other is refused for."""
+    fits = f"self.matches(r'{DNS_SUBDOMAIN}')"
+    bound = f", at most {longest} characters" if longest is not None else ""
+    return {
+        "rule": fits if longest is None else f"self.size() <= {longest} && {fits}",
+        "message": f"must be the name of an object: a-z, 0-9, - and ., a letter or digit at both ends{bound}",
+    }
+
+
+def labels_of_nodes() -> list[Rule]:
+    """Of a nodeSelector: keys and values are ones that a label can have."""
+    return [
+        {
+            "rule": f"self.all(key, key.matches(r'{LABEL_KEY}'))",
+            "message": "each key must be a label's: a name of at most 63 letters, digits, -, _ and ., and a "
+            "domain with / before it or none",
+        },
+        {
+            "rule": f"self.all(key, self[key].matches(r'{LABEL_VALUE}'))",
+            "message": "each value must be a label's: at most 63 letters, digits, -, _ and ., or empty",
+        },
+    ]
+
+
+def mounts_are_declared() -> Rule:
+    """Of pod options: whatever is mounted is a volume of theirs, or one that each pod has."""
+    return {
+        "rule": f"!has(self.volumeMounts) || self.volumeMounts.all(mount, mount.name in {list(OUR_VOLUMES)} || "
+        "(has(self.volumes) && self.volumes.exists(volume, volume.name == mount.name)))",
+        "message": "volumeMounts may name volumes only that are among volumes",
+        "fieldPath": ".volumeMounts",
     }
 
 

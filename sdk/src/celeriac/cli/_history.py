@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
+from celeriac import errors
 from celeriac._async_client import AsyncClient
 from celeriac._nats_options import NatsOptions
-from celeriac.cli._console import say, write
+from celeriac.cli._console import write
 from celeriac.cli._escape import escape
 from celeriac.cli._flags import Common, Output, command
 from celeriac.cli._print import print_columns, print_data
@@ -29,24 +30,29 @@ def history(
 ) -> None:
     """Show what happened to a task, also to one that is gone: from NATS, which keeps it for seven days."""
     found = asyncio.run(_read(common, task))
-    _print(task, [event for event in found if progress or event.progress is None], common.output)
+    _print([event for event in found if progress or event.progress is None], common.output)
 
 
 async def _read(common: Common, task: str) -> list[TaskEvent]:
     from celeriac._history import history as read  # noqa: PLC0415 -- NATS is an extra
 
     async with AsyncClient(common.namespace, common.context) as client:
-        return await read(NatsOptions.from_env(os.environ), await client.namespace(), task)
+        namespace = await client.namespace()
+        found = await read(NatsOptions.from_env(os.environ), namespace, task)
+    if not found:
+        raise errors.TaskNotFound(
+            f"Nothing is known of a task {task} in namespace {namespace}: the operator has not seen it yet, there was "
+            "never one, or its history has expired."
+        )
+    return found
 
 
-def _print(task: str, events: Sequence[TaskEvent], output: Output) -> None:
+def _print(events: Sequence[TaskEvent], output: Output) -> None:
     if output is Output.NAME:
         for event in events:
             write(event.phase)
     elif output is not Output.TABLE:
         print_data([event.to_wire() for event in events], output)
-    elif not events:
-        say(f"Nothing is known of a task {escape(task)}: it was never seen, or its history has expired.")
     else:
         print_columns([HEADINGS, *(_cells(event) for event in events)])
 

@@ -24,15 +24,25 @@ def split_pair(text: str, what: str) -> tuple[str, str]:
     return key, value
 
 
+def _once_each(words: Sequence[str], what: str) -> dict[str, str]:
+    """The pairs; which of two of the same name is meant, nobody knows."""
+    pairs: dict[str, str] = {}
+    for key, value in (split_pair(word, what) for word in words):
+        if key in pairs:
+            raise typer.BadParameter(f"{key} is given twice as {what}: give it once")
+        pairs[key] = value
+    return pairs
+
+
 def parse_pairs(words: Sequence[str] | None, what: str) -> dict[str, str] | None:
     """A mapping of strings, None where nothing was given."""
-    return dict(split_pair(word, what) for word in words) if words else None
+    return _once_each(words, what) if words else None
 
 
 def parse_params(words: Sequence[str], file: str | None) -> dict[str, Any] | None:
     """Params of a file and of KEY=VALUE words, which go before it; values are JSON where they can be, else strings."""
     params = _read_file(file) if file else {}
-    params |= {key: _json_or_text(value) for key, value in (split_pair(word, "a parameter") for word in words)}
+    params |= {key: _json_or_text(value) for key, value in _once_each(words, "a parameter").items()}
     return params if params or file else None
 
 

@@ -60,9 +60,13 @@ def name_of(task: Task) -> str:
 
 
 def manifest_of(task: Task) -> dict[str, Any]:
-    """The task's manifest, without what only the API server can want."""
+    """The task's manifest, without what only the API server can want, and with the phase that people are told."""
     metadata = {k: v for k, v in task.manifest["metadata"].items() if k != "managedFields"}
-    return {"apiVersion": "celeriac.dev/v1alpha1", "kind": "Task", **task.manifest, "metadata": metadata}
+    status = {"phase": task.phase, **task.manifest.get("status", {})}
+    return {"apiVersion": "celeriac.dev/v1alpha1", "kind": "Task", **task.manifest} | {
+        "metadata": metadata,
+        "status": status,
+    }
 
 
 def print_data(data: Any, output: Output) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError
 
 from celeriac import errors
+from celeriac._arguments import seconds as checked_seconds
 from celeriac._names import RETRY_OF, retry_name, retry_number
 from celeriac._request import TaskRequest, build_task
 from celeriac._task import Task
@@ -98,7 +99,8 @@ class TestQueue:
 
     def run_until_finished(self, work: Work, timeout: float | None) -> None:
         """Run the queue until this task has ended, or so many virtual seconds have passed; ``get`` does."""
-        end = None if timeout is None else self.now + timedelta(seconds=timeout)
+        given = checked_seconds("timeout", timeout)
+        end = None if given is None else self.now + timedelta(seconds=given)
         while not work.finished and self._step(end):
             pass
         if not work.finished and end is not None:

@@ -10,6 +10,12 @@ from celeriac_operator.core.intake.verdict import Bury
 
 REFUSALS = {
     "an invalid Task never becomes one": (422, "spec.priority: Invalid value", "InvalidTask"),
+    "nor one that a rule of its resource refuses, whose words are the dead letter's": (
+        422,
+        'Task.celeriac.dev "a" is invalid: spec.container.workingDir: Invalid value: "work": must be an absolute path, '
+        "such as /work: a container starts in no other",
+        "InvalidTask",
+    ),
     "nor one with a field that nobody knows": (400, "strict decoding error: unknown field", "InvalidTask"),
     "nor one that is too large": (413, "Request entity too large", "InvalidTask"),
     "a policy's no is final": (403, "ValidatingAdmissionPolicy 'x' denied request: no", "Refused"),

@@ -44,7 +44,7 @@ class Cluster(FakeApi):
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """The cluster that every command of the test talks to."""
     cluster = Cluster()
-    monkeypatch.setattr("celeriac._async_client._default_transport", lambda _kubeconfig, _context: cluster)
+    monkeypatch.setattr("celeriac._async_client.default_transport", lambda _kubeconfig, _context: cluster)
     monkeypatch.setenv("CELERIAC_DEBUG", "1")
     return cluster
 

@@ -92,6 +92,8 @@ def test_wait(celeriac: Command, cluster: Cluster, ends: dict[str, Any], code: i
     ("words", "code", "wanted"),
     [
         pytest.param(["a"], 2, "write KEY=VALUE", id="a param without a value"),
+        pytest.param(["a=1", "b=1", "a=2"], 2, "a is given twice as a parameter: give it once", id="a param twice"),
+        pytest.param(["--label", "l=1", "--label", "l=1"], 2, "l is given twice as a label", id="a label twice"),
         pytest.param(["-f", "/nowhere"], 2, "cannot be read", id="a file that is not there"),
         pytest.param(["--countdown", "1x"], 2, "not a duration", id="a countdown that is none"),
         pytest.param(["--start-time", "soon"], 2, "not a time", id="a time that is none"),

@@ -17,7 +17,7 @@ class EnvVar(ApiModel):
     """An environment variable with a plain value."""
 
     name: EnvName
-    """Name of the variable. Names that begin with CELERIAC_ are the operator's and are overwritten."""
+    """Name of the variable. Names that begin with CELERIAC_ are the operator's, but for CELERIAC_FUNCTION."""
     value: Text = ""
     """Its value. $(params.NAME) is substituted."""
 
@@ -46,7 +46,7 @@ class DefinitionEnvVar(ApiModel):
     """An environment variable of a TaskDefinition, which may also come from a Secret or ConfigMap."""
 
     name: EnvName
-    """Name of the variable. Names that begin with CELERIAC_ are the operator's and are overwritten."""
+    """Name of the variable. Names that begin with CELERIAC_ are the operator's, but for CELERIAC_FUNCTION."""
     value: Text | None = None
     """A plain value. $(params.NAME) is substituted."""
     value_from: EnvVarSource | None = None
@@ -76,7 +76,7 @@ class ContainerBase(ApiModel):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When the image is pulled. Kubernetes' default where it is left out."""
     working_dir: Annotated[str, Field(max_length=1024)] | None = None
-    """Working directory, instead of the image's."""
+    """Absolute path of the working directory, instead of the image's."""
 
 
 class Container(ContainerBase):

@@ -48,6 +48,11 @@ DISK_MEGABYTES = 256
 LIMITS = {"maxConcurrency": SLOTS}
 SETTINGS = {"CELERIAC_RELIST_SECONDS": "10", "CELERIAC_QUEUE_DEFAULTS": json.dumps(LIMITS)}
 SCRIPT = 'sleep {seconds}; [ "$CELERIAC_ATTEMPT" -gt {failures} ] || exit 1; echo 7 > "$CELERIAC_RESULT_FILE"'
+_SIZES = {
+    "Warm": {"minReady": 2, "maxReady": 4},
+    "Worker": {"minPods": 1, "maxPods": 2, "slotsPerPod": 3, "tasksPerPod": 8},
+}
+"""So small that pods end and are replaced, too."""
 SORTS = ((0, 0, "Succeeded"), (1, 1, "Succeeded"), (2, 0, "Succeeded"), (0, 9, "Failed"))
 """At once, retried, slow, failing for good: seconds, attempts that fail, and the end."""
 RETRY = {"maxAttempts": 2, "backoff": backoff()}
@@ -117,10 +122,10 @@ class Laboratory:
                         raise
 
     def submit(self, prefix: str, count: int) -> None:
-        """Tasks of all sorts: with NATS half of them by message, warm ones all of them."""
+        """Tasks of all sorts: with NATS half of them by message, and all of them for pods started ahead."""
         for number in range(count):
             name, sort = f"{prefix}-{number}", SORTS[number % len(SORTS)]
-            if self.post is not None and (self.mode == "Warm" or number // len(SORTS) % 2 == 0):
+            if self.post is not None and (self.mode != "Pod" or number // len(SORTS) % 2 == 0):
                 self.post.submit(self.named(name, *sort[:2]))
             else:
                 script = SCRIPT.format(seconds=sort[0], failures=sort[1])
@@ -129,9 +134,8 @@ class Laboratory:
 
     def named(self, name: str, seconds: int, failures: int) -> Obj:
         """A Task of the definition for this mode."""
-        warm = self.mode == "Warm"
         params = {"seconds": seconds, "failures": failures}
-        return task_of(self.mode.lower(), name, retry=RETRY, params=params if warm else _texts(params))
+        return task_of(self.mode.lower(), name, retry=RETRY, params=_texts(params) if self.mode == "Pod" else params)
 
     def define(self, mode: str) -> None:
         """Make the TaskDefinition of that mode."""
@@ -185,7 +189,7 @@ def laboratory(
 
     Args:
         nats: there is a NATS too.
-        mode: Pod, or Warm, which needs NATS.
+        mode: Pod, Warm or Worker; the last two need NATS.
         disk: NATS has one of its own.
         settings: more of the operator's.
     """
@@ -268,7 +272,8 @@ def _definition(mode: str) -> Obj:
         "command": ["python", "-m", "celeriac.run"],
         "env": [{"name": "CELERIAC_FUNCTION", "value": "e2e.chaos.work:audited"}],
     }
-    return definition("warm", container_fields=fields, isolation="Warm", warm={"minReady": 2, "maxReady": 4})
+    sizes = {mode.lower(): _SIZES[mode]}
+    return definition(mode.lower(), container_fields=fields, isolation=mode, **sizes)
 
 
 def _through(proxy: ApiProxy, directory: Path) -> Path:

@@ -28,7 +28,7 @@ class Outcome:
     """Its number in the fault matrix."""
     name: str
     mode: str
-    """Isolation of the tasks: Pod or Warm."""
+    """Isolation of the tasks."""
     seed: int
     times: int
     """How often the fault has struck."""

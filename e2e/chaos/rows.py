@@ -35,7 +35,7 @@ def run(name: str, row: Row, directory: Path, tell: Callable[[Outcome], None]) -
         with with_control_plane(directory, disk=row.disk) as lab:
             play(name, row, lab, tell)
         return
-    nats = row.nats or row.mode == "Warm"
+    nats = row.nats or row.mode != "Pod"
     with laboratory(directory, nats=nats, mode=row.mode, disk=row.disk) as lab:
         play(name, row, lab, tell)
 

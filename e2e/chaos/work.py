@@ -1,4 +1,4 @@
-"""What warm pods run under faults. It says itself when it starts and ends, as the end of its pod is another."""
+"""What pods started ahead run under faults. It says itself when it starts and ends: the end of its pod is another."""
 
 import os
 import time

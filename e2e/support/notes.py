@@ -122,18 +122,18 @@ class Notes:
 
     def _written(self) -> Iterator[tuple[Moment, Fact]]:
         """The lines of the book. A process that was killed has written no end: it ended with its pod."""
-        going_on: dict[str, tuple[str, int]] = {}
+        going_on = set[tuple[str, int, str]]()
         for line in self.book.read_text().splitlines() if self.book is not None and self.book.exists() else ():
             when, uid, attempt, pod, what = line.split()
             if pod in self._states:
                 continue  # no pod waited, so it has one of its own, which tells the same
             if what == "start":
-                going_on[pod] = uid, int(attempt)
+                going_on.add((uid, int(attempt), pod))
                 yield float(when), Started(uid, int(attempt), pod)
             else:
-                going_on.pop(pod, None)
+                going_on.discard((uid, int(attempt), pod))
                 yield float(when), Ended(uid, int(attempt), pod, int(what))
-        for pod, (uid, number) in going_on.items():
+        for uid, number, pod in sorted(going_on):
             if pod in self.gone:
                 yield self.gone[pod], Ended(uid, number, pod, 137)
 

@@ -6,12 +6,14 @@ From an earlier state of this repository to that of today, with NATS on a volume
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from e2e.cluster.images.catalogue import OPERATOR_IMAGE
-from e2e.support.audit import Audit, audit, definition_for
+from e2e.cluster.images.catalogue import OPERATOR_IMAGE, SDK_IMAGE
+from e2e.support.audit import Audit, audit, definition_for, started_ahead
 from e2e.support.connection import apply_crds, load_yaml
-from e2e.support.earlier import IMAGE, Earlier, earlier
+from e2e.support.earlier import FIRST, WITH_WORKERS, Earlier, earlier
 from e2e.support.isolation import ready
 from e2e.support.kube import CLAIMS, CRDS, NAMESPACES, PODS, Kube
 from e2e.support.load import audited, load
@@ -24,7 +26,6 @@ from e2e.support.predicates import attempt_runs, gone, status
 from e2e.support.release import Release
 from e2e.support.volumes import NATS_CLAIM, NATS_ON_A_VOLUME, volume_for
 
-FIRST = f"image.tag={IMAGE.rpartition(':')[2]}"
 EACH = 3
 """So many Tasks by kubectl, and as many by message, at a time."""
 LONG_SECONDS = 15
@@ -32,15 +33,29 @@ LONG_SECONDS = 15
 AHEAD = ("Warm", "Worker")
 
 
-@pytest.fixture(scope="module")
-def first(kube: Kube, quiet: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Earlier]:
-    """The release that is upgraded from, with its CRDs; those of today are there again afterwards."""
-    found = earlier(tmp_path_factory.mktemp("first"))
+@contextmanager
+def released(kube: Kube, directory: Path, commit: str, tag: str) -> Iterator[Earlier]:
+    """A release that is upgraded from, with its CRDs; those of today are there again afterwards."""
+    found = earlier(directory, commit, tag)
     found.load_image()
     for manifest in load_yaml(found.crds):
         kube.apply(manifest)
     yield found
     apply_crds(kube)
+
+
+@pytest.fixture
+def first(kube: Kube, quiet: Release, tmp_path: Path) -> Iterator[Earlier]:
+    """The first release."""
+    with released(kube, tmp_path, FIRST, "first") as found:
+        yield found
+
+
+@pytest.fixture
+def with_workers(kube: Kube, quiet: Release, tmp_path: Path) -> Iterator[Earlier]:
+    """One that has pods which are started ahead."""
+    with released(kube, tmp_path, WITH_WORKERS, "workers") as found:
+        yield found
 
 
 @pytest.fixture
@@ -92,20 +107,24 @@ class Traffic:
             self._mailbox.url = f"nats://operator:{self._nats.password('operator')}@{host}"
         return self._mailbox
 
-    def send(self, prefix: str, mode: str = "Pod") -> None:
-        """Send some of each sort, and a long one."""
+    def send(self, prefix: str, mode: str = "Pod", *, long: bool = True) -> None:
+        """Send some of each sort, and a long one first."""
         by_hand, by_message = load(f"{prefix}-k", EACH, mode), load(f"{prefix}-m", EACH, mode)
-        by_hand[f"{prefix}-long"] = audited(f"{prefix}-long", LONG_SECONDS, 0, mode=mode), "Succeeded"
+        if long:
+            first = f"{prefix}-long"
+            by_hand = {first: (audited(first, LONG_SECONDS, 0, mode=mode), "Succeeded"), **by_hand}
         for manifest, _ in by_hand.values():
             self._namespace.submit(manifest)
         self.mailbox.submit(*(manifest for manifest, _ in by_message.values()))
         self.expected |= {name: wanted for name, (_, wanted) in (by_hand | by_message).items()}
 
-    def send_during(self, prefix: str, doing: Future[str] | Future[None]) -> int:
+    def send_during(
+        self, prefix: str, doing: Future[str] | Future[None], mode: str = "Pod", *, long: bool = True
+    ) -> int:
         """Send on until it is done, as fast as tasks end; how many rounds that took."""
         rounds = 0
         while not doing.done():
-            self.send(f"{prefix}-{rounds}")
+            self.send(f"{prefix}-{rounds}", mode, long=long)
             self._namespace.wait(f"{prefix}-{rounds}-k-0")
             rounds += 1
         doing.result()
@@ -138,23 +157,60 @@ def test_an_upgrade_and_a_rollback_lose_nothing_and_run_nothing_twice(
     kube: Kube, first: Earlier, watched: Namespace, own: Release
 ) -> None:
     with audit(watched) as book, ThreadPoolExecutor(1) as beside:
-        own.install(*values(watched, FIRST), chart=first.chart)
+        own.install(*values(watched, f"image.tag={first.tag}"), chart=first.chart)
         watched.apply(queue("default", maxConcurrency=8, inlineContainers="Allow"))
         traffic = Traffic(watched, own)
         traffic.send("before")
-        assert images(own) == {IMAGE}
+        assert images(own) == {first.image}
 
         apply_crds(kube)  # as docs/upgrades.md says: before the operator that needs them
         during_upgrade = traffic.send_during("up", beside.submit(own.install, *values(watched)))
         assert images(own) == {OPERATOR_IMAGE}
         during_rollback = traffic.send_during("down", beside.submit(own.rollback))
-        assert images(own) == {IMAGE}
+        assert images(own) == {first.image}
         traffic.settle()
 
         print(
             f"{len(traffic.expected)} tasks; {during_upgrade} rounds in the upgrade, {during_rollback} in the rollback"
         )
         assert problems(traffic, book) == []
+
+
+@pytest.mark.alone
+def test_an_upgrade_and_a_rollback_under_pods_that_are_started_ahead(
+    kube: Kube, with_workers: Earlier, watched: Namespace, own: Release
+) -> None:
+    """Their SDK is older than the operator that is upgraded to, then newer than the one that is gone back to."""
+    with audit(watched, *AHEAD, image=with_workers.image) as book, ThreadPoolExecutor(1) as beside:
+        own.install(*values(watched, f"image.tag={with_workers.tag}"), chart=with_workers.chart)
+        watched.apply(queue("default", maxConcurrency=8, inlineContainers="Allow"))
+        traffic = Traffic(watched, own)
+        in_flight(traffic, watched, "up")
+        apply_crds(kube)
+        traffic.send_during("upgrade", beside.submit(own.install, *values(watched)), "Worker", long=False)
+        assert images(own) == {OPERATOR_IMAGE}
+        traffic.settle()
+
+        for mode in AHEAD:
+            watched.define(started_ahead(mode, SDK_IMAGE))
+        in_flight(traffic, watched, "down")
+        traffic.send_during("rollback", beside.submit(own.rollback), "Worker", long=False)
+        assert images(own) == {with_workers.image}
+
+        in_flight(traffic, watched, "after")
+        traffic.settle()
+        assert problems(traffic, book) == []
+
+
+def in_flight(traffic: Traffic, watched: Namespace, prefix: str) -> None:
+    """Tasks of each sort in pods that waited and in workers; of each mode a long one runs."""
+    for mode in AHEAD:
+        ready(watched, definition_for(mode))
+        traffic.send(f"{prefix}-{mode.lower()}", mode)
+    for mode in AHEAD:
+        long = f"{prefix}-{mode.lower()}-long"
+        watched.wait(long, attempt_runs(1))
+        assert "-w-" in watched.job_name(long), "no pod had waited for it"
 
 
 def test_an_uninstall_leaves_nothing_stuck_and_the_next_installation_goes_on(

@@ -16,6 +16,7 @@ from typing import Any
 
 from e2e.cluster import kubectl
 from e2e.cluster.images.basic import BUSYBOX
+from e2e.cluster.images.catalogue import SDK_IMAGE
 from e2e.support.isolation import DEADLINES, function
 from e2e.support.kube import JOBS, PODS, TASKS, VOLUMES, Kube
 from e2e.support.manifests import definition
@@ -58,9 +59,9 @@ def definition_for(mode: str) -> str:
     return DEFINITION if mode == "Pod" else f"{DEFINITION}-{mode.lower()}"
 
 
-def _started_ahead(mode: str) -> Obj:
+def started_ahead(mode: str, image: str) -> Obj:
     """A TaskDefinition of that isolation mode: its function runs what its params say, and raises where that fails."""
-    return function(definition_for(mode), "timeit:timeit", isolation=mode, pod=_MOUNTED, **_AHEAD[mode])
+    return function(definition_for(mode), "timeit:timeit", image, isolation=mode, pod=_MOUNTED, **_AHEAD[mode])
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,12 @@ class Audit:
 
 
 @contextmanager
-def audit(namespace: Namespace, *ahead: str) -> Iterator[Audit]:
+def audit(namespace: Namespace, *ahead: str, image: str = SDK_IMAGE) -> Iterator[Audit]:
     """A TaskDefinition `audited` in the namespace, whose processes write an audit file.
 
     Args:
         ahead: isolation modes that have one, too; these need NATS.
+        image: of their pods, with an SDK of any age.
     """
     with fresh_namespace(namespace.kube, prefix="e2e-audit") as auditor:
         path = f"/var/tmp/celeriac-audit-{secrets.token_hex(4)}"
@@ -156,7 +158,7 @@ def audit(namespace: Namespace, *ahead: str) -> Iterator[Audit]:
         namespace.apply(_volume(namespace.name, path, node), _claim(namespace.name))
         run = script("$(params.seconds)", "$(params.failures)")
         namespace.apply(definition(DEFINITION, run, pod=_MOUNTED, defaults={"deadlines": DEADLINES}))
-        namespace.apply(*(_started_ahead(mode) for mode in ahead))
+        namespace.apply(*(started_ahead(mode, image) for mode in ahead))
         with Kube(namespace.kube.kubeconfig) as connection:
             witness = Listener(connection, namespace.name)
             witness.start()

@@ -66,10 +66,10 @@ def connected(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clien
         yield client
 
 
-def function(name: str, location: str, **spec: object) -> Obj:
+def function(name: str, location: str, image: str = catalogue.SDK_IMAGE, **spec: object) -> Obj:
     """A TaskDefinition of a function that any image with the SDK has."""
     fields = {
-        "image": catalogue.SDK_IMAGE,
+        "image": image,
         "command": ["python", "-m", "celeriac.run"],
         "env": [{"name": "CELERIAC_FUNCTION", "value": location}],
         "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "256Mi"}},

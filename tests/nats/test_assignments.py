@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from typing import Any
 
 import nats
+import pytest
 from tests.support.builders import make_attempt, make_status, make_task
 from tests.support.clock import at
 from tests.support.flushing import flushed
@@ -15,7 +17,7 @@ from tests.support.nats_server import NatsServer
 
 from celeriac.run.bus import put_against
 from celeriac.wire.canonical import canonical_json
-from celeriac.wire.names import assign_subject, claim_key, ready_subject, roll_subject
+from celeriac.wire.names import assign_subject, attempt_key, claim_key, ready_subject, roll_subject
 from celeriac_operator.bus.assignments import Assignments
 from celeriac_operator.core.plan import RevokeClaim
 from celeriac_operator.core.records import Claim
@@ -64,6 +66,45 @@ async def test_after_a_revocation_only_a_claim_that_knows_it_fits(server: NatsSe
         fits = await put_against(ours.bus.js, KEY, claim_by("pod-2"), revoked.revision)
         again = await put_against(ours.bus.js, KEY, claim_by("pod-3"), revoked.revision)
         assert [late is None, fits is None, again is None] == [False, True, False]
+
+
+async def test_an_attempt_that_was_claimed_and_has_ended_before_it_was_expected_has_its_end_looked_up(
+    server: NatsServer,
+) -> None:
+    """As where an operator of another release has told a pod of it and is gone."""
+    async with keeper(server) as ours:
+        end = {**json.loads(claim_by("pod-1")), "finishTime": at(3).isoformat()}
+        del end["time"]
+        await put_against(ours.bus.js, KEY, claim_by("pod-1"), 0)
+        await put_against(ours.bus.js, attempt_key("media", TASK.uid, 1), canonical_json(end), 0)
+        ours.book.expect(TASK, 1, None)
+        await ours.book.revoke(TASK, revocation(pod="pod-2"))
+        found = await ours.book.about(TASK, 1, runner=True, claim=True)
+        assert found.claim is not None
+        assert found.attempt is not None
+        assert (found.claim.pod_uid, found.claim.revoked, found.attempt.pod_uid) == ("pod-1", False, "pod-1")
+
+
+@pytest.mark.parametrize(
+    ("record", "knows"),
+    [
+        pytest.param("claim", True, id="a claim is known, so nobody else gets it"),
+        pytest.param("revocation", False, id="a revocation is none any more, so the next claim is against nothing"),
+    ],
+)
+async def test_nats_comes_back_without_what_it_had(server: NatsServer, record: str, knows: bool) -> None:
+    async with keeper(server) as ours:
+        if record == "claim":
+            await put_against(ours.bus.js, KEY, claim_by("pod-1"), 0)
+        else:
+            await ours.book.revoke(TASK, revocation())
+        assert await known(ours) is not None
+        server.kill()
+        await until(lambda: not ours.bucket.ready)
+        shutil.rmtree(server.directory / "store")
+        server.start()
+        await until(lambda: ours.bucket.ready)
+        assert (await known(ours) is not None) == knows
 
 
 async def test_news_of_a_claim_come_without_asking(server: NatsServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -100,7 +101,7 @@ def wired(  # noqa: PLR0917  as many as there are parts
     changed: Callable[[set[WorkKey]], None],
     defaults: Defaults,
     queue_defaults: TaskQueueSpec,
-) -> tuple[Queues, WarmPools, Reconciler]:
+) -> tuple[Queues, WarmPools, Applier, Reconciler]:
     """What decides and what does, as ``app.py`` puts it together."""
     clock, api, work = cluster.clock, cast(KubeApi, kube), cast("WorkQueue[WorkKey]", queue)
 
@@ -111,7 +112,8 @@ def wired(  # noqa: PLR0917  as many as there are parts
     queues = Queues(cache, api, work, queue_defaults, clock=clock)
     warm = WarmPools(cache, api, work, lambda: book.bus, Resources(), NO_ACCESS, clock=clock)
     crons = CronReconciler(cache, api, work, CronApplier(api, cache, changed), clock=clock)
-    return queues, warm, Reconciler(cache, api, work, applier, queues, defaults, crons, book, warm, clock=clock)
+    reconciler = Reconciler(cache, api, work, applier, queues, defaults, crons, book, warm, clock=clock)
+    return queues, warm, applier, reconciler
 
 
 class Process:
@@ -131,7 +133,7 @@ class Process:
         self.cache, self.queue, self.errors = Cache(), Queue(), dict[WorkKey, int]()
         self.kube = FakeKube(self.cluster)
         self.book = RecordBook(self.cluster.bucket, self._records_changed, unfenced)
-        self.queues, self.warm, self.reconciler = wired(
+        self.queues, self.warm, self.applier, self.reconciler = wired(
             self.cluster,
             self.kube,
             self.queue,
@@ -150,6 +152,11 @@ class Process:
         self.queues.begin()
         for kind in WATCHED:
             self.heard[kind] = len(self.cluster.log[kind])
+
+    def leave(self) -> None:
+        """As a leader that is stopped, or gives a shard away."""
+        with suppress(*TROUBLE, OperatorDied):
+            run(self.applier.write_held(lambda _: True))
 
     def _records_changed(self, keys: Iterable[Key]) -> None:
         self._changed(set(keys))

@@ -107,12 +107,20 @@ class Life:
         self.bus = FakeBus(world.server, cluster.bucket, network)
         bus = cast(Bus, self.bus)
         self.book = RecordBook(SteppedBucket(cluster.bucket, self.bus), lambda keys: self._changed(set(keys)), unfenced)
-        self.queues, _, self.reconciler = wired(
+        self.queues, _, applier, self.reconciler = wired(
             cluster, kube, self.queue, self.cache, self.book, self._changed, Defaults(), TaskQueueSpec()
         )
         self.watch = Watch(self.cache, self.kube, [NAMESPACE], self._changed)
         self.background = Background(_die)
-        self.duties = Duties(1, self.cache, self.watch, self.queue.add, self.background, begin=self.queues.begin)
+        self.duties = Duties(
+            1,
+            self.cache,
+            self.watch,
+            self.queue.add,
+            self.background,
+            begin=self.queues.begin,
+            end=applier.write_held,
+        )
         streams = KeptStreams(QUEUE)
         tools = Tools(
             self.kube,

@@ -36,7 +36,7 @@ from celeriac_operator.core.facts import Key
 from celeriac_operator.duties import Duties
 from celeriac_operator.election import Elector, Work
 from celeriac_operator.election_thread import ElectionThread
-from celeriac_operator.fence import Fence, boot_time
+from celeriac_operator.fence import Fence, NotLeading, boot_time
 from celeriac_operator.handlers.login import Login
 from celeriac_operator.handlers.settings import kopf_settings
 from celeriac_operator.handlers.watches import register_watches
@@ -50,7 +50,7 @@ from celeriac_operator.kube.cache import Cache, WorkKey
 from celeriac_operator.kube.leases import Leases
 from celeriac_operator.metrics import ASYNCIO_TASKS, QUEUE_DEPTH, QUEUE_OLDEST
 from celeriac_operator.queues import Queues
-from celeriac_operator.reconcile import Reconciler
+from celeriac_operator.reconcile import TROUBLE, Reconciler
 from celeriac_operator.reconcile_cron import CronReconciler
 from celeriac_operator.settings import Settings
 from celeriac_operator.warm import WarmPools
@@ -100,7 +100,7 @@ class App:
             clock=clock,
         )
         pods = Assignments(self.bus, self.warm.namespaces, self.warm.heard, self.warm.unheard)
-        applier = Applier(
+        self.applier = Applier(
             kube,
             self.cache,
             settings.default_resources,
@@ -109,17 +109,33 @@ class App:
             self.keeping.history.tell,
             settings.runner_access,
             pods,
+            self._works_on,
         )
         self.queues = Queues(self.cache, kube, self.queue, settings.queue_defaults, clock=clock)
         crons = CronReconciler(self.cache, kube, self.queue, CronApplier(kube, self.cache, self._changed), clock=clock)
         self.reconciler = Reconciler(
-            self.cache, kube, self.queue, applier, self.queues, settings.defaults, crons, book, self.warm, clock=clock
+            self.cache,
+            kube,
+            self.queue,
+            self.applier,
+            self.queues,
+            settings.defaults,
+            crons,
+            book,
+            self.warm,
+            clock=clock,
         )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
         self.clock_jumps = ClockJumps(clock, time.monotonic)
         self.background = Background(die)
         self.duties = Duties(
-            settings.shards, self.cache, self.watch, self.queue.add, self.background, begin=self._begin
+            settings.shards,
+            self.cache,
+            self.watch,
+            self.queue.add,
+            self.background,
+            begin=self._begin,
+            end=self._end,
         )
         self.election = ElectionThread(partial(_elector, settings, fence), self.duties, fence, die)
         self.streams: Streams | None = None
@@ -170,6 +186,13 @@ class App:
         self.cache.forget_held(ours)
         self.keeping.book.take_up(ours)
         self.queues.begin(ours)
+
+    async def _end(self, ours: Callable[[str], bool]) -> None:
+        """Others may work on these namespaces from now on. What is not written now, they find out by NATS."""
+        try:
+            await self.applier.write_held(ours)
+        except (*TROUBLE, NotLeading) as error:
+            log.warning("statuses that were held are not written", error=str(error) or type(error).__name__)
 
     def _keeps_streams_of(self, namespace: str) -> bool:
         """A stream whose queue is not seen here is closed only where it would be: another operator may share NATS."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -23,6 +23,7 @@ class Duties:
         add: puts a key into the work queue.
         background: runs what prepares a shard.
         begin: is told which namespaces are taken up, once all is known of them and before anything is decided there.
+        end: is told which are laid down; what it does is done before they are anybody else's.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class Duties:
         background: Background,
         *,
         begin: Callable[[Callable[[str], bool]], None],
+        end: Callable[[Callable[[str], bool]], Awaitable[None]],
     ) -> None:
         self._shards, self._cache, self._watch = shards, cache, watch
-        self._add, self._background, self._begin = add, background, begin
+        self._add, self._background, self._begin, self._end = add, background, begin, end
         self._active: set[int] = set()
         self._coming: dict[int, asyncio.Task[None]] = {}
         for shard in range(shards):
@@ -52,9 +54,7 @@ class Duties:
         self._coming[shard] = self._background.spawn(self._prepare(shard))
 
     async def _prepare(self, shard: int) -> None:
-        def of_shard(namespace: str) -> bool:
-            return shard_of(namespace, self._shards) == shard
-
+        of_shard = self._of_shard(shard)
         await self._background.until_done(f"taking up shard {shard}", lambda: self._watch.refresh(of_shard))
         self._begin(of_shard)
         self._active.add(shard)
@@ -63,10 +63,14 @@ class Duties:
             self._add(key)
         log.info("working on a shard", shard=shard, shards=self._shards, keys=len(keys))
 
-    def lay_down(self, shard: int) -> None:
-        """Begin nothing more in a shard that is about to be given away."""
+    def _of_shard(self, shard: int) -> Callable[[str], bool]:
+        return lambda namespace: shard_of(namespace, self._shards) == shard
+
+    async def lay_down(self, shard: int) -> None:
+        """Begin nothing more in a shard that is about to be given away, and leave nothing undone there."""
         LEADER.labels(str(shard)).set(0)
         self._active.discard(shard)
         coming = self._coming.pop(shard, None)
         if coming is not None:
             coming.cancel()
+        await self._end(self._of_shard(shard))

@@ -28,7 +28,7 @@ class Duties(Protocol):
 
     def take_up(self, shard: int) -> None: ...
 
-    def lay_down(self, shard: int) -> None: ...
+    async def lay_down(self, shard: int) -> None: ...
 
 
 class WorkElsewhere:
@@ -50,8 +50,10 @@ class WorkElsewhere:
             return False
 
     async def _stop(self, shard: int, patience: float) -> bool:
-        self._duties.lay_down(shard)
-        self._fence.close(shard)
+        try:
+            await self._duties.lay_down(shard)
+        finally:
+            self._fence.close(shard)
         return await self._fence.drained(shard, patience)
 
 

@@ -99,7 +99,7 @@ async def _last(js: JetStreamContext, subject: str) -> bytes:
     found = await last_message(js, PAYLOADS_STREAM, subject)
     if found is None:
         raise ObjectLost(f"there is nothing at {subject}")
-    return found
+    return found.data
 
 
 def _namespace(name: str) -> str:

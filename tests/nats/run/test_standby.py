@@ -160,6 +160,34 @@ async def test_of_two_pods_with_the_same_assignment_one_runs_it(server: NatsServ
         assert sorted(each.code for each in codes) == [0, 143]
 
 
+@pytest.mark.parametrize(
+    ("end", "again"),
+    [
+        pytest.param(b'{"author":"Runner"}', True, id="it has ended: that is written once more"),
+        pytest.param(b"", False, id="its end was collected"),
+        pytest.param(None, False, id="it runs"),
+    ],
+)
+@pytest.mark.parametrize("claimant", ["pod-1", "pod-2"])
+async def test_whoever_tells_of_an_attempt_that_was_claimed_gets_news_of_its_end(
+    server: NatsServer, tmp_path: Path, end: bytes | None, again: bool, claimant: str
+) -> None:
+    async with operator(server, tmp_path) as ours:
+        key, bucket = attempt_key("team", UID, 1), await ours.js.key_value(RESULTS_BUCKET)
+        await ours.write(CLAIM, author="Runner", uid=claimant)
+        before = await bucket.put(key, end) if end is not None else 0
+        pod = ours.pod(server.url)
+        await ours.ready()
+        await ours.assign(assignment())
+        await ours.ready()
+        if end is not None:
+            after = await bucket.get(key)
+            assert (after.value or b"", (after.revision or 0) > before) == (end, again)
+        assert (await ours.read(CLAIM))["podUID"] == claimant
+        pod.send_signal(signal.SIGTERM)
+        assert (await ours.end(pod)).code == 143
+
+
 async def _written(ours: Operator, key: str) -> Any:
     async with asyncio.timeout(60):
         while (found := await ours.read(key)) is None:

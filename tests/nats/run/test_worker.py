@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import nats
 import pytest
+from e2e.support.nats_proxy import NatsProxy, nats_proxy
 from tests.nats.run.test_standby import Operator, operator
 from tests.support.flushing import flushed
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended
 
-from celeriac.wire.names import attempt_key, claim_key, line_tag
+from celeriac.wire.names import RESULTS_BUCKET, attempt_key, claim_key, line_tag
 
 MORE = """
 import ctypes
@@ -46,6 +49,15 @@ def leaves_a_process(file: str) -> str:
     while not Path(file).exists() or not Path(file).read_text():
         time.sleep(0.01)
     return Path(file).read_text().strip()
+
+@app.task
+def counts(directory: str, gate: bool = False) -> int:
+    with open(f"{directory}/runs", "a") as file:
+        file.write("run\\n")
+    print("runs", flush=True)
+    while gate and not Path(f"{directory}/gate").exists():
+        time.sleep(0.01)
+    return len(Path(f"{directory}/runs").read_text().splitlines())
 """
 
 
@@ -88,12 +100,14 @@ class Worker(Operator):
 
 
 @asynccontextmanager
-async def worker(server: NatsServer, directory: Path, name: str, **options: Any) -> AsyncIterator[Worker]:
+async def worker(
+    server: NatsServer, directory: Path, name: str, url: str = "", **options: Any
+) -> AsyncIterator[Worker]:
     async with operator(server, directory) as ours:
         found = Worker(ours.client, ours.js, ours.runner)
         found.heard = ours.heard
         try:
-            await found.begin(server.url, name, **options)
+            await found.begin(url or server.url, name, **options)
             yield found
         finally:
             if found.process.poll() is None:
@@ -281,6 +295,108 @@ async def test_a_server_that_is_away_when_a_task_ends_has_its_record_later(serve
             _signal(int(pid))
         server.start()
         assert (await ours.record("a"))["result"]["value"].startswith("None: SIGTERM")
+
+
+# --- NATS goes at some moment of an attempt ---
+
+
+def restarts(server: NatsServer) -> None:
+    """It comes back with what it had acknowledged."""
+    server.kill()
+    server.start()
+
+
+def loses_its_store(server: NatsServer) -> None:
+    """It comes back with nothing, as on a volume that goes with its pod."""
+    server.kill()
+    shutil.rmtree(server.directory / "store")
+    server.start()
+
+
+Goes = Callable[[NatsServer], None]
+HOW = pytest.mark.parametrize(
+    "goes", [pytest.param(restarts, id="what it had is kept"), pytest.param(loses_its_store, id="what it had is lost")]
+)
+CLAIM, END = claim_key("team", "a", 1), attempt_key("team", "a", 1)
+
+
+def fail_once(proxy: NatsProxy, key: str, when: str, fault: Callable[[], None]) -> threading.Event:
+    """Have NATS go before that key is written, or once it is stored and its writer has not heard so; set afterwards."""
+    began, over = threading.Event(), threading.Event()
+
+    def meant(subject: str) -> bool:
+        return not began.is_set() and subject == f"$KV.{RESULTS_BUCKET}.{key}"
+
+    def hook(subject: str) -> None:
+        if meant(subject):
+            began.set()
+            fault()
+            over.set()
+            raise ConnectionAbortedError
+
+    if when == "before":
+        proxy.before = hook
+    else:
+        proxy.wants_after, proxy.after = meant, hook
+    return over
+
+
+async def bucket_is_there(ours: Worker) -> None:
+    """The operator makes it anew where it is gone."""
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(nats.errors.Error):
+                await ours.js.create_key_value(bucket=RESULTS_BUCKET, history=1, direct=True)
+                return
+
+
+@HOW
+@pytest.mark.parametrize(
+    ("key", "when"),
+    [
+        pytest.param(CLAIM, "before", id="before its claim is stored"),
+        pytest.param(CLAIM, "after", id="between its claim and the answer to that"),
+        pytest.param(END, "before", id="between its end and the record of that"),
+        pytest.param(END, "after", id="between its record and the answer to that"),
+    ],
+)
+async def test_nats_goes_and_the_attempt_runs_once_and_is_recorded(
+    server: NatsServer, tmp_path: Path, goes: Goes, key: str, when: str
+) -> None:
+    with nats_proxy(server.port) as proxy:
+        gone = fail_once(proxy, key, when, lambda: goes(server))
+        async with worker(server, tmp_path, "counts", url=proxy.url) as ours:
+            await ours.give("a", json.dumps({"directory": str(tmp_path)}))
+            assert await asyncio.to_thread(gone.wait, 60)
+            await bucket_is_there(ours)
+            assert (await ours.record("a"))["result"] == {"value": 1}
+            assert (await ours.left()).code == 143
+    assert runs(tmp_path) == 1
+
+
+@HOW
+async def test_what_runs_is_claimed_again_where_nats_has_lost_that_and_does_not_begin_again(
+    server: NatsServer, tmp_path: Path, goes: Goes
+) -> None:
+    async with worker(server, tmp_path, "counts") as ours:
+        params = json.dumps({"directory": str(tmp_path), "gate": True})
+        await ours.give("a", params)
+        await _printed(ours, "runs")
+        claim = await ours.read(CLAIM)
+        goes(server)
+        await bucket_is_there(ours)
+        await ours.ready()
+        await ours.give("a", params)
+        assert await ours.written(CLAIM) == claim
+        (tmp_path / "gate").touch()
+        assert (await ours.record("a"))["result"] == {"value": 1}
+        assert (await ours.left()).code == 143
+    assert runs(tmp_path) == 1
+
+
+def runs(directory: Path) -> int:
+    """How often the function has begun."""
+    return len((directory / "runs").read_text().splitlines())
 
 
 def _signal(pid: int) -> None:

@@ -40,12 +40,20 @@ class Standby:
         self.watch = Watch(self.cache, cast(KubeApi, FakeKube(self.cluster)), (), lambda _: None)
         self.background = Background(no_death)
         self.begun: list[tuple[bool, int]] = []
-        self.duties = Duties(SHARDS, self.cache, self.watch, self.added.add, self.background, begin=self.begin)
+        self.ended: list[bool] = []
+        self.duties = Duties(
+            SHARDS, self.cache, self.watch, self.added.add, self.background, begin=self.begin, end=self.end
+        )
 
     def begin(self, ours: Callable[[str], bool]) -> None:
         """As the queues do: they need the Jobs, and must be first."""
         assert not self.duties.ours(NAMESPACE)
         self.begun.append((ours(NAMESPACE), len(self.cache.jobs.entries)))
+
+    async def end(self, ours: Callable[[str], bool]) -> None:
+        """As the applier does: nothing new comes up meanwhile."""
+        assert not self.duties.ours(NAMESPACE)
+        self.ended.append(ours(NAMESPACE))
 
     def add(self, plural: str, name: str, **more: Any) -> None:
         self.cluster.add(plural, {"metadata": {"name": name, **more}, "spec": {"container": {"image": "x"}}})
@@ -130,15 +138,16 @@ async def test_nothing_is_begun_before_the_jobs_are_known(standby: Standby) -> N
 
 async def test_what_is_laid_down_is_worked_on_no_more(standby: Standby) -> None:
     await standby.take_up(OURS)
-    standby.duties.lay_down(OURS)
+    await standby.duties.lay_down(OURS)
 
     assert not standby.duties.ours(NAMESPACE)
     assert 0 == leads(OURS)
+    assert [True] == standby.ended
 
 
 async def test_what_is_laid_down_while_it_is_taken_up_is_not_worked_on(standby: Standby) -> None:
     standby.duties.take_up(OURS)
-    standby.duties.lay_down(OURS)
+    await standby.duties.lay_down(OURS)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 

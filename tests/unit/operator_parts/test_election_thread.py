@@ -63,6 +63,9 @@ class Worker:
         self.election = ElectionThread(self.elector, self, self.fence, self.die)
         self.working, self.thread = asyncio.Event(), threading.get_ident()
         self.told_by = set[int]()
+        self.may_end = asyncio.Event()
+        """What is done at last is done."""
+        self.may_end.set()
         self.dead = threading.Event()
 
     @asynccontextmanager
@@ -79,9 +82,10 @@ class Worker:
         self.told_by.add(threading.get_ident())
         self.working.set()
 
-    def lay_down(self, shard: int) -> None:
+    async def lay_down(self, shard: int) -> None:
         self.told_by.add(threading.get_ident())
         self.working.clear()
+        await self.may_end.wait()
 
 
 @pytest.fixture
@@ -122,6 +126,29 @@ async def test_the_lease_is_given_back_once_the_last_write_is_over(worker: Worke
 
     assert Deed.GIVE is worker.leases.deeds[-1][0]
     assert renewals == worker.leases.renewals()
+
+
+async def test_what_is_left_is_done_before_the_lease_is_given_back(worker: Worker) -> None:
+    worker.may_end.clear()
+    resigning = asyncio.create_task(worker.election.resign())
+    while worker.working.is_set():
+        await asyncio.sleep(0.001)
+    assert worker.fence.held
+    assert Deed.GIVE not in [deed for deed, _ in worker.leases.deeds]
+    worker.may_end.set()
+    await resigning
+
+    assert Deed.GIVE is worker.leases.deeds[-1][0]
+
+
+async def test_what_is_left_and_takes_too_long_may_not_be_written_any_more(worker: Worker) -> None:
+    worker.may_end.clear()
+    elsewhere = WorkElsewhere(worker, worker.fence, asyncio.get_running_loop())
+
+    assert not await elsewhere.lay_down(0, 0.01)
+    await asyncio.sleep(0)
+    assert not worker.fence.held
+    worker.may_end.set()
 
 
 async def test_who_has_resigned_resigns_again_without_harm(worker: Worker) -> None:

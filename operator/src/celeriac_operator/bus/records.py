@@ -153,6 +153,8 @@ class RecordBook:
             return
         if known.number != attempt:
             known.number, known.attempt, known.claim, known.attempt_began = attempt, None, None, 0
+        if known.claim is not None and known.claim.revoked:
+            known.claim = None  # a store that was put back has another revision of it, or none
         entry = await self._store.get(attempt_key(task.key.namespace, task.uid, attempt))
         if claim:
             _take_claim(known, await self._store.get(claim_key(task.key.namespace, task.uid, attempt)))
@@ -284,10 +286,13 @@ class RecordBook:
         )
         with self._permit(task.key.namespace):
             if revocation.expect == 0:
-                await self._store.create(name, record.to_json())
+                written = await self._store.create(name, record.to_json())
             else:
-                await self._store.update(name, record.to_json(), revocation.expect)
-        _take_claim(self._of(task), await self._store.get(name))
+                written = await self._store.update(name, record.to_json(), revocation.expect)
+        known = self._of(task)
+        _take_claim(known, await self._store.get(name))
+        if not written:
+            known.attempt_began = 0  # a claim that was not heard of: its end may not have been, either
 
     async def finish(self, task: TaskFacts, record: TaskRecord) -> bool:
         """Write a task's record, in the place of one that does not stand; False where one stands, known from now on.

@@ -100,6 +100,8 @@ class Applier:
     """How the pods' runner reaches NATS."""
     pods: Pods = field(default_factory=NoPods)
     """The pods that wait."""
+    works_on: Callable[[str], bool] = lambda _: True
+    """Whether this replica goes on to work on a namespace: else no status is held there."""
 
     async def apply(self, plan: Plan, world: World, now: datetime) -> Applied:
         """Carry it out. What the API server refused comes back, to be decided upon."""
@@ -117,7 +119,8 @@ class Applier:
         stored = None
         if plan.status is not None:
             is_stored = task.held is not None and plan.status == task.held.stored
-            held = self.cache.hold(task, plan.status, now) if plan.hold or is_stored else None
+            may_hold = is_stored or (plan.hold and self.works_on(task.key.namespace))
+            held = self.cache.hold(task, plan.status, now) if may_hold else None
             stored = held or await self.write_status(task, plan.status)
             if stored is None:
                 return Applied(stale=True)  # it was decided from an old state: what it would delete may be wanted
@@ -227,6 +230,18 @@ class Applier:
                 return None
         stored = self.cache.tasks.get(task.key)
         return stored if isinstance(stored, TaskFacts) else None
+
+    async def write_held(self, ours: Callable[[str], bool]) -> None:
+        """Write the statuses that are held in these namespaces: an operator of another release may follow, which knows
+        of none that is not stored.
+
+        Raises:
+            ApiError, OSError, TimeoutError: the API server does not take them.
+            NotLeading: another replica works on the namespaces.
+        """
+        while held := self.cache.held(ours):
+            for task in held:
+                await self.write_status(task, task.status)
 
     async def _see(self, task: TaskFacts) -> None:
         """In the status as it is stored: the operator does not keep all of it in memory. One that is too old stays."""

@@ -267,12 +267,16 @@ class Cache:
         self._link_pods(task.key, task, held)
         return held
 
+    def held(self, ours: Callable[[str], bool]) -> list[TaskFacts]:
+        """The Tasks of these namespaces whose status is held."""
+        tasks = (entry.facts for key, entry in self.tasks.entries.items() if ours(key.namespace))
+        return [task for task in tasks if isinstance(task, TaskFacts) and task.held is not None]
+
     def forget_held(self, ours: Callable[[str], bool]) -> None:
         """Another replica has worked there meanwhile: what is stored counts."""
-        for key, entry in self.tasks.entries.items():
-            if ours(key.namespace) and isinstance(entry.facts, TaskFacts) and entry.facts.held is not None:
-                before, entry.facts = entry.facts, entry.facts.as_stored
-                self._link_pods(key, before, entry.facts)
+        for task in self.held(ours):
+            self.tasks.entries[task.key].facts = task.as_stored
+            self._link_pods(task.key, task, task.as_stored)
 
     def _link_pods(self, key: Key, before: object, after: object) -> None:
         """Know which Tasks a pod has, and which pods of a TaskDefinition wait."""

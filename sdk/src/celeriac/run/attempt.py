@@ -8,12 +8,11 @@ import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log, memory
-from celeriac.run.bus import get_object, put_against, put_object, read_record
+from celeriac.run.bus import get_object, put_object, read_record
 from celeriac.run.environment import Environment, read_environment
 from celeriac.run.forked import Forked, Run, fork
 from celeriac.run.interrupts import LINGER_SECONDS
@@ -186,7 +185,7 @@ class Attempt:
         """Write it, unless the attempt is decided already, however long that takes: nobody else can tell its end."""
         assignment = self.assignment
         key = attempt_key(self._environment.namespace, assignment.uid, assignment.attempt)
-        await written(partial(put_against, self._js), key, record, 0)
+        await written(self._js, key, record, 0)
 
 
 async def _quietly(deed: Coroutine[Any, Any, None]) -> None:

@@ -15,12 +15,14 @@ from celeriac.run.bus_down import BusDown
 from celeriac.wire.names import RESULTS_BUCKET
 
 if TYPE_CHECKING:
+    from celeriac._last_message import LastMessage
     from celeriac.run.standby import Assignment
 
 T = TypeVar("T")
 
-WRONG_LAST_SEQUENCE = 10071
-"""JetStream's code for: the key is there already."""
+WRONG_LAST_SEQUENCE = (10071, 10164)
+"""JetStream's codes for: the key has another revision; or will have, once another write is through."""
+BEHIND_SECONDS = 0.2
 PUBLISH_SECONDS = 2.0
 """One try to publish; within the time that a call may take, there are several."""
 
@@ -79,7 +81,7 @@ class Bus:
         async def wait() -> Assignment:
             client = await asyncio.shield(asyncio.wrap_future(self._connection))
             js = client.jetstream(timeout=PUBLISH_SECONDS)
-            async with Standby(client, namespace, pod_uid, lambda *claim: put_against(js, *claim)) as standby:
+            async with Standby(client, namespace, pod_uid, js) as standby:
                 return await standby.next()
 
         return self._thread.run(wait())
@@ -132,7 +134,11 @@ async def create_record(js: Any, key: str, data: bytes) -> bytes | None:
 
 
 async def put_against(js: Any, key: str, data: bytes, revision: int) -> bytes | None:
-    """Write where the key has that revision (0: none yet); what is there else. It takes as long as it takes."""
+    """Write where the key has that revision (0: none yet); what is there else, empty where that is nothing.
+
+    It takes as long as it takes. Whether a write was stored whose answer was lost, the next try tells, and it needs to
+    see what it was refused for: the copy of the bucket that is asked may be behind.
+    """
     from nats.js.errors import BadRequestError  # noqa: PLC0415 -- imported with the connection
 
     headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
@@ -140,18 +146,36 @@ async def put_against(js: Any, key: str, data: bytes, revision: int) -> bytes | 
         try:
             await js.publish(f"$KV.{RESULTS_BUCKET}.{key}", data, headers=headers)
         except BadRequestError as error:
-            if error.err_code != WRONG_LAST_SEQUENCE:
+            if error.err_code not in WRONG_LAST_SEQUENCE:
                 raise
-            return await read_record(js, key) or b""
-        except TimeoutError:  # of nats-py too; whether it was stored, the next try tells
+            there = _revision_there(error.description or "")
+            found = await last_record(js, key)
+            if there is not None and there <= (0 if found is None else found.revision):
+                return b"" if found is None else found.data
+            await asyncio.sleep(BEHIND_SECONDS)
+        except TimeoutError:  # of nats-py too
             continue
-        return None
+        else:
+            return None
 
 
-async def read_record(js: Any, key: str) -> bytes | None:
+def _revision_there(refusal: str) -> int | None:
+    """The revision that the key has, as the server says it; None: another write is not through yet."""
+    number = refusal.rpartition(" ")[2]
+    return int(number) if number.isdecimal() else None
+
+
+async def last_record(js: Any, key: str) -> LastMessage | None:
+    """What is under the key, with its revision; None where there is nothing."""
     from celeriac._last_message import last_message  # noqa: PLC0415 -- as above
 
     return await last_message(js, f"KV_{RESULTS_BUCKET}", f"$KV.{RESULTS_BUCKET}.{key}")
+
+
+async def read_record(js: Any, key: str) -> bytes | None:
+    """What is under the key; None where there is nothing."""
+    found = await last_record(js, key)
+    return None if found is None else found.data
 
 
 async def put_object(js: Any, name: str, data: bytes) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +16,11 @@ from typing import Any
 
 from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log
+from celeriac.run.bus import last_record, put_against
 from celeriac.run.environment import Environment, read_environment
 from celeriac.run.outcome import Failed
 from celeriac.wire.canonical import canonical_json
-from celeriac.wire.names import assign_subject, begin_line, claim_key, ready_subject, roll_subject
+from celeriac.wire.names import assign_subject, attempt_key, begin_line, claim_key, ready_subject, roll_subject
 
 ANNOUNCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
@@ -28,10 +29,6 @@ BACKSTOP_SECONDS = 60
 TOO_LATE = Failed(
     "RunDeadlineExceeded", ExitCode.STOPPED, "It ran longer than runSeconds, and no operator was there to stop it"
 )
-
-
-Put = Callable[[str, bytes, int], Awaitable[bytes | None]]
-"""Writes under a key against a revision; gives back what is there where another one is."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Standby:
     """Waits on a connection for assignments that this pod can claim.
 
     Args:
-        claim: writes under a key against a revision; gives back what is there where another one is.
+        js: JetStream, to write claims.
         left: how many more tasks this pod takes.
         stop: is told which attempt is to end.
     """
@@ -102,16 +99,18 @@ class Standby:
         client: Any,
         namespace: str,
         pod_uid: str,
-        claim: Put,
+        js: Any,
         *,
         left: Callable[[], int] = lambda: 1,
         stop: Callable[[Stop], None] = lambda _: None,
         announce_seconds: float = ANNOUNCE_SECONDS,
     ) -> None:
-        self._client, self._namespace, self._pod_uid, self._claim = client, namespace, pod_uid, claim
+        self._client, self._namespace, self._pod_uid, self._js = client, namespace, pod_uid, js
         self._left, self._stop, self._announce_seconds = left, stop, announce_seconds
         self._told: asyncio.Queue[Assignment] = asyncio.Queue()
         self._waiting: set[tuple[str, int, int]] = set()
+        self._begun: dict[tuple[str, int], bytes] = {}
+        """The claims of attempts that run here."""
         self._asked = asyncio.Event()
         self._subscriptions: list[Any] = []
         self._announcing: asyncio.Task[None] | None = None
@@ -135,9 +134,15 @@ class Standby:
         while True:
             found = await self._told.get()
             self._waiting.discard(_name(found))
-            if await self._is_ours(found):
+            if await self._begins(found):
                 return found
+            with suppress(Exception):  # once NATS is back, an operator asks for all that it does not know
+                await self._repeat_end(found)
             self.announce()
+
+    def ended(self, assignment: Assignment) -> None:
+        """An attempt runs here no more."""
+        self._begun.pop((assignment.uid, assignment.attempt), None)
 
     def announce(self) -> None:
         """Say once more that this pod waits, or how many more tasks it takes."""
@@ -165,12 +170,22 @@ class Standby:
                 async with asyncio.timeout(self._announce_seconds):
                     await self._asked.wait()
 
-    async def _is_ours(self, assignment: Assignment) -> bool:
+    async def _begins(self, assignment: Assignment) -> bool:
         """Claim it; whose it is once another one's claim or a revocation is there.
 
         An answer to an earlier try may have been lost: then this very record is there. Another one of this pod is of an
-        assignment that was told again after it was taken.
+        assignment that was told again after it was taken. What runs here is claimed again, in case that NATS has lost
+        the claim, and does not begin a second time.
         """
+        name = assignment.uid, assignment.attempt
+        data = self._begun.get(name) or self._claim(assignment)
+        existing = await written(self._js, claim_key(self._namespace, *name), data, assignment.expect)
+        begins = name not in self._begun and existing in (None, data)
+        if begins:
+            self._begun[name] = data
+        return begins
+
+    def _claim(self, assignment: Assignment) -> bytes:
         record = {
             "author": "Runner",
             "taskUid": assignment.uid,
@@ -178,16 +193,25 @@ class Standby:
             "podUID": self._pod_uid,
             "time": datetime.now(UTC).isoformat(),
         }
-        key, data = claim_key(self._namespace, assignment.uid, assignment.attempt), canonical_json(record)
-        existing = await written(self._claim, key, data, assignment.expect)
-        return existing is None or existing == data
+        return canonical_json(record)
+
+    async def _repeat_end(self, assignment: Assignment) -> None:
+        """Who tells of an attempt that has ended has missed its end, and waits for news of it: write it once more.
+
+        Such is an operator of a release before this one, which is gone back to: it does not know of attempts that are
+        in no status yet, and follows the claim that it finds without a look for the end.
+        """
+        key = attempt_key(self._namespace, assignment.uid, assignment.attempt)
+        end = await last_record(self._js, key)
+        if end is not None and end.data:  # what was collected stays so
+            await put_against(self._js, key, end.data, end.revision)
 
 
-async def written(put: Put, key: str, record: bytes, expect: int) -> bytes | None:
+async def written(js: Any, key: str, record: bytes, expect: int) -> bytes | None:
     """Write it, or have what is there instead, however long that takes: an answer that is lost may have been a yes."""
     while True:
         try:
-            return await put(key, record, expect)
+            return await put_against(js, key, record, expect)
         except Exception:
             await asyncio.sleep(PAUSE_SECONDS)
 

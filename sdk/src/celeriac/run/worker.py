@@ -15,9 +15,9 @@ from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log, memory
 from celeriac.run.attempt import Attempt
-from celeriac.run.bus import PUBLISH_SECONDS, put_against
+from celeriac.run.bus import PUBLISH_SECONDS
 from celeriac.run.forked import Run
-from celeriac.run.standby import Assignment, Standby, Stop
+from celeriac.run.standby import Standby, Stop
 
 SLOTS = "CELERIAC_SLOTS"
 """Variable that the operator sets in a pod that takes many tasks: so many at once."""
@@ -72,7 +72,7 @@ class Worker:
             client,
             self._namespace,
             self._pod_uid,
-            lambda *claim: put_against(js, *claim),
+            js,
             left=lambda: 0 if self._stopped.is_set() else self._left,
             stop=self._stop,
         )
@@ -94,25 +94,25 @@ class Worker:
                 coming.cancel()
                 break
             self._left -= 1
-            self._begin(coming.result(), slots, js, client)
+            self._begin(Attempt(coming.result(), self._pod_uid, js, client), standby, slots)
         stopped.cancel()
         standby.announce()
 
-    def _begin(self, assignment: Assignment, slots: asyncio.Semaphore, js: Any, client: Any) -> None:
-        attempt = Attempt(assignment, self._pod_uid, js, client)
-        self._attempts[assignment.uid, assignment.attempt] = attempt
+    def _begin(self, attempt: Attempt, standby: Standby, slots: asyncio.Semaphore) -> None:
+        self._attempts[attempt.assignment.uid, attempt.assignment.attempt] = attempt
         attempt.start(self._run, self._size.memory)
         if self._stopped.is_set():
             attempt.signal(signal.SIGTERM)
-        going = asyncio.create_task(self._until_it_ends(attempt, slots))
+        going = asyncio.create_task(self._until_it_ends(attempt, standby, slots))
         self._going.add(going)
         going.add_done_callback(self._going.discard)
 
-    async def _until_it_ends(self, attempt: Attempt, slots: asyncio.Semaphore) -> None:
+    async def _until_it_ends(self, attempt: Attempt, standby: Standby, slots: asyncio.Semaphore) -> None:
         try:
             await attempt.ends(given_up=self._stopped.is_set)
         finally:
             del self._attempts[attempt.assignment.uid, attempt.assignment.attempt]
+            standby.ended(attempt.assignment)
             slots.release()
 
     def _stop(self, stop: Stop) -> None:

@@ -86,8 +86,11 @@ class AnyAssignment(RuleBasedStateMachine):
     def faults_to_come(self, faults: list[Fault | None]) -> None:
         self.cluster.faults = faults
 
-    @rule()
-    def operator_restarts(self) -> None:
+    @rule(is_stopped=st.booleans())
+    def operator_restarts(self, is_stopped: bool) -> None:
+        """Whether it is killed, or stopped: then it writes first what it holds."""
+        if is_stopped:
+            self.process.leave()
         self.process.start()
 
     @rule(passed=st.sampled_from([0.2, 1, 2, 6, 31, 130]))

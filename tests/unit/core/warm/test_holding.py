@@ -15,6 +15,7 @@ from tests.unit.operator_parts.test_warm import Played
 from celeriac_operator.core.facts import Held, World
 from celeriac_operator.core.plan import CreateJob, RevokeClaim
 from celeriac_operator.core.warm.holding import HOLD_SECONDS, NOBODY
+from celeriac_operator.kube import observe
 
 TASK = "resize-1"
 
@@ -154,6 +155,50 @@ def test_what_was_taken_back_is_written_before_another_pod_is_told(stage: Messag
 
 
 # --- the next process ---
+
+
+@pytest.mark.parametrize("claims", [True, False], ids=["claimed", "not claimed"])
+def test_a_leader_that_leaves_writes_what_it_holds(stage: Messages, claims: bool) -> None:
+    """The next one may be of a release that holds nothing, and reads of no claim that no status tells of."""
+    stage.give(TASK)
+    if claims:
+        stage.claim()
+    stage.process.leave()
+
+    (only,) = stage.written()
+    assert [each["podUID"] for each in only["attempts"]] == [stage.cluster.assignments[-1][0]]
+    assert stage.process.cache.held(lambda _: True) == []
+
+
+def test_a_leader_that_leaves_writes_what_somebody_has_changed_meanwhile(stage: Messages) -> None:
+    stage.give(TASK)
+    stage.cluster.edit("tasks", TASK, priority=3)
+    stage.process.leave()
+
+    assert len(stage.written()) == 1
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["it runs", "it has ended meanwhile"])
+def test_then_an_operator_that_knows_of_no_held_status_goes_on(
+    stage: Messages, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.give(TASK)
+    stage.claim()
+    stage.process.leave()
+    if ends:
+        stage.end(stage.pod(stage.cluster.assignments[-1][0]), 0, recorded=True, exits=False)
+    monkeypatch.setattr(observe, "_may_have_been_told", lambda *_: False)
+    stage.process.start()
+    stage.process.work_off()
+
+    stage.ends()
+    assert stage.task(TASK)["phase"] == "Succeeded"
+    assert (len(stage.ran), len(stage.cluster.assignments)) == (1, 1)
+
+
+def test_who_does_not_go_on_to_lead_holds_nothing(stage: Messages) -> None:
+    object.__setattr__(stage.process.applier, "works_on", lambda _: False)
+    assert stage.give(TASK)["phase"] == "Starting"
 
 
 def test_a_claim_that_no_status_tells_of_is_followed(stage: Messages) -> None:

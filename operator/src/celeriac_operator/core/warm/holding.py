@@ -4,6 +4,9 @@ A Task that this process has made of a message, and that no other has worked on,
 that names the pod is held for a second, and is never written where the task has ended by then. Whoever takes such
 a Task up after this process is gone does not know whether a pod was told. So he forbids it first, by a write to the
 claim's key against no revision: of that and of a claim one is first, and a claim is followed.
+
+Only a release that holds knows to do so. A leader that is stopped, or gives its work away, writes what it holds before,
+so that the next one may be of any.
 """
 
 from __future__ import annotations

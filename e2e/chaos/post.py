@@ -16,12 +16,12 @@ from e2e.support.messages import Mailbox
 from e2e.support.namespaces import Namespace
 from e2e.support.nats_proxy import NatsProxy, nats_proxy
 from e2e.support.notes import Notes
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from tests.support.invariants import Buried, Promised, Recorded
 from tests.support.nats_server import NatsServer, nats_server
 
+from celeriac._lasting import LastingClient
 from celeriac.wire import names
 from celeriac.wire.canonical import digest
 from celeriac.wire.message import message_of
@@ -53,7 +53,7 @@ class Ear(threading.Thread):
                 return
 
     async def _listen(self) -> bool:
-        client = Client()
+        client = LastingClient()
         try:  # where it fails to connect, its socket is open all the same
             await client.connect(self._url, allow_reconnect=False, error_cb=_ignore)
             js = client.jetstream(timeout=2)

@@ -18,7 +18,6 @@ import nats.js.errors
 from e2e.support.kube import PATIENCE_SECONDS, TASKS
 from e2e.support.namespaces import Namespace
 from e2e.support.predicates import status
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from tenacity import (
@@ -30,6 +29,7 @@ from tenacity import (
     wait_fixed,
 )
 
+from celeriac._lasting import LastingClient
 from celeriac.wire import names
 from celeriac.wire.canonical import digest
 from celeriac.wire.message import MSG_ID, encode, message_id, message_of
@@ -215,7 +215,7 @@ def _name(message: RawStreamMsg) -> str:
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[JetStreamContext]:
-    client = Client()
+    client = LastingClient()
     async for attempt in AsyncRetrying(
         stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_exception_type(_TROUBLE), reraise=True
     ):

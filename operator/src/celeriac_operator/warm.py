@@ -133,7 +133,7 @@ class WarmPools:
         if kind is None or revision is None or revision.spec.isolation not in AHEAD:
             return world
         pods = self._takers(kind)
-        free = [pod for pod in pods if pod.ready] if self._bus() == "Up" else []
+        free = self._free(pods)
         if revision.spec.isolation == "Worker" and not self._crowd.may_go(task.key, kind, _room(free)):
             return replace(world, crowd=self._crowd.count(kind) if pods or self._come(kind) else None)
         best = min(free, key=lambda pod: (-pod.given, pod.pod.created, pod.pod.name), default=None)
@@ -152,6 +152,10 @@ class WarmPools:
         now = self._clock()
         found = (self._ahead(pod, now) for pod in ours if self._job_of(pod) is not None)
         return [pod for pod in found if pod.stays]
+
+    def _free(self, pods: Iterable[Ahead]) -> list[Ahead]:
+        """Those that can be given a task now: without NATS none can be told of one."""
+        return [pod for pod in pods if pod.ready] if self._bus() == "Up" else []
 
     def _come(self, kind: Kind) -> bool:
         """Whether there will be workers for such Tasks."""
@@ -213,7 +217,7 @@ class WarmPools:
     def _call(self, definition: DefinitionKey) -> None:
         """Have as many looked at as there are free slots that nobody was called for."""
         for kind in self._crowd.kinds_of(definition):
-            for task in self._crowd.call(kind, _room(pod for pod in self._takers(kind) if pod.ready)):
+            for task in self._crowd.call(kind, _room(self._free(self._takers(kind)))):
                 self._work.add(task)
 
     def gone(self, definition: DefinitionKey) -> None:

@@ -112,6 +112,7 @@ class WorkQueue(Generic[K]):
         """
         while True:
             await self._work_once(await self._take(), do, failed)
+            await asyncio.sleep(0)  # whatever keys have themselves looked at again, all else has its turn
 
     async def _take(self) -> K:
         while not self._ready:

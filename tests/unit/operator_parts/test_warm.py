@@ -368,3 +368,16 @@ def test_a_pod_goes_with_its_node_and_the_operator_hears(of: type[Played], heard
     stage.process.work_off()
 
     assert stage.task("resize-1")["attempts"][0]["failure"] == failure
+
+
+def test_who_waits_for_a_worker_is_not_called_while_nats_is_away(workers: WorkerStage) -> None:
+    workers.pods_say_that_they_wait()
+    workers.cluster.bucket.turn(False)
+    waits = workers.give("resize-1")
+
+    assert not waits.get("attempts")
+    workers.cluster.bucket.turn(True)
+    workers.process.hear_records()
+    workers.pods_say_that_they_wait()
+    workers.process.work_off()
+    assert workers.task("resize-1")["attempts"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -234,3 +235,19 @@ async def test_what_is_stuck_shows(queue: WorkQueue[str], worker: Worker) -> Non
     await worker.until(20)
 
     assert (queue.depth, queue.oldest_seconds) == (1, 20)
+
+
+async def test_a_key_that_always_has_itself_looked_at_again_leaves_others_their_turn() -> None:
+    queue: WorkQueue[str] = WorkQueue(lambda: datetime.now(UTC))
+
+    async def again(key: str) -> None:
+        queue.add(key)
+
+    working = asyncio.create_task(queue.work(again, lambda *_: None))
+    queue.add("greedy")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    assert working.cancelled()

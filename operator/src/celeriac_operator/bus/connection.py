@@ -144,8 +144,7 @@ class Bus:
         """Close the connection, if there is one."""
         client, self._client, self._js = self._client, None, None
         if client is not None and not client.is_closed:
-            with suppress(ConnectionError), closings_are_errors():
-                await client.close()
+            await client.close()
 
     async def _look(self) -> None:
         """One look: a client that was closed for good is made anew, and JetStream has to answer."""
@@ -185,8 +184,7 @@ class Bus:
                     closed_cb=self._closed,
                 )
         except BaseException:
-            with suppress(ConnectionError), closings_are_errors():
-                await client.close()
+            await client.close()
             raise
         self._client, self._js = client, client.jetstream(timeout=ANSWER_SECONDS)
 

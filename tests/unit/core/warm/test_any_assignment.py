@@ -82,6 +82,11 @@ class AnyAssignment(RuleBasedStateMachine):
         for _ in range(times):
             self.process.work()
 
+    @rule()
+    def operator_works_off(self) -> None:
+        """There is an end to it, whatever is away."""
+        self.process.work_off()
+
     @rule(faults=st.lists(st.none() | st.sampled_from(Fault), min_size=1, max_size=3))
     def faults_to_come(self, faults: list[Fault | None]) -> None:
         self.cluster.faults = faults

@@ -32,6 +32,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tests.support.control_plane import PROGRAMS, ControlPlane, control_plane
 from tests.support.invariants import unsettled, violations
 
+from celeriac_operator.background import end as cancelled
 from celeriac_operator.dev.api_server import ApiServer
 from celeriac_operator.dev.executor import Executor
 from celeriac_operator.dev.guarded import guarded
@@ -304,6 +305,7 @@ def simulated_cluster(directory: Path, notes: Notes) -> Iterator[tuple[Path, Cal
         await executor.stop()
         await left.aclose()
         await api.stop()
+        await cancelled(asyncio.all_tasks() - {asyncio.current_task()})  # watches that nobody reads any more
 
     async def put(kind: Kind, raw: Raw) -> None:
         store.create(kind, NAMESPACE, raw)

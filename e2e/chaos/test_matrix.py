@@ -58,7 +58,6 @@ ROWS = {
     "a node never comes back": Row(22, server_faults.NodeGone, plane=True),
     "the processes of tasks are killed": Row(23, process_faults.TasksKilled, nats=True),
     "the processes of tasks are killed, pods wait": Row(23, process_faults.TasksKilled, mode="Warm"),
-    "the processes of tasks are killed, tasks in workers": Row(23, process_faults.TasksKilled, mode="Worker"),
     "pods and Jobs are deleted by somebody": Row(24, faults.Deletions),
     "pods and Jobs are deleted, pods wait": Row(24, faults.Deletions, mode="Warm"),
     "pods and Jobs are deleted, tasks in workers": Row(24, faults.Deletions, mode="Worker"),

@@ -17,7 +17,7 @@ class LastingClient(Client):
     """Ends only where it is closed."""
 
     async def close(self) -> None:
-        """Close it. A server that goes just then cancels who waits for the connection's end, though nobody asked for that."""
+        """Close it. A server that goes just then cancels who waits for the connection to end: nobody asked for that."""
         try:
             await super().close()
         except asyncio.CancelledError:

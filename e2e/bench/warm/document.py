@@ -100,13 +100,13 @@ fetched 3.5, the Task created 9.2, taken up 0.9, is there a record 0.9, until th
 record 7.9, until `get()` returns 2.6; all 36.0, the quickest 28.6. What is left is one write to the API server, four
 synced ones of NATS, and the Python between them.
 
-- Whether there is a record of the name is asked while the Task is made. In that rig, in turn with the state before, while
-  other work was stopped: from the message to the word to the pod 11.1 ms before and 9.5 after, in all 21.5 and 20.6
-  (medians of 20 calls each that nothing had gone before). A second call at once took 26.7 and 25.5: the first one's
-  status is written meanwhile.
+- Whether there is a record of the name is asked while the Task is made. In that rig, in turn with the state before,
+  while other work was stopped: from the message to the word to the pod 11.1 ms before and 9.5 after, in all 21.5 and
+  20.6 (medians of 20 calls each that nothing had gone before). A second call at once took 26.7 and 25.5: the first
+  one's status is written meanwhile.
 
-Of three runs of this benchmark on 2026-11-26 with all of this, p50 was 19.8 ms (19.2 - 20.2) without Celery's workers on the
-machine, 22.3 with them and other work, and what the table says.
+Of three runs of this benchmark on 2026-11-26 with all of this, p50 was 19.8 ms (19.2 - 20.2) without Celery's workers
+on the machine, 22.3 with them and other work, and what the table says.
 """
 
 PAGE = """\

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from celeriac import errors
+from celeriac._closed import closed
 from celeriac._refusals import error_of_reply
 from celeriac._wire import MERGE_PATCH, Call, ErrorReply, Query, Reply, Transport, Unreachable
 
@@ -135,11 +136,6 @@ class _LineStream(AbstractAsyncContextManager[AsyncIterator[bytes]]):
 
     async def __aexit__(self, *error: Any) -> None:
         await self._chunks.__aexit__(*error)
-
-
-def closed() -> RuntimeError:
-    """The error for what is asked of a client after its end."""
-    return RuntimeError("The client is closed: make another Client or AsyncClient, and close it after the last call.")
 
 
 def unreachable(error: Unreachable) -> errors.ConnectionFailed:

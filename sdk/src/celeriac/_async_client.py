@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from celeriac import _backfill, _crons, _evidence, _logs, _queues, _tasks, errors
-from celeriac._api import Api, closed
+from celeriac._api import Api
 from celeriac._arguments import text
 from celeriac._backfill import BackfillRun
+from celeriac._closed import closed
 from celeriac._cron_task import CronTask
 from celeriac._door import ANY, Door, Identity, Outcome, Submitted
 from celeriac._explain import Explanation, explain

@@ -13,6 +13,12 @@ from nats.aio.client import Client
 from nats.protocol.parser import PERMISSIONS_ERR
 
 
+def is_cancelled() -> bool:
+    """Whether somebody has asked for this task's end: nats-py also cancels who waits while its connection closes."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class LastingClient(Client):
     """Ends only where it is closed."""
 
@@ -21,8 +27,7 @@ class LastingClient(Client):
         try:
             await super().close()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_cancelled():
                 raise
 
     async def _process_err(self, err_msg: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from celeriac._api import closed
+from celeriac._closed import closed
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from celeriac import errors
-from celeriac._api import closed, pauses
+from celeriac._api import pauses
+from celeriac._closed import closed
 from celeriac._lasting import LastingClient
 from celeriac._nats_options import NatsOptions, connect_arguments
 

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
-from celeriac._lasting import LastingClient
+from celeriac._lasting import LastingClient, is_cancelled
 from celeriac._nats_options import NatsOptions, connect_arguments
 from celeriac_operator.core.text import cut
 from celeriac_operator.metrics import NATS_CONFIGURED, NATS_CONNECTED, RECONCILE_ERRORS
@@ -48,8 +48,7 @@ def closings_are_errors() -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if is_cancelled():
             raise
         raise ConnectionError("the connection was closed") from None
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from celeriac.wire.escape import escape, shown
+from celeriac.wire.escape import BEYOND_ASCII, escape, shown
 
 __all__ = ["escape", "escape_json"]
 
-_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What JSON lets through: C1 controls, ends of line, half characters, and what turns text around to feign another."""
+_IN_JSON = re.compile(f"[{BEYOND_ASCII}]")
 
 
 def escape_json(text: str) -> str:

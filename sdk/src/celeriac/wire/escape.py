@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 
 _ELLIPSIS = "…"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+BEYOND_ASCII = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""What JSON lets through: C1 controls, ends of line, half characters, and what turns text around to feign another."""
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{BEYOND_ASCII}]")
 
 
 def escape(text: str) -> str:

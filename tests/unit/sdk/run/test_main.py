@@ -43,10 +43,19 @@ NOT_NEEDED = (
 )
 
 
-def test_an_attempt_without_nats_imports_only_what_it_needs() -> None:
-    code = (
-        "import celeriac.run.main, celeriac.run.reporting, celeriac.app.loading, sys\n"
-        f"print(*(name for name in {NOT_NEEDED!r} if name in sys.modules))"
-    )
+NATS_NEEDS = {"nats", "asyncio", "ssl"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "needed"),
+    [
+        pytest.param("celeriac.run.main, celeriac.run.reporting, celeriac.app.loading", set(), id="without NATS"),
+        pytest.param("celeriac.run.main, celeriac.run.bus", NATS_NEEDS, id="with NATS"),
+        pytest.param("celeriac.run.standby, celeriac.run.worker", NATS_NEEDS, id="in a pod that waits"),
+    ],
+)
+def test_an_attempt_imports_only_what_it_needs(modules: str, needed: set[str]) -> None:
+    not_needed = [name for name in NOT_NEEDED if name not in needed]
+    code = f"import {modules}, sys\nprint(*(name for name in {not_needed!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert [] == done.stdout.split()

@@ -84,7 +84,7 @@ class Cluster:
         """Status with which each Task uid finished."""
         self._attempts: dict[str, list[tuple[str, int]]] = {}
         """Uids of the Tasks and numbers of the attempts, by the uid of the Job or pod; a worker has several."""
-        self._version, self._serial = 100, 0
+        self.version, self._serial = 100, 0
 
     # --- the store ---
 
@@ -95,8 +95,8 @@ class Cluster:
         return [raw for (kind, _), raw in sorted(self.objects.items()) if kind == plural]
 
     def put(self, plural: str, raw: Raw, event: str = "MODIFIED") -> Raw:
-        self._version += 1
-        raw["metadata"]["resourceVersion"] = str(self._version)
+        self.version += 1
+        raw["metadata"]["resourceVersion"] = str(self.version)
         self.objects[plural, raw["metadata"]["name"]] = raw
         self._tell(plural, event, raw)
         return raw
@@ -114,8 +114,8 @@ class Cluster:
         raw = self.objects.pop((plural, name), None)
         if raw is None:
             return
-        self._version += 1
-        raw["metadata"]["resourceVersion"] = str(self._version)
+        self.version += 1
+        raw["metadata"]["resourceVersion"] = str(self.version)
         self._tell(plural, "DELETED", raw)
         if plural == "jobs":
             self.facts.extend(JobTaken(*attempt) for attempt in self._attempts.get(raw["metadata"]["uid"], ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from tests.support.cluster import NAMESPACE, Cluster, clone, over, state_of
@@ -35,7 +35,18 @@ class FakeKube:
     async def list(
         self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Raw]:
+        async for page in self.pages(resource, namespace, labels=labels, fields=fields):
+            for raw in page["items"]:
+                yield raw
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Raw]:
         self.lists[resource.plural] += 1
+        meta, found = {"resourceVersion": str(self.cluster.version)}, list(self._selected(resource, labels, fields))
+        yield {"metadata": meta, "items": found}
+
+    def _selected(self, resource: Resource, labels: str, fields: str) -> Iterator[Raw]:
         wanted = dict(part.split("=", 1) for part in fields.split(",") if part)
         selected = dict(part.split("=", 1) for part in labels.split(",") if part)
         for raw in self.cluster.all(resource.plural):

@@ -60,14 +60,14 @@ class SteppedKube(FakeKube):
     async def get(self, resource: Resource, namespace: str, name: str) -> Raw | None:
         return await self._ask(f"get {name}", lambda: FakeKube.get(self, resource, namespace, name))
 
-    async def list(
+    async def pages(
         self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> AsyncIterator[Raw]:
-        async def page() -> list[Raw]:
-            return [raw async for raw in FakeKube.list(self, resource, namespace, labels=labels, fields=fields)]
+        async def pages() -> list[Raw]:
+            return [page async for page in FakeKube.pages(self, resource, namespace, labels=labels, fields=fields)]
 
-        for raw in await self._ask(f"list {resource.plural}", page):
-            yield raw
+        for page in await self._ask(f"list {resource.plural}", pages):
+            yield page
 
     async def create(self, resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
         what = f"create {resource.plural} {manifest['metadata']['name']}"

@@ -1,7 +1,8 @@
-"""A watch without kopf's pipeline, for the two kinds whose events are nearly all that comes: pods and Tasks.
+"""List and watch without kopf's pipeline, for the two kinds whose events are nearly all that comes: pods and Tasks.
 
-kopf makes loggers, views and several tasks of the event loop for each event, for features that are not used here: a
-quarter of the operator's CPU time in a burst.
+A watch goes on from the list before it, so that nothing is lost between the two (the "reflector" of Kubernetes'
+client-go). kopf makes loggers, views and several tasks of the event loop for each event, for features that are not
+used here: a quarter of the operator's CPU time in a burst.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Callable
 
 import structlog
 
+from celeriac_operator.core.facts import Key
 from celeriac_operator.kube.api import ApiError, KubeApi, Raw, Resource
+from celeriac_operator.kube.parse import key_of
 
 log = structlog.get_logger()
 
@@ -25,17 +28,37 @@ class Follower:
 
     Args:
         scope: a namespace; None: the whole cluster.
-        saw: is told the type of each event, and its object. What is there at the start comes first, as ADDED.
+        saw: is told the type of each event, and its object; of each that a list has, as if it were ADDED.
+        listed: is told after a list what it had, and of which resourceVersion it was: all else from before is gone.
     """
 
     def __init__(
-        self, kube: KubeApi, resource: Resource, labels: str, scope: str | None, saw: Callable[[str, Raw], None]
+        self,
+        kube: KubeApi,
+        resource: Resource,
+        labels: str,
+        scope: str | None,
+        saw: Callable[[str, Raw], None],
+        listed: Callable[[set[Key], int], None],
     ) -> None:
-        self._kube, self._resource, self._labels, self._scope, self._saw = kube, resource, labels, scope, saw
+        self._kube, self._resource, self._labels, self._scope = kube, resource, labels, scope
+        self._saw, self._listed = saw, listed
         self._since = ""
 
+    async def list(self) -> None:
+        """Tell of all that is there. Raises ApiError or OSError where it cannot be listed."""
+        there: set[Key] = set()
+        version = ""
+        async for page in self._kube.pages(self._resource, self._scope, labels=self._labels):
+            version = page["metadata"]["resourceVersion"]
+            for raw in page["items"]:
+                there.add(key_of(raw))
+                self._saw("ADDED", raw)
+        self._listed(there, int(version))
+        self._since = version
+
     async def run(self) -> None:
-        """Watch for ever. What is missed between two watches, such as a deletion, is left to the relist."""
+        """Watch for ever, from where the list or the last watch ended."""
         while True:
             if not await self._until_it_ends():
                 await asyncio.sleep(RECONNECT_SECONDS)
@@ -44,6 +67,8 @@ class Follower:
         """One watch; whether it is worth going on at once."""
         heard = False
         try:
+            if not self._since:
+                await self.list()
             async for kind, raw in self._kube.watch(
                 self._resource, self._scope, labels=self._labels, since=self._since
             ):

@@ -65,6 +65,11 @@ class Watch:
         for kind in WATCHED:
             self._seen(kind)
             WATCH_EVENTS.labels(kind)
+        self._followers = [self._follower(kind, scope) for kind in FOLLOWED for scope in self._scopes]
+
+    def _follower(self, kind: str, scope: str | None) -> Follower:
+        gone = partial(self._forget_gone, kind, scope)
+        return Follower(self._kube, *WATCHED[kind], scope, partial(self.saw, kind), gone)
 
     def _seen(self, kind: str) -> None:
         last = time.monotonic()
@@ -81,15 +86,25 @@ class Watch:
 
     def follow(self) -> Iterator[Coroutine[Any, Any, None]]:
         """The watches that are not kopf's, each to be run beside the rest, for ever."""
-        for kind in FOLLOWED:
-            for scope in self._scopes:
-                yield Follower(self._kube, *WATCHED[kind], scope, partial(self.saw, kind)).run()
+        for follower in self._followers:
+            yield follower.run()
 
     async def fill(self) -> None:
         """List what is watched, before the first decision is made."""
         for kind in WATCHED:
-            async for raw in self._listed(kind):
-                self._changed(self._cache.put(kind, raw))
+            if kind not in FOLLOWED:
+                async for raw in self._listed(kind):
+                    self._changed(self._cache.put(kind, raw))
+        for follower in self._followers:
+            await follower.list()
+
+    def _forget_gone(self, kind: str, scope: str | None, there: set[Key], version: int) -> None:
+        """What was known before a list, and is not in it, is gone: nobody will tell of it any more."""
+        known = self._cache.kind(kind).entries.items()
+        gone = [key for key, entry in known if key not in there and entry.version <= version]
+        for key in gone:
+            if scope in (None, key.namespace):
+                self._changed(self._cache.drop(kind, key))
 
     async def refresh(self, ours: Callable[[str], bool]) -> None:
         """List what is not watched: it has changed while another replica worked on these namespaces.

@@ -103,6 +103,41 @@ async def test_a_task_that_goes_during_our_write_whose_answer_comes_later(world:
     assert found is None or found.uid == world.cluster.all("tasks")[0]["metadata"]["uid"]
 
 
+GONE = [
+    pytest.param(None, True, id="of the whole cluster"),
+    pytest.param(NAMESPACE, True, id="of its namespace"),
+    pytest.param("elsewhere", False, id="of another namespace, which says nothing of it"),
+]
+
+
+@pytest.mark.parametrize(("scope", "gone"), GONE)
+async def test_what_a_list_does_not_have_is_gone(world: World, scope: str | None, gone: bool) -> None:
+    world.submit()
+    world.watch = Watch(
+        world.cache, cast(KubeApi, FakeKube(world.cluster)), [scope] if scope else [], world.told.update
+    )
+    world.watch.saw("tasks", "ADDED", world.cluster.all("tasks")[0])
+    world.cluster.remove("tasks", TASK.name)
+    world.told.clear()
+
+    await world.watch.fill()
+
+    assert gone == (world.cache.tasks.get(TASK) is None)
+    assert gone == (TASK in world.told)
+
+
+async def test_what_was_made_after_a_list_is_not_gone(world: World) -> None:
+    before = world.cluster.version
+    world.submit()
+    world.watch.saw("tasks", "ADDED", world.cluster.all("tasks")[0])
+    world.cluster.version = before
+    world.cluster.objects.clear()
+
+    await world.watch.fill()
+
+    assert world.cache.tasks.get(TASK) is not None
+
+
 async def test_a_missed_creation_is_found(world: World) -> None:
     await world.watch.fill()
     world.submit()

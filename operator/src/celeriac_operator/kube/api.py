@@ -145,18 +145,31 @@ class KubeApi:
         fields: str = "",
         patience: float = _TIMEOUT_SECONDS,
     ) -> AsyncIterator[Raw]:
-        """All objects of a kind, page by page. Without a namespace: of the whole cluster.
+        """All objects of a kind. Without a namespace: of the whole cluster.
 
         Args:
             patience: seconds that a page may take.
         """
+        async for page in self.pages(resource, namespace, labels=labels, fields=fields, patience=patience):
+            for item in page["items"]:
+                yield item
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        patience: float = _TIMEOUT_SECONDS,
+    ) -> AsyncIterator[Raw]:
+        """The same as the pages of a list, which are all of one moment: their resourceVersion is the same."""
         query = [("limit", str(PAGE)), ("labelSelector", labels), ("fieldSelector", fields)]
         token = ""
         while True:
             asked = [(name, value) for name, value in [*query, ("continue", token)] if value]
             page = await self._call("list", resource, resource.path(namespace), query=asked, patience=patience)
-            for item in page["items"]:
-                yield item
+            yield page
             token = page["metadata"].get("continue", "")
             if not token:
                 return

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,13 @@ class LocalOperator:
         """Wait until its cache is filled."""
         assert self._process is not None and self._process.poll() in (None, DEPOSED), f"It ended: see {self.log}"
         self._read("/readyz")
+
+    def problems(self) -> str:
+        """What its liveness probe is told; empty where all is well."""
+        try:
+            return self._read("/healthz") and ""
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
 
     def kill(self) -> None:
         """SIGKILL: no clean-up of any kind."""

@@ -201,6 +201,22 @@ def test_the_api_servers_certificate_is_renewed_by_the_same_authority(site: Site
         assert operator.pid == process
 
 
+def test_a_standby_that_does_not_know_a_new_authority_says_so_to_its_liveness_probe(site: Site) -> None:
+    """It has no Lease to lose: nothing else would tell the kubelet to start it anew."""
+    before = (site.account / "ca.crt").read_text()
+    with site.operator() as leader, site.operator() as standby:
+        assert (leader.problems(), standby.problems()) == ("", "")
+        site.write("ca.crt", before + (site.another / "ca.crt").read_text())
+        for replica in (standby, leader):
+            assert "ca.crt has changed" in replica.problems()
+            replica.stop()
+            replica.start()
+            replica.wait_ready()
+            assert replica.problems() == ""
+        site.all_end_well(site.begin("bundle"), "bundle-after")
+    site.write("ca.crt", before)
+
+
 def test_a_new_authority_is_known_to_the_process_that_follows_the_one_that_lost_its_lease(site: Site) -> None:
     """Kubernetes has pods replaced for that, once they have both authorities. Who was not goes the hard way."""
     with site.operator() as operator:

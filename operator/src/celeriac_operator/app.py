@@ -43,6 +43,7 @@ from celeriac_operator.handlers.watches import register_watches
 from celeriac_operator.housekeeping import count_phases, delete_surplus, delete_unused_revisions
 from celeriac_operator.http import serve
 from celeriac_operator.http_queues import queue_routes
+from celeriac_operator.kube import credentials
 from celeriac_operator.kube.api import KubeApi
 from celeriac_operator.kube.apply import Applier
 from celeriac_operator.kube.apply_cron import CronApplier
@@ -126,6 +127,7 @@ class App:
             clock=clock,
         )
         self.watch = Watch(self.cache, kube, settings.namespaces, self._changed)
+        self._authority = credentials.authority()
         self.clock_jumps = ClockJumps(clock, time.monotonic)
         self.background = Background(die)
         self.duties = Duties(
@@ -307,6 +309,8 @@ class App:
         found = [f"the watch of {kind} is dead: relists had to repair it again and again" for kind in self.watch.dead]
         if self.queue.oldest_seconds > self.settings.stuck_seconds:
             found.append(f"the work queue is stuck: a key waits since {self.queue.oldest_seconds:.0f} s")
+        if credentials.authority() != self._authority:
+            found.append("ca.crt has changed: this process trusts only the authorities that were in it as it started")
         return found
 
 

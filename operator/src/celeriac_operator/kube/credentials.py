@@ -31,6 +31,11 @@ def of_pod() -> client.Configuration:
     return configuration
 
 
+def authority() -> bytes:
+    """Whom a pod trusts to say which API server is its own, as the kubelet has it now; nothing outside of a pod."""
+    return Path(incluster_config.SERVICE_CERT_FILENAME).read_bytes() if in_pod() else b""
+
+
 def _read_token(configuration: client.Configuration) -> None:
     """At each request, as its file has it then: the client looks once a minute, and a Lease is lost in less."""
     token = Path(incluster_config.SERVICE_TOKEN_FILENAME).read_text()

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import structlog
-
 from celeriac.api.v1alpha1 import Resources
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Started, TaskFacts, Terminated, World
@@ -27,8 +25,6 @@ from celeriac_operator.manifests.runner import RunnerAccess
 from celeriac_operator.manifests.warm_job import build_warm_job, content_label
 from celeriac_operator.metrics import WARM_ATTEMPTS, WARM_PODS
 from celeriac_operator.workqueue import WorkQueue
-
-log = structlog.get_logger()
 
 SILENT_SECONDS = 120.0
 """A pod that runs and says nothing for so long is replaced; it says that it waits every 10 s."""
@@ -98,7 +94,7 @@ class WarmPools:
         news = pod_uid not in self._heard or left == 0
         self._heard[pod_uid], self._lefts[pod_uid] = self._clock(), left
         self._deaf.discard(pod_uid)
-        definition = self._cache.waiting_uids.get(pod_uid)
+        definition = self._cache.ahead.definition_of(pod_uid)
         if definition is None:
             return
         if news:
@@ -115,7 +111,7 @@ class WarmPools:
 
     def namespaces(self) -> set[str]:
         """Where pods may wait."""
-        return {definition.namespace for definition in self._cache.waiting}
+        return {definition.namespace for definition in self._cache.ahead}
 
     # --- a Task's turn ---
 
@@ -147,10 +143,10 @@ class WarmPools:
 
     def _takers(self, kind: Kind) -> list[Ahead]:
         """The pods that take such Tasks, now or later."""
-        pods = self._cache.waiting_pods(kind.definition)
+        pods = self._cache.pods_ahead(kind.definition)
         ours = (pod for pod in pods if kind.digest.startswith(pod.content) and pod.uid not in self._left)
         now = self._clock()
-        found = (self._ahead(pod, now) for pod in ours if self._job_of(pod) is not None)
+        found = (self._ahead(pod, kind.definition, now) for pod in ours if self._is_ours(pod, kind.definition))
         return [pod for pod in found if pod.stays]
 
     def _free(self, pods: Iterable[Ahead]) -> list[Ahead]:
@@ -165,16 +161,11 @@ class WarmPools:
         why = unavailable(facts, self._bus(), self._of(kind.definition).trouble)
         return why is None or why[0] == "NATSDown"
 
-    def _job_of(self, pod: PodFacts) -> JobFacts | None:
-        """Its Job, if that is the TaskDefinition's: anybody may write a label."""
-        namespace = self._key_of(pod).namespace
-        definition = self._cache.definitions.get(Key(namespace, pod.definition))
-        job = self._cache.jobs.get(Key(namespace, pod.job_name))
-        owned = definition is not None and job is not None and job.owner_uid == definition.uid != ""
-        return job if owned and job is not None and job.uid == pod.job_uid else None
-
-    def _key_of(self, pod: PodFacts) -> DefinitionKey:
-        return self._cache.waiting_uids[pod.uid]
+    def _is_ours(self, pod: PodFacts, definition: DefinitionKey) -> bool:
+        """Whether its Job is the TaskDefinition's: anybody may write a label."""
+        facts = self._cache.definitions.get(Key(*definition[:2]))
+        job = self._cache.jobs.get(Key(definition.namespace, pod.job_name))
+        return facts is not None and job is not None and (job.uid, job.owner_uid) == (pod.job_uid, facts.uid)
 
     def reserve(self, task: Key, plan: Plan) -> None:
         """Nobody else gets the pod that the plan binds the Task to; there is no await between decision and this."""
@@ -265,7 +256,7 @@ class WarmPools:
 
     async def _adopt(self, definition: DefinitionFacts) -> None:
         """A Job whose creation was not answered is known by its pod."""
-        for pod in self._cache.waiting_pods(definition.key):
+        for pod in self._cache.pods_ahead(definition.key):
             key = Key(definition.namespace, pod.job_name)
             known = self._cache.jobs.get(key)
             if pod.deleted_at is None and (known is None or known.uid != pod.job_uid):
@@ -278,8 +269,8 @@ class WarmPools:
         history = self._of(key)
         if history.content != content:
             history.content, history.trouble = content, Trouble()
-        jobs = {job.uid: job for job in self._cache.jobs.owned_by(definition.uid)} if definition.uid else {}
-        pods = [pod for pod in self._cache.waiting_pods(key) if pod.job_uid in jobs]
+        jobs = self._jobs(definition)
+        pods = [pod for pod in self._cache.pods_ahead(key) if pod.job_uid in jobs]
         for pod in pods:
             self._count_trouble(pod, history, now)
         with_pod = {pod.job_uid for pod in pods}
@@ -287,7 +278,7 @@ class WarmPools:
         return Pool(
             definition=definition,
             content=content,
-            pods=[self._ahead(pod, now) for pod in pods],
+            pods=[self._ahead(pod, key, now) for pod in pods],
             jobs=self._not_needed([job for uid, job in jobs.items() if uid not in with_pod]),
             arrivals=arrivals,
             active=max((each for each in (*arrivals[-1:], definition.created) if each is not None), default=None),
@@ -298,22 +289,26 @@ class WarmPools:
             attempts=len(history.hits),
         )
 
+    def _jobs(self, definition: DefinitionFacts) -> dict[str, JobFacts]:
+        """The definition's Jobs by their uids, without those whose pods are there only to be read."""
+        keys = self._cache.jobs.keys_owned_by(definition.uid) - self._cache.ahead.jobs_to_read(definition.key)
+        return {job.uid: job for job in map(self._cache.jobs.get, keys) if job is not None}
+
     def _not_needed(self, jobs: list[JobFacts]) -> list[JobFacts]:
-        """Those that no unfinished Task is bound to: where its pod is gone, its Job says how it ended."""
+        """Those that no attempt under way is bound to: where its pod is gone, its Job says how it ended."""
         if not jobs:
             return []
-        tasks = (entry.facts for entry in self._cache.tasks.entries.values())
-        going = (task for task in tasks if isinstance(task, TaskFacts) and not task.finished and task.status.attempts)
-        needed = {task.status.attempts[-1].job_name for task in going}
+        going = (self._cache.tasks.get(key) for keys in self._cache.open_in_pods.values() for key in keys)
+        needed = {task.status.attempts[-1].job_name for task in going if isinstance(task, TaskFacts)}
         return [job for job in jobs if job.name not in needed]
 
-    def _ahead(self, pod: PodFacts, now: datetime) -> Ahead:
+    def _ahead(self, pod: PodFacts, definition: DefinitionKey, now: datetime) -> Ahead:
         reserved = (task for task, uid in self._reserved.items() if uid == pod.uid)
         given = len({*self._cache.open_in_pods.get(pod.uid, ()), *reserved})
         named = pod.uid in self._cache.tasks_of_pods
         if given:
             self._used[pod.uid] = now
-        kinds = self._crowd.kinds_of(self._key_of(pod)) if pod.worker else ()
+        kinds = self._crowd.kinds_of(definition) if pod.worker else ()
         return Ahead(
             pod,
             pod.job_uid,
@@ -370,9 +365,9 @@ class WarmPools:
     def count(self, ours: Callable[[str], bool]) -> None:
         """Refresh the gauge of pods by state."""
         now, counts = self._clock(), Counter[str]()
-        for definition in self._cache.waiting:
-            for pod in self._cache.waiting_pods(definition) if ours(definition.namespace) else ():
-                found = self._ahead(pod, now)
+        for definition in self._cache.ahead:
+            for pod in self._cache.pods_ahead(definition) if ours(definition.namespace) else ():
+                found = self._ahead(pod, definition, now)
                 if found.room or (found.given and not pod.ended):
                     counts["claimed" if found.given else "ready" if found.ready else "starting"] += 1
         for state in ("starting", "ready", "claimed"):
@@ -380,11 +375,11 @@ class WarmPools:
 
     def forget_gone(self) -> None:
         """Forget what is remembered of pods and TaskDefinitions that are no more."""
-        known, limit = self._cache.waiting_uids, self._clock() - timedelta(seconds=SILENT_SECONDS)
+        known, limit = self._cache.ahead, self._clock() - timedelta(seconds=SILENT_SECONDS)
         for uid in [uid for uid, last in self._heard.items() if uid not in known and last < limit]:
             del self._heard[uid]  # a pod may be heard before it is seen
         for pods in (self._deaf, self._left, self._spent):
-            pods.intersection_update(known)
+            pods.intersection_update([uid for uid in pods if uid in known])
         for told in (self._lefts, self._used):
             for uid in [uid for uid in told if uid not in known and uid not in self._heard]:
                 del told[uid]

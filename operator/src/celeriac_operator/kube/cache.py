@@ -5,7 +5,7 @@ Each ``put`` and ``drop`` answers with the keys to look at again: none where not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +18,7 @@ from celeriac_operator.core.cron.facts import CronFacts, CronKey
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import Held, JobFacts, Key, PodFacts, Revision, TaskFacts
 from celeriac_operator.core.names import TASK_LABEL
+from celeriac_operator.kube.ahead import PodsAhead
 from celeriac_operator.kube.parse import (
     Raw,
     controller_uid,
@@ -86,6 +87,10 @@ class Kind(Generic[F]):
         """The objects that this one controls."""
         owned = (self.entries[key].facts for key in self._owned.get(uid, ()))
         return [facts for facts in owned if facts is not None]
+
+    def keys_owned_by(self, uid: str) -> Set[Key]:
+        """Where the objects are that this one controls."""
+        return self._owned.get(uid, frozenset())
 
     def going_on(self, task: Key) -> list[F]:
         """The objects with the label of that Task that have not ended: few, however many attempts there were."""
@@ -200,10 +205,8 @@ class Cache:
     """Uid of a pod to the Tasks whose last attempt is bound to it."""
     open_in_pods: dict[str, set[Key]] = field(default_factory=dict)
     """The same, of attempts that have not ended."""
-    waiting: dict[DefinitionKey, set[Key]] = field(default_factory=dict)
-    """The pods of a TaskDefinition that were started ahead of their tasks."""
-    waiting_uids: dict[str, DefinitionKey] = field(default_factory=dict)
-    """The same by their uids."""
+    ahead: PodsAhead = field(default_factory=PodsAhead)
+    """The pods that were started ahead of their tasks."""
     _aside: dict[Key, Raw | None] = field(default_factory=dict)
     """Tasks that are being written, and what their watch has told last meanwhile."""
     _gone: dict[Key, str] = field(default_factory=dict)
@@ -279,26 +282,30 @@ class Cache:
             self._link_pods(task.key, task, task.as_stored)
 
     def _link_pods(self, key: Key, before: object, after: object) -> None:
-        """Know which Tasks a pod has, and which pods of a TaskDefinition wait."""
+        """Know which Tasks a pod has, and which pods were started ahead."""
         if isinstance(before, TaskFacts) and (uid := _pod_of(before)):
             _discard(self.tasks_of_pods, uid, key)
             _discard(self.open_in_pods, uid, key)
-        if isinstance(before, PodFacts) and before.definition:
-            _discard(self.waiting, DefinitionKey(key.namespace, before.definition), key)
-            self.waiting_uids.pop(before.uid, None)
+            self.ahead.name(uid, named=uid in self.tasks_of_pods)
+        if isinstance(before, PodFacts):
+            self.ahead.drop(before.uid)
         if isinstance(after, TaskFacts) and (uid := _pod_of(after)):
             self.tasks_of_pods.setdefault(uid, set()).add(key)
             if not after.finished and after.status.attempts[-1].finish_time is None:
                 self.open_in_pods.setdefault(uid, set()).add(key)
+            self.ahead.name(uid, named=True)
         if isinstance(after, PodFacts) and after.definition:
-            definition = DefinitionKey(key.namespace, after.definition)
-            self.waiting.setdefault(definition, set()).add(key)
-            self.waiting_uids[after.uid] = definition
+            self.ahead.put(key, after, named=after.uid in self.tasks_of_pods)
 
-    def waiting_pods(self, definition: DefinitionKey) -> list[PodFacts]:
-        """The pods of a TaskDefinition that were started ahead, whatever became of them."""
-        found = (self.pods.get(key) for key in self.waiting.get(definition, ()))
+    def pods_ahead(self, definition: DefinitionKey) -> list[PodFacts]:
+        """The pods of a TaskDefinition that were started ahead, without those that are there only to be read."""
+        found = (self.pods.get(key) for key in self.ahead.at_work(definition))
         return [pod for pod in found if pod is not None]
+
+    def pod_ahead(self, uid: str) -> PodFacts | None:
+        """A pod that was started ahead, whatever became of it."""
+        key = self.ahead.key_of(uid)
+        return self.pods.get(key) if key is not None else None
 
     def contents_of(self, definition: Key) -> tuple[Revision, ...]:
         """What Tasks of a TaskDefinition can run from: its content as it is now, then those that are kept."""
@@ -352,7 +359,7 @@ class Cache:
     def _left_behind(self, entry: Entry[Any]) -> Iterable[DefinitionKey]:
         """The TaskDefinition that the last pod of a Task is of which is gone: perhaps nobody needs its log any more."""
         uid = _pod_of(entry.facts) if isinstance(entry.facts, TaskFacts) else None
-        definition = self.waiting_uids.get(uid) if uid is not None and uid not in self.tasks_of_pods else None
+        definition = self.ahead.definition_of(uid) if uid is not None and uid not in self.tasks_of_pods else None
         return (definition,) if definition is not None else ()
 
     def _affected_by_waiting(self, key: Key, pod: PodFacts) -> set[WorkKey]:

@@ -109,9 +109,8 @@ async def _assigned_pod(
     """The pod that the attempt was given to, or that has claimed it, and its Job: asked for where it is not there."""
     claim, name, job_key = records.claim, attempt.pod_name or "", _job_key(task, attempt)
     uid = claim.pod_uid if claim is not None and not claim.revoked else attempt.pod_uid
-    if uid != attempt.pod_uid:
-        others = (entry.facts for entry in cache.pods.entries.values() if entry.facts is not None)
-        name = next((pod.name for pod in others if pod.uid == uid), name)
+    claimant = cache.pod_ahead(uid) if uid is not None and uid != attempt.pod_uid else None
+    name = claimant.name if claimant is not None else name
     key = Key(task.key.namespace, name)
     pod = cache.pods.get(key)
     if pod is not None and pod.uid == uid and pod.deleted_at is None:
@@ -141,7 +140,7 @@ def _may_have_been_told(known: World, cache: Cache, book: LooksUp) -> bool:
     if begun or name is None or task.submission is None or book.bus == "Off" or book.made_here(task):
         return False
     ahead = any(each is not None and each.spec.isolation in AHEAD for each in (known.live, known.pinned))
-    return ahead or bool(cache.waiting.get(DefinitionKey(task.key.namespace, name)))
+    return ahead or cache.ahead.any_of(DefinitionKey(task.key.namespace, name))
 
 
 async def _claimant(task: TaskFacts, records: Records, cache: Cache, kube: KubeApi) -> PodFacts | None:
@@ -149,8 +148,7 @@ async def _claimant(task: TaskFacts, records: Records, cache: Cache, kube: KubeA
     labels = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.DEFINITION_LABEL}={task.spec.definition_name}"
     async for raw in kube.list(api.PODS, task.key.namespace, labels=labels):
         cache.put("pods", raw)
-    pods = cache.waiting_pods(DefinitionKey(task.key.namespace, task.spec.definition_name or ""))
-    return next((pod for pod in pods if records.claim is not None and pod.uid == records.claim.pod_uid), None)
+    return cache.pod_ahead(records.claim.pod_uid) if records.claim is not None else None
 
 
 def _bound_by(records: Records, task: TaskFacts) -> str | None:

@@ -304,6 +304,15 @@ class AnyAssignment(RuleBasedStateMachine):
         assert len(given) == len(set(given)), f"two Tasks were given one pod: {given}"
 
     @invariant()
+    def pods_that_are_only_there_to_be_read_are_told_apart(self) -> None:
+        cache = self.process.cache
+        pods = [pod for entry in cache.pods.entries.values() if (pod := entry.facts) is not None and pod.definition]
+        read = {Key(NAMESPACE, pod.job_name) for pod in pods if pod.ended and pod.uid in cache.tasks_of_pods}
+        found = [cache.ahead.definition_of(pod.uid) for pod in pods]
+        assert read == {job for each in found if each is not None for job in cache.ahead.jobs_to_read(each)}
+        assert len(pods) - len(read) == sum(len(cache.pods_ahead(each)) for each in cache.ahead)
+
+    @invariant()
     def a_success_ran(self) -> None:
         for task in self.cluster.all("tasks"):
             status = task.get("status") or {}

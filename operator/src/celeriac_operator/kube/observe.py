@@ -130,7 +130,8 @@ async def _records(known: World, book: LooksUp, now: datetime, *, inherited: boo
     view = View(known, now)
     attempt = view.recorded.number if view.recorded is not None else None
     told = any(each.number == attempt and is_assigned(each) for each in known.task.status.attempts)
-    return await book.about(known.task, attempt, runner=view.has_runner, claim=told)
+    runner = attempt is not None and view.has_runner  # to accept a Task is work, and before an attempt nobody asks
+    return await book.about(known.task, attempt, runner=runner, claim=told)
 
 
 def _may_have_been_told(known: World, cache: Cache, book: LooksUp) -> bool:

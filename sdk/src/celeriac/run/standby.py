@@ -114,6 +114,7 @@ class Standby:
         self._asked = asyncio.Event()
         self._subscriptions: list[Any] = []
         self._announcing: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Standby:
         taken = await self._client.subscribe(assign_subject(self._namespace, self._pod_uid), cb=self._hear)
@@ -125,6 +126,10 @@ class Standby:
     async def __aexit__(self, *_: object) -> None:
         if self._announcing is not None:
             self._announcing.cancel()
+        self._leaving = asyncio.create_task(self._leave())  # who has its task does not wait for that
+
+    async def _leave(self) -> None:
+        """Who tells this pod of a task from now on hears that nobody listens."""
         for subscription in self._subscriptions:
             with suppress(Exception):
                 await subscription.unsubscribe()

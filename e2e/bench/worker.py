@@ -3,11 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from e2e.bench import command, machine, page, processor, stopwatch
+from e2e.bench import command, machine, page, processor, stopwatch, worker_floor
 from e2e.bench.functions.cli import own_release
 from e2e.bench.functions.workload import PARAMS, RESOURCES
 from e2e.bench.stopwatch import BenchError
@@ -58,6 +59,7 @@ def _run(kube: Kube, tasks: int, slots: int, pods: int, replicas: int) -> Sample
     ):
         namespace.apply(queue("default"), _definition(slots, pods))
         found = _measure(namespace, client, tasks, pods, replicas)
+        found = replace(found, floor=_floor(namespace))
     # To delete all of its tasks is work that the next run would pay for.
     kube.wait(NAMESPACES, None, namespace.name, gone(), timeout=stopwatch.PATIENCE_SECONDS)
     return found
@@ -90,6 +92,13 @@ def _measure(namespace: Namespace, client: Client, tasks: int, pods: int, replic
     names = {handle.name for handle in handles}
     found = [_ended(namespace, task) for task in namespace.kube.list(TASKS, namespace.name) if _name(task) in names]
     return Sample(replicas, submitted, done, _tasks_of_pods(found), _odd(found), spent)
+
+
+def _floor(namespace: Namespace) -> float:
+    """Seconds of a Task where nobody acts on them: the operator works on the other namespace only."""
+    ended = [task for task in namespace.kube.list(TASKS, namespace.name) if finished().holds(task)]
+    with fresh_namespace(namespace.kube, "bench-floor", RESTRICTED) as another:
+        return worker_floor.seconds(namespace.kube.kubeconfig, another.name, ended) / len(ended)
 
 
 def _ended(namespace: Namespace, task: Obj) -> Obj:

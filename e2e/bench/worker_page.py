@@ -1,5 +1,6 @@
 """docs/benchmarks-workers.md, and the same for the terminal. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ class Sample:
     """Tasks that took more than one attempt, or ran in a pod of their own."""
     spent: Mapping[str, float]
     """Seconds of processor time, by who took them."""
+    floor: float = math.nan
+    """Seconds that each of these Tasks takes where it is only created, and its status written once."""
 
     @property
     def tasks(self) -> int:
@@ -48,6 +51,7 @@ def report(found: Sample) -> list[str]:
         f"submitted in {found.submitted:.1f} s; {len(found.pods)} pods ran {', '.join(map(str, found.pods))} of them; "
         f"{found.odd} took another attempt or a pod of their own",
         f"processor time, ms a task: {spent}",
+        f"created, and its status written once, with nobody who acts on them: {1 / found.floor:.0f} tasks/s",
     ]
 
 
@@ -57,7 +61,7 @@ def document(run: Run, found: Sequence[Sample]) -> str:
         **run.words,
         slots=run.slots,
         tasks=found[0].tasks,
-        rows=markdown([_row(sample) for sample in found]),
+        rows=markdown([*map(_row, found), _floor(found), *map(_share, found)]),
         heading=" | ".join(_replicas(sample) for sample in found),
         line="---:|" * len(found),
         spent="\n".join(_spent(found, run.machine.cores)),
@@ -68,6 +72,15 @@ def _row(sample: Sample) -> Row:
     bound = TARGETS.get(sample.replicas)
     rate, target = figure([sample.tasks / sample.done]), None if bound is None else Target(bound, at_most=False)
     return Row(f"Worker, operator with {_replicas(sample)}", rate, "/s", 1, target)
+
+
+def _floor(found: Sequence[Sample]) -> Row:
+    rates = figure([1 / sample.floor for sample in found])
+    return Row("The same Tasks, only created and their status written once, by nobody's operator", rates, "/s", 1)
+
+
+def _share(sample: Sample) -> Row:
+    return Row(f"Worker, {_replicas(sample)} / that", figure([sample.tasks / sample.done * sample.floor]), "", 2)
 
 
 def _replicas(sample: Sample) -> str:
@@ -114,7 +127,11 @@ Processor time of a task in ms, by who took it:
   meanwhile. NATS syncs every write, and its files are on the node's disk.
 - The function is `fnmatch.translate`, in one pod with {slots} slots that stays. All tasks are submitted at once, by
   `submit_many`; the time runs from before that until the last `get()` returns.
-- One run of each, so there is no scatter to tell of: the lowest and the highest are the figure itself.
+- Right after each run as many Tasks with the same specs are created in a namespace that no operator works on, and the
+  statuses that they had are written, eight at once as the operator does it, with its connection: what two writes allow
+  on this machine where they are all that is done. The worker is idle meanwhile; nothing of NATS, no process.
+- One run of each, so there is no scatter to tell of: the lowest and the highest are the figure itself but of the Tasks
+  that nobody acts on.
 - Processor time is what the kernel counts for the processes of the machine that go by these names. A process that has
   ended counts with its parent, so a worker's has those of all its tasks. The kernel's own threads, the kubelet, and
   whatever else runs on the machine are not in it.

@@ -1,12 +1,14 @@
 """Celery with Redis on this machine, in a Python environment of its own: what pods that wait are compared to."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,21 @@ class Celery:
     """A client of workers that run."""
 
     driver: subprocess.Popen[str]
+    servers: Sequence[int]
+    """Process groups of Redis and the workers."""
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Its processes do nothing meanwhile, so that others have the machine as if they were not there."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for group in self.servers:
+            os.killpg(group, number)
 
     def seconds(self, pool: str, count: int = 1) -> float:
         """From before the first is sent until the last result is there."""
@@ -75,17 +92,18 @@ def celery(cache: Path, slots: int) -> Iterator[Celery]:
         (directory / "url").write_text(f"redis://127.0.0.1:{port}/0")
         (directory / "peer.py").write_text(APP)
         (directory / "driver.py").write_text(DRIVER)
-        _run(held, [redis, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder], directory, "redis")
+        argv = [redis, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
+        servers = [_run(held, argv, directory, "redis")]
         _until_open(port)
         for pool, options in POOLS.items():
-            _run(held, [str(python), *_worker(pool, slots), *options], directory, pool)
+            servers.append(_run(held, [str(python), *_worker(pool, slots), *options], directory, pool))
         driver = held.enter_context(
             subprocess.Popen(
                 [str(python), "driver.py"], cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
         )
         held.callback(driver.kill)
-        found = Celery(driver)
+        found = Celery(driver, servers)
         for pool in POOLS:
             found.seconds(pool, slots)
         yield found
@@ -118,10 +136,12 @@ def _environment(directory: Path) -> Path:
     return python
 
 
-def _run(held: ExitStack, argv: list[str], directory: Path, name: str) -> None:
+def _run(held: ExitStack, argv: list[str], directory: Path, name: str) -> int:
+    """Start it; its process group."""
     log = held.enter_context((directory / f"{name}.log").open("wb"))
-    process = subprocess.Popen(argv, cwd=directory, stdout=log, stderr=log)
+    process = subprocess.Popen(argv, cwd=directory, stdout=log, stderr=log, start_new_session=True)
     held.callback(_end, process)
+    return process.pid
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -105,8 +105,9 @@ synced ones of NATS, and the Python between them.
   20.6 (medians of 20 calls each that nothing had gone before). A second call at once took 26.7 and 25.5: the first
   one's status is written meanwhile.
 
-Of three runs of this benchmark on 2026-11-26 with all of this, p50 was 19.8 ms (19.2 - 20.2) without Celery's workers
-on the machine, 22.3 with them and other work, and what the table says.
+Of four runs of this benchmark on 2026-11-26 with all of this, p50 was 19.8 ms (19.2 - 20.2) without Celery's workers
+on the machine, 21.0 and 21.2 beside them, though they are idle, and 22.3 beside them and other work. Since then both
+are measured in one run.
 """
 
 PAGE = """\
@@ -131,8 +132,11 @@ $ {command}
   meanwhile. The server syncs every write, and its files are on the node's disk. Tasks go through NATS.
 - The function is `fnmatch.translate` everywhere: what is measured is the machinery, nothing else.
 - Each of the {rounds} rounds takes {turns} turns, and then {bursts} burst(s) of each. A turn is {calls} calls in pods
-  that waited, in turn, then one call of each Celery worker; every {every}rd turn also a raw Job, and a call in
-  a pod of its own. {settle:g} s pass after each that takes or starts a pod, so that it is replaced. {pods} pods wait.
+  that waited, in turn, one more beside Celery's workers, then one call of each of these; every {every}rd turn also a
+  raw Job, and a call in a pod of its own. {settle:g} s pass after each that takes or starts a pod, so that it is
+  replaced. {pods} pods wait.
+- Whenever something else is measured, but for that one call, Celery's processes and Redis are stopped (SIGSTOP): they
+  are there to be compared with, and are not where nobody compares.
 - A call's time runs from just before it until its result is there; a raw Job's from just before the create call until a
   watch shows `Complete`. A burst is sent one after the other by one client; its rate is its size by the time until
   the last result.

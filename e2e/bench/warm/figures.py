@@ -7,9 +7,10 @@ from statistics import median
 
 from e2e.bench.figures import Figure, Row, Target, figure
 
-WARM, COLD, JOB, PREFORK, FRESH = "warm", "cold", "job", "prefork", "fresh"
+WARM, BESIDE, COLD, JOB, PREFORK, FRESH = "warm", "beside", "cold", "job", "prefork", "fresh"
 CALLS = {
     WARM: "Warm, submit to get(), p50",
+    BESIDE: "the same beside Celery's idle workers and Redis, p50",
     COLD: "Pod, submit to get(), p50",
     JOB: "raw Job of that pod, create to Complete, p50",
     PREFORK: "Celery prefork, p50",
@@ -47,7 +48,7 @@ def rows(rounds: Sequence[Round], at_once: int) -> list[Row]:
 
     calls = [name for name in CALLS if all(each.alone.get(name) for each in rounds)]
     bursts = [name for name in BURSTS if all(each.burst.get(name) for each in rounds)]
-    everything = [seconds for each in rounds for seconds in each.alone[WARM]]
+    everything = [seconds for each in rounds for name in (WARM, BESIDE) for seconds in each.alone.get(name, ())]
     worst = quantile(everything, 0.99) * 1000
     return [
         *(

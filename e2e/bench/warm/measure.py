@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from e2e.bench import stopwatch
 from e2e.bench.functions import workload
 from e2e.bench.stopwatch import BenchError, Endings
 from e2e.bench.warm.celery_peer import POOLS, Celery
-from e2e.bench.warm.figures import COLD, JOB, WARM, Round
+from e2e.bench.warm.figures import BESIDE, COLD, JOB, WARM, Round
 from e2e.bench.workload import Subject
 from e2e.cluster.images.catalogue import SDK_IMAGE
 from e2e.support.kube import JOBS, PODS, Obj
@@ -20,7 +21,7 @@ from celeriac import Client
 SETTLE_SECONDS = 2.5
 """Between two samples: a pod or a process that was taken is replaced meanwhile."""
 CALLS = 2
-"""Calls in pods that waited, in a turn."""
+"""Calls in pods that waited, in a turn, while nothing of Celery runs; one more has its workers beside it."""
 EVERY = 3
 """One of so many turns has a raw Job and a pod of its own, which take seconds each."""
 
@@ -81,21 +82,31 @@ class Warm:
 
     def _alone(self, found: Round, jobs: Subject, *, rare: bool) -> None:
         """One call of each, in turn, each in quiet."""
-        for _ in range(CALLS):
-            self._warm(found)
+        with self._quiet():
+            for _ in range(CALLS):
+                self._warm(found, WARM)
         if self.celery is not None:
+            self._warm(found, BESIDE)
             for pool in POOLS:
                 found.alone.setdefault(pool, []).append(self.celery.seconds(pool))
                 time.sleep(SETTLE_SECONDS / 5)
         if rare:
+            self._rare(found, jobs)
+
+    def _rare(self, found: Round, jobs: Subject) -> None:
+        with self._quiet():
             found.alone.setdefault(JOB, []).append(self._raw(jobs, 1))
             time.sleep(SETTLE_SECONDS)
             found.alone.setdefault(COLD, []).append(self._call(COLD)[0])
             time.sleep(SETTLE_SECONDS)
 
-    def _warm(self, found: Round) -> None:
+    def _quiet(self) -> AbstractContextManager[None]:
+        """What is there only to be compared with is no part of what is measured."""
+        return self.celery.stopped() if self.celery is not None else nullcontext()
+
+    def _warm(self, found: Round, row: str) -> None:
         seconds, name = self._call(WARM)
-        found.alone.setdefault(WARM, []).append(seconds)
+        found.alone.setdefault(row, []).append(seconds)
         found.misses += "-w-" not in self._job_name(name)
         time.sleep(SETTLE_SECONDS)
 
@@ -106,8 +117,9 @@ class Warm:
 
     def _burst(self, found: Round, jobs: Subject, count: int) -> None:
         self._all_wait(count)
-        found.burst.setdefault(WARM, []).append(self._at_once(count))
-        found.burst.setdefault(JOB, []).append(self._raw(jobs, count))
+        with self._quiet():
+            found.burst.setdefault(WARM, []).append(self._at_once(count))
+            found.burst.setdefault(JOB, []).append(self._raw(jobs, count))
         if self.celery is not None:
             time.sleep(SETTLE_SECONDS)
             for pool in POOLS:

@@ -10,16 +10,17 @@ from e2e.bench.processor import spent
 from e2e.bench.worker_page import Run, Sample, document, report
 
 SPENT = {"API server": 6.0, "operator": 3.0}
-ONE = Sample(replicas=1, submitted=1.0, done=5.0, pods=[400, 200], odd=3, spent=SPENT)
-TWO = Sample(replicas=2, submitted=1.0, done=12.0, pods=[600], odd=0, spent=SPENT)
+ONE = Sample(replicas=1, submitted=1.0, done=5.0, pods=[400, 200], odd=3, spent=SPENT, floor=0.005)
+TWO = Sample(replicas=2, submitted=1.0, done=12.0, pods=[600], odd=0, spent=SPENT, floor=0.004)
 
 
 def test_the_report_says_how_many_a_second_and_what_was_odd() -> None:
-    first, second, third = report(ONE)
+    first, second, third, fourth = report(ONE)
 
     assert first == "Worker, 1 replica(s), 600 tasks, submit to the last get(): 5.0 s, 120 tasks/s"
     assert "2 pods ran 400, 200 of them; 3 took another attempt" in second
     assert third == "processor time, ms a task: API server 10.0, operator 5.0"
+    assert fourth.endswith("with nobody who acts on them: 200 tasks/s")
 
 
 def test_the_page_has_a_row_for_each_run_and_what_a_task_takes() -> None:
@@ -28,6 +29,8 @@ def test_the_page_has_a_row_for_each_run_and_what_a_task_takes() -> None:
 
     assert "| Worker, operator with one replica | 120.0 /s | 120.0 – 120.0 | ≥ 120 /s: met |" in page
     assert "| Worker, operator with 2 replicas | 50.0 /s | 50.0 – 50.0 | ≥ 60 /s: missed |" in page
+    assert "by nobody's operator | 225.0 /s | 200.0 – 250.0 |" in page
+    assert "| Worker, one replica / that | 0.60 | 0.60 – 0.60 |" in page
     assert "| **all of these** | **15.0** | **15.0** |\n| their share of the cores | 90% | 38% |" in page
 
 

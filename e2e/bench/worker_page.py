@@ -76,7 +76,7 @@ def _row(sample: Sample) -> Row:
 
 def _floor(found: Sequence[Sample]) -> Row:
     rates = figure([1 / sample.floor for sample in found])
-    return Row("The same Tasks, only created and their status written once, by nobody's operator", rates, "/s", 1)
+    return Row("Such Tasks only created, and their status written once", rates, "/s", 1)
 
 
 def _share(sample: Sample) -> Row:
@@ -147,9 +147,10 @@ Processor time of a task in ms, by who took it:
 A task is two writes to the API server: it is made, and its status is written once, at its end. In between are four
 synced writes of NATS (message, claim, the attempt's record, the task's record), one more for each event of its
 history, and a process that is forked, runs and ends. 120 tasks a second on two cores would be 16.7 ms of processor
-time a task for everything; the table has what each part takes. The two writes alone are most of that: the API server
-decodes, validates and encodes each object several times, and collects garbage for a sixth of its time. With two
-replicas both parse each event of a Task.
+time a task for everything; the table has what each part takes. That target was set where a create and a status patch
+were thought to allow 375 a second: here the two allow 167 where nothing else is done, and a worker's tasks have a third
+of that. They alone are most of the 16.7 ms: the API server decodes, validates and encodes each object several times,
+and collects garbage for a sixth of its time. With two replicas both parse each event of a Task.
 
 What the two writes cost was looked at with an API server by itself (kube-apiserver 1.34, one create and one write of
 the status of such a Task at a time), by what they allocate, which hardly varies, unlike time:
@@ -175,7 +176,9 @@ the status of such a Task at a time), by what they allocate, which hardly varies
 - NATS: 11 messages came in there for a task, of which five are stored and one more for each further write of its
   status; JetStream's API is asked once.
 - A forked process that does nothing has 250 page faults; one that runs the function, and tells what came of it, 1,000:
-  Python writes to whatever it looks at.
+  Python writes to whatever it looks at. The worker itself has 830 a task, as all it has is shared anew with each fork:
+  of its 4.4 ms a task 2.6 are the kernel's (1,500 tasks, 2026-11-27). To fork from a process that does nothing else
+  would save most of these; that was not tried.
 
 What was taken out, with what it took in a rig of plain processes (etcd, API server, NATS, operator and worker, no
 kubelet) beside other work of the same machine, 600 tasks, processor time of all in ms a task before and after:

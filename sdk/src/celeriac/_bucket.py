@@ -18,7 +18,7 @@ from celeriac._door import Identity
 from celeriac._nats import ANSWER_SECONDS, Nats
 from celeriac._news import News
 from celeriac._records import ends
-from celeriac.api.v1alpha1 import TERMINAL_PHASES
+from celeriac.api.v1alpha1 import LONGEST_CANCEL_REASON, TERMINAL_PHASES
 from celeriac.wire.dead import NAME_REUSED
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.names import EVENTS_STREAM, RESULTS_BUCKET, event_subject, record_key
@@ -97,7 +97,7 @@ class Bucket:
         wish = TaskRecord(
             kind=RecordKind.CANCEL_REQUESTED,
             outcome="Cancelled",
-            message=text("reason", reason)[:1024],
+            message=text("reason", reason)[:LONGEST_CANCEL_REASON],
             finish_time=now,
             expire_time=now + CANCEL_KEPT,
         )

@@ -8,14 +8,13 @@ from typing import Any
 
 from celeriac._phase import Phase
 from celeriac._task import Task, cancel_reason, parse_task
-from celeriac.api.v1alpha1 import TERMINAL_PHASES, Cancel
+from celeriac.api.v1alpha1 import LONGEST_CANCEL_REASON, TERMINAL_PHASES, Cancel
 from celeriac.wire.escape import cut
 from celeriac.wire.events import TaskEvent
 from celeriac.wire.records import RecordKind, TaskRecord
 
 WAITING = "The operator has not taken it: NATS holds it, unless nobody submitted a task of this name"
 LONGEST_CONDITION_MESSAGE = 1024
-LONGEST_CANCEL_REASON = 1024
 CALLED_OFF = "It is cancelled and will not run; it ends when the operator takes it, if delayed shortly before its time"
 
 
@@ -35,7 +34,7 @@ def task_of(namespace: str, name: str, record: TaskRecord | None, event: TaskEve
 
 def finished(namespace: str, name: str, record: TaskRecord) -> Task:
     """The finished task. One that never was a Task has no uid."""
-    reason = cancel_reason(record.message)[:1024]
+    reason = cancel_reason(record.message)[:LONGEST_CANCEL_REASON]
     spec = {"cancel": Cancel(reason=reason).to_wire()} if record.outcome == "Cancelled" else {}
     phase = _phase_of(record.outcome)
     status = {

@@ -22,7 +22,7 @@ from celeriac._request import TaskRequest, build_task, manifest_of
 from celeriac._task import Task, parse_task
 from celeriac._watch import follow_one
 from celeriac._wire import Query, resource_path, tasks_path
-from celeriac.api.v1alpha1 import API_VERSION, Cancel
+from celeriac.api.v1alpha1 import API_VERSION, LONGEST_CANCEL_REASON, Cancel
 from celeriac.wire.canonical import digest
 from celeriac.wire.names import REQUEST_DIGEST
 
@@ -150,7 +150,7 @@ async def cancel(api: Api, namespace: str, name: str, reason: str) -> Task:
     if task.finished or task.spec.cancel is not None:
         return task
     try:
-        patch = {"spec": {"cancel": Cancel(reason=text("reason", reason)[:1024]).to_wire()}}
+        patch = {"spec": {"cancel": Cancel(reason=text("reason", reason)[:LONGEST_CANCEL_REASON]).to_wire()}}
         return parse_task(await api.merge(tasks_path(namespace, name), patch))
     except errors.InvalidTask:
         task = await get(api, namespace, name)

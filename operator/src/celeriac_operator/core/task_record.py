@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from celeriac.api.v1alpha1 import Attempt, Phase, Result, TaskStatus
+from celeriac.api.v1alpha1 import LONGEST_CANCEL_REASON, Attempt, Phase, Result, TaskStatus
 from celeriac.wire.events import DELETED
 from celeriac.wire.names import PAYLOADS_BUCKET
 from celeriac.wire.records import RecordKind, TaskRecord
@@ -144,7 +144,7 @@ def cancel_requested(view: View) -> Plan | None:
     if record is None or task.submission is None or task.spec.cancel is not None:
         return None
     reason = _cancel_in(record, task)
-    return None if reason is None else Plan(cancel=cut(reason, 1024))
+    return None if reason is None else Plan(cancel=cut(reason, LONGEST_CANCEL_REASON))
 
 
 def _cancel_in(record: TaskRecord, task: TaskFacts) -> str | None:

@@ -35,6 +35,7 @@ from celeriac.api.v1alpha1.queue import (
     TaskQueueStatus,
 )
 from celeriac.api.v1alpha1.task import (
+    LONGEST_CANCEL_REASON,
     MAX_ATTEMPTS_KEPT,
     MAX_PARAMS_BYTES,
     MAX_RESULT_BYTES,
@@ -56,6 +57,7 @@ __all__ = [
     "API_VERSION",
     "DISRUPTIONS",
     "GROUP",
+    "LONGEST_CANCEL_REASON",
     "LONGEST_CRON_NAME",
     "MAX_ACTIVE_SHOWN",
     "MAX_ATTEMPTS_KEPT",

@@ -16,10 +16,14 @@ MAX_RESULT_BYTES = 4095
 MAX_ATTEMPTS_KEPT = 10
 
 
+LONGEST_CANCEL_REASON = 1024
+"""Characters."""
+
+
 class Cancel(ApiModel):
     """The wish that the Task ends."""
 
-    reason: Annotated[str, Field(max_length=1024)] = ""
+    reason: Annotated[str, Field(max_length=LONGEST_CANCEL_REASON)] = ""
     """Why, for people."""
 
 

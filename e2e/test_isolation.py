@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from e2e.support.isolation import DEADLINES, Tenant, function, ready, served
-from e2e.support.kube import PATIENCE_SECONDS, TASKS, Kube, Obj
+from e2e.support.kube import PATIENCE_SECONDS, PODS, TASKS, Kube, Obj
 from e2e.support.manifests import backoff
-from e2e.support.predicates import attempts, finished, phase, status
+from e2e.support.predicates import attempts, finished, gone, phase, status
 from e2e.support.release import Release
 
 from celeriac import Client, errors
@@ -104,6 +104,23 @@ def test_the_log_is_the_tasks_alone(client: Client, how: str) -> None:
     good.get(PATIENCE_SECONDS)
     lines = list(client.logs(mistaken.name))
 
+    assert list(client.logs(mistaken.name, follow=True)) == lines, (
+        "it ends with the task, though a worker's log goes on"
+    )
     assert lines[0] == "Traceback (most recent call last):"
     assert "TypeError" in lines[-1]
     assert list(client.logs(good.name)) == []
+
+
+def test_a_task_that_is_deleted_while_it_runs_is_stopped(client: Client, tenant: Tenant, how: str) -> None:
+    space, naps = tenant.space, [client.submit(definition=f"nap-{how}", params={"delay": 600}) for _ in range(2)]
+    for nap in naps:
+        space.kube.wait(TASKS, space.name, nap.name, phase("Running"))
+    pods = {space.pod_name(nap.name) for nap in naps}
+    for nap in naps:
+        space.delete_task(nap.name)
+
+    if how == "worker":  # it has two slots, and there is one worker
+        client.submit(definition="nap-worker", params={"delay": 0}).get(PATIENCE_SECONDS)
+    for pod in pods if how != "worker" else ():
+        space.kube.wait(PODS, space.name, pod, gone())

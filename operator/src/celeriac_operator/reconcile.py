@@ -151,6 +151,7 @@ class Reconciler:
         """
         task = self._unfinished.get(key)
         if task is not None:
+            await self._applier.stop_deleted(task)
             if task.submission is not None and self._book.bus != "Off":
                 await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
             self._applier.history(task, status_of_deleted(task.status))

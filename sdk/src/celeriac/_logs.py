@@ -17,10 +17,10 @@ from typing import Any
 from celeriac import errors
 from celeriac._api import ATTEMPTS, Api, pauses
 from celeriac._own_lines import OwnLines, own_lines
-from celeriac._pods import JOB_NAME, container_of, has_log, over
-from celeriac._task import Task
+from celeriac._pods import JOB_NAME, container_of, has_log, over, takes_many
+from celeriac._task import Task, parse_task
 from celeriac._watch import follow_one
-from celeriac._wire import Call, Query, Unreachable, pods_path
+from celeriac._wire import Call, Query, Unreachable, pods_path, tasks_path
 from celeriac.api.v1alpha1 import Attempt
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
@@ -129,16 +129,33 @@ async def _follow_attempt(api: Api, task: Task, which: Attempt, tail: int | None
     since, more = "", _tail(tail) if own.all else ()
     patience = _Patience()
     while pod is not None:
+        ended = takes_many(pod) and await _has_ended(api, task, which)  # then what it wrote is there
         patience.opened()
         async with aclosing(_log_with_times(api, pod, since, more, patience)) as log:
             async for since, line in log:  # noqa: B007 -- where the next connection goes on
                 more = ()
                 if (text := own.text_of(line)) is not None:
                     yield text
-        if patience.exhausted or (over(pod) and not patience.broken):
+        if patience.exhausted or ended or (over(pod) and not patience.broken):
             return
         await asyncio.sleep(patience.pause())
         pod = await _pod_or_none(api, task.namespace, pod["metadata"]["name"])
+
+
+async def _has_ended(api: Api, task: Task, which: Attempt) -> bool:
+    """Whether the attempt is over, of which its pod, a worker, shows nothing."""
+    try:
+        now = parse_task(await api.get(tasks_path(task.namespace, task.name)))
+    except errors.TaskNotFound:
+        return True
+    last = now.status.attempts[-1] if now.status.attempts else None
+    return (
+        now.finished
+        or now.uid != task.uid
+        or last is None
+        or last.number > which.number
+        or last.finish_time is not None
+    )
 
 
 class _Patience:
@@ -208,7 +225,8 @@ async def _log_with_times(
 ) -> AsyncGenerator[tuple[str, str], None]:
     """Pairs of time and line that were written after ``since``, until the connection or the log ends."""
     start: Query = (("sinceTime", since),) if since else ()
-    query: Query = (("container", container_of(pod)), ("follow", "true"), ("timestamps", "true"), *start, *more)
+    follow: Query = () if takes_many(pod) else (("follow", "true"),)  # a worker's goes on with other tasks
+    query: Query = (("container", container_of(pod)), *follow, ("timestamps", "true"), *start, *more)
     try:
         async with api.stream(Call("GET", _log_path(pod), query)) as log:
             async for line in log:

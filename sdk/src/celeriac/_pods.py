@@ -9,6 +9,8 @@ DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 TASK_CONTAINER = "task"
 JOB_NAME = "batch.kubernetes.io/job-name"
 """Label of a pod: the Job that it is of."""
+WORKER = "celeriac.dev/worker"
+"""Label of a pod that takes many tasks."""
 
 
 def container_of(pod: Mapping[str, Any]) -> str:
@@ -16,6 +18,11 @@ def container_of(pod: Mapping[str, Any]) -> str:
     names: list[str] = [container["name"] for container in pod["spec"]["containers"]]
     marked = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
     return next((name for name in names if name in (TASK_CONTAINER, marked)), names[0])
+
+
+def takes_many(pod: Mapping[str, Any]) -> bool:
+    """It is a worker's: its log goes on after the end of a task."""
+    return WORKER in (pod["metadata"].get("labels") or {})
 
 
 def container_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:

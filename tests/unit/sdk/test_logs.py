@@ -11,6 +11,7 @@ from tests.unit.sdk.fake_api import PODS, FakeApi, finished
 from celeriac import AsyncClient, errors
 from celeriac._api import ATTEMPTS
 from celeriac._wire import Unreachable
+from celeriac.wire.names import line_tag
 
 
 def pod(name: str, **state: Any) -> dict[str, Any]:
@@ -128,6 +129,24 @@ async def test_following_one_attempt_ends_with_it(client: AsyncClient, fake: Fak
     await fake.task("n", {"attempts": [attempt(1, "p1"), attempt(2)]})
 
     assert [line async for line in client.logs("n", follow=True, attempt=1)] == ["one"]
+
+
+async def test_following_a_task_of_a_worker_ends_with_the_task(
+    client: AsyncClient, fake: FakeApi, pauses: list[float]
+) -> None:
+    worker = pod("p1", running={})
+    worker["metadata"]["labels"]["celeriac.dev/worker"] = "2"
+    await fake.put(f"{PODS}/p1", worker)
+    task = await fake.task("n", {"attempts": [attempt(1, "p1", jobName="n-w-0123456789")]})
+    tag = line_tag(task["metadata"]["uid"], 1)
+    fake.logs["p1"] = stamped(f"{tag}mine", "another's", f"{tag}mine too")
+    got = []
+    async for line in client.logs("n", follow=True):
+        got.append(line)
+        await fake.task("n", finished("Succeeded") | {"attempts": [attempt(1, "p1", jobName="n-w-0123456789")]})
+
+    assert got == ["mine", "mine too"]
+    assert all("follow" not in dict(call.query) for call in fake.calls if call.path.endswith("/log"))
 
 
 async def test_following_a_broken_connection_repeats_and_loses_nothing(

@@ -13,12 +13,15 @@ from celeriac.api.v1alpha1 import Attempt, Failure, Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.ending import cancelled, not_done_in_time, not_started_in_time
+from celeriac_operator.core.facts import PodFacts, TaskFacts
+from celeriac_operator.core.names import DELETED_UNFINISHED
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan, StopAttempt
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 from celeriac_operator.core.waiting import trouble, with_image
+from celeriac_operator.core.warm.claim import is_assigned
 
 DEAF_SECONDS = 30
 """So long after its grace period a worker may take to end an attempt."""
@@ -48,6 +51,22 @@ def attempt_to_stop(view: View) -> Plan | None:
     phase = Phase.RUNNING if attempt.start_time else Phase.STARTING
     saying = Saying(phase, names.STOPPING, f"Stopping attempt {attempt.number}: {verdict.message}")
     return Plan(status=compose(view, saying, attempt=attempt), delete=_stops(view), look_again=_check_again(view))
+
+
+def stop_of_deleted(task: TaskFacts, pod: PodFacts | None) -> Delete | None:
+    """What ends the attempt of a Task that is gone, where its pod is not the Task's and does not go with it.
+
+    Args:
+        pod: the one that was started ahead, and that the attempt was given to.
+    """
+    last = task.status.attempts[-1] if task.status.attempts else None
+    if pod is None or last is None or last.finish_time is not None or not is_assigned(last):
+        return None
+    effective = task.status.effective
+    grace = (effective.deadlines.grace_seconds if effective is not None else None) or 0
+    if pod.worker:
+        return StopAttempt(last.number, pod.uid, Failure.CANCELLED, DELETED_UNFINISHED, grace)
+    return DeletePod(pod.name, pod.uid, grace)
 
 
 def _kept_out(view: View) -> bool:

@@ -24,7 +24,6 @@ from celeriac_operator.core.waiting import waits
 LOOK_AGAIN_SECONDS = 30
 """Whoever waits for NATS is told when it is there; this is for when that is lost."""
 _LONGEST_MESSAGE = 4096
-_DELETED = "Its Task was deleted before it had finished"
 _PHASES = {
     names.SUCCEEDED: Phase.SUCCEEDED,
     names.CANCELLED: Phase.CANCELLED,
@@ -74,7 +73,7 @@ def record_of_deleted(task: TaskFacts, now: datetime, retention: timedelta) -> T
         request_digest=task.request_digest,
         task_uid=task.uid,
         outcome=names.CANCELLED,
-        message=_DELETED,
+        message=names.DELETED_UNFINISHED,
         attempt_count=task.status.attempt_count or 0,
         attempts=task.status.attempts,
         create_time=task.created,
@@ -86,7 +85,7 @@ def record_of_deleted(task: TaskFacts, now: datetime, retention: timedelta) -> T
 
 def status_of_deleted(status: TaskStatus) -> TaskStatus:
     """What the history tells of such a Task: one that is not there, and has no such end, was lost."""
-    said = {"phase": Phase.CANCELLED, "reason": DELETED, "message": _DELETED}
+    said = {"phase": Phase.CANCELLED, "reason": DELETED, "message": names.DELETED_UNFINISHED}
     return status.model_copy(update=said)
 
 

@@ -30,6 +30,7 @@ from celeriac_operator.core.plan import (
 )
 from celeriac_operator.core.quota import never_fits
 from celeriac_operator.core.records import Claim
+from celeriac_operator.core.stopping import stop_of_deleted
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -196,6 +197,14 @@ class Applier:
         self.book.expect(task, assign.attempt, world.records.claim)
         message = build_assignment(task, assign, now)
         await self.pods.tell(task.key.namespace, assign.pod_uid, message)
+
+    async def stop_deleted(self, task: TaskFacts) -> None:
+        """The Task is gone: what goes on for it in a pod that is not its own is to end, too."""
+        last = task.status.attempts[-1] if task.status.attempts else None
+        pod = self.cache.pod_ahead(last.pod_uid) if last is not None and last.pod_uid is not None else None
+        stop = stop_of_deleted(task, pod)
+        if stop is not None:
+            await self._delete(stop, task)
 
     async def _cancel(self, task: TaskFacts, reason: str) -> None:
         try:

@@ -50,7 +50,7 @@ def fork(run: Run, env: Mapping[str, str], size: int | None) -> Forked:
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     reads, writes = os.pipe()
-    own = {**env, "CELERIAC_RESULT_FILE": "", SHARE: "" if size is None else str(size)}
+    own = {**env, SHARE: "" if size is None else str(size)}
     container_log.flush()  # or the child has it, too
     process = multiprocessing.get_context("fork").Process(target=_child, args=(run, own, theirs, writes, size))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
@@ -74,6 +74,7 @@ def _child(run: Run, env: Mapping[str, str], link: socket.socket, output: int, s
         os.dup2(output, stream)
     os.close(output)
     os.environ.update(env)
+    os.environ.pop("CELERIAC_RESULT_FILE", None)  # the pod's one is nobody's
     if size is not None:
         memory.limit_to(size)
     run(read_environment(os.environ), Parent(link))

@@ -6,6 +6,7 @@ function runs. What comes earlier is kept, and what comes later is no news any m
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Coroutine, Generator
 from types import FrameType
@@ -36,6 +37,7 @@ class Interrupts:
         """Listen to SIGTERM. Of the main thread only."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGALRM, self._on_alarm)
+        os.register_at_fork(after_in_child=_ordinary)  # what the function forks ends as other processes do
 
     def run(self, function: Callable[[], Any], soft_seconds: float | None) -> Any:
         """Run a function; interruptions are raised in it.
@@ -104,6 +106,11 @@ class Interrupts:
     def _interrupt(self, error: TaskInterrupted) -> None:
         if self._raise is not None:
             self._raise(error)
+
+
+def _ordinary() -> None:
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _raise(error: TaskInterrupted) -> None:

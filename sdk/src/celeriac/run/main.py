@@ -107,6 +107,7 @@ def _work(location: tuple[str, str | None], env: Mapping[str, str]) -> NoReturn:
     standby.leave_on_sigterm()
     options, pod = NatsOptions.from_env(env), env.get("CELERIAC_POD_UID")
     _import(location)
+    container_log.write_bytes(b"\n")  # the module may have printed half a line, and a task's lines begin with its tag
     if not options.enabled or not pod:
         _refuse_to_wait()
     worker.work(worker.Worker(env.get("CELERIAC_NAMESPACE") or "", pod, worker.size_of(env), run), options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,3 +122,22 @@ def test_after_a_coroutine_the_signal_is_still_listened_to(interrupts: Interrupt
     interrupts.run_async(lambda: asyncio.sleep(0), None)
     terminate()
     assert interrupts.stopped
+
+
+FORKS = """
+import os, signal, time
+from celeriac.app.interruptions import CancelRequested
+from celeriac.run.interrupts import Interrupts
+Interrupts(lambda: CancelRequested("stop")).install()
+child = os.fork()
+if child == 0:
+    time.sleep(600)
+os.kill(child, signal.SIGTERM)
+print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_what_the_function_forks_ends_by_sigterm_as_other_processes_do() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == f"{signal.SIGTERM:d}\n"

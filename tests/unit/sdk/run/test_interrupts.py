@@ -129,9 +129,13 @@ import os, signal, time
 from celeriac.app.interruptions import CancelRequested
 from celeriac.run.interrupts import Interrupts
 Interrupts(lambda: CancelRequested("stop")).install()
+reads, writes = os.pipe()
 child = os.fork()
 if child == 0:
-    time.sleep(600)
+    os.write(writes, b"!")
+    time.sleep(60)
+    os._exit(0)
+os.read(reads, 1)
 os.kill(child, signal.SIGTERM)
 print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

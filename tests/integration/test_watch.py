@@ -38,6 +38,7 @@ async def start_while_one_goes_and_one_comes(namespace: str) -> None:
         await until(lambda: set(known) == {Key(namespace, "comes")}, lambda: f"known are {sorted(known)}")
         for each in following:
             each.cancel()
+        await asyncio.wait(following)  # their connections are closed, too
     finally:
         await connection.close()
 

@@ -41,6 +41,7 @@ async def start_while_one_goes_and_one_comes(namespace: str) -> None:
         await asyncio.wait(following)  # their connections are closed, too
     finally:
         await connection.close()
+        await asyncio.sleep(0.5)  # TLS says good-bye in the background, and aiohttp has nothing to await for that
 
 
 async def submit(connection: KubeApi, namespace: str, name: str) -> str:

@@ -14,14 +14,13 @@ from celeriac_operator.core import names
 from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.ending import cancelled, not_done_in_time, not_started_in_time
 from celeriac_operator.core.facts import PodFacts, TaskFacts
-from celeriac_operator.core.names import DELETED_UNFINISHED
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan, StopAttempt
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.text import cut
 from celeriac_operator.core.view import View
 from celeriac_operator.core.waiting import trouble, with_image
-from celeriac_operator.core.warm.claim import is_assigned
+from celeriac_operator.core.warm.claim import assigned
 
 DEAF_SECONDS = 30
 """So long after its grace period a worker may take to end an attempt."""
@@ -59,13 +58,13 @@ def stop_of_deleted(task: TaskFacts, pod: PodFacts | None) -> Delete | None:
     Args:
         pod: the one that was started ahead, and that the attempt was given to.
     """
-    last = task.status.attempts[-1] if task.status.attempts else None
-    if pod is None or last is None or last.finish_time is not None or not is_assigned(last):
+    given = assigned(task)
+    if given is None or pod is None:
         return None
     effective = task.status.effective
     grace = (effective.deadlines.grace_seconds if effective is not None else None) or 0
     if pod.worker:
-        return StopAttempt(last.number, pod.uid, Failure.CANCELLED, DELETED_UNFINISHED, grace)
+        return StopAttempt(given.number, pod.uid, Failure.CANCELLED, names.DELETED_UNFINISHED, grace)
     return DeletePod(pod.name, pod.uid, grace)
 
 

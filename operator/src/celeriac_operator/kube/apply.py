@@ -31,6 +31,7 @@ from celeriac_operator.core.plan import (
 from celeriac_operator.core.quota import never_fits
 from celeriac_operator.core.records import Claim
 from celeriac_operator.core.stopping import stop_of_deleted
+from celeriac_operator.core.warm.claim import assigned
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
 from celeriac_operator.kube.cache import Cache, WorkKey
@@ -200,8 +201,8 @@ class Applier:
 
     async def stop_deleted(self, task: TaskFacts) -> None:
         """The Task is gone: what goes on for it in a pod that is not its own is to end, too."""
-        last = task.status.attempts[-1] if task.status.attempts else None
-        pod = self.cache.pod_ahead(last.pod_uid) if last is not None and last.pod_uid is not None else None
+        given = assigned(task)
+        pod = self.cache.pod_ahead(given.pod_uid) if given is not None and given.pod_uid is not None else None
         stop = stop_of_deleted(task, pod)
         if stop is not None:
             await self._delete(stop, task)

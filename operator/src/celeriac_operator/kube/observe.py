@@ -16,7 +16,7 @@ from celeriac_operator.core.definition import DefinitionKey
 from celeriac_operator.core.facts import JobFacts, Key, PodFacts, Refusal, Revision, TaskFacts, World
 from celeriac_operator.core.records import BusState, Records
 from celeriac_operator.core.view import View
-from celeriac_operator.core.warm.claim import claimed, is_assigned, taken_back
+from celeriac_operator.core.warm.claim import assigned, claimed, is_assigned, taken_back, under_way
 from celeriac_operator.core.warm.decide import AHEAD
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import KubeApi
@@ -51,7 +51,7 @@ async def observe(
     Args:
         refusal: what was said when the attempt's Job was last to be created.
     """
-    given = _assigned(task)
+    given = assigned(task)
     job = await _job(task, cache, kube) if given is None else cache.jobs.get(_job_key(task, given))
     known = World(
         task=task, job=job, live=_live(task, cache), pinned=await _pinned(task, job, cache, kube), defaults=defaults
@@ -86,17 +86,6 @@ async def observe(
         records=records,
         inherited=inherited,
     )
-
-
-def _under_way(task: TaskFacts) -> Attempt | None:
-    last = task.status.attempts[-1] if task.status.attempts else None
-    return last if last is not None and last.finish_time is None and not task.finished else None
-
-
-def _assigned(task: TaskFacts) -> Attempt | None:
-    """The attempt under way, if it was given to a pod that waited."""
-    attempt = _under_way(task)
-    return attempt if attempt is not None and is_assigned(attempt) else None
 
 
 def _job_key(task: TaskFacts, attempt: Attempt) -> Key:
@@ -171,7 +160,7 @@ async def ask_for_job(task: TaskFacts, cache: Cache, kube: KubeApi) -> None:
 
 def _own_job(task: TaskFacts) -> Key:
     """The Job of the attempt under way; or of the next, which may exist without being recorded yet."""
-    attempt = _under_way(task)
+    attempt = under_way(task)
     number = attempt.number if attempt is not None else (task.status.attempt_count or 0) + 1
     return Key(task.key.namespace, names.job_name(task.key.name, task.uid, number))
 
@@ -181,7 +170,7 @@ async def _job(task: TaskFacts, cache: Cache, kube: KubeApi) -> JobFacts | None:
     job = cache.jobs.get(key)
     if job is not None and job.suspended:
         return await _job_now(key, cache, kube)  # Kueue admits it, or a person does, and no watch tells
-    if job is None and _under_way(task) is not None and _assigned(task) is None:
+    if job is None and under_way(task) is not None and assigned(task) is None:
         # A Job that was recorded and is not in the cache is either lost or late: only the API server knows.
         job = await _job_now(key, cache, kube)
     return job if job is not None and job.owner_uid == task.uid else None
@@ -229,7 +218,7 @@ def _pods(task: TaskFacts, job: JobFacts | None, cache: Cache) -> list[PodFacts]
         ours = {owned.uid for owned in cache.jobs.owned_by(task.uid)}
         pods |= {pod for pod in going_on if pod.job_uid in ours}
     last = task.status.attempts[-1] if task.status.attempts else None
-    if job is None and last is not None and last.pod_name is not None and _assigned(task) is None:
+    if job is None and last is not None and last.pod_name is not None and assigned(task) is None:
         orphan = cache.pods.get(Key(task.key.namespace, last.pod_name))
         if orphan is not None and orphan.uid == last.pod_uid and not orphan.worker:  # others may run there
             pods.add(orphan)

@@ -35,9 +35,12 @@ class Interrupts:
 
     def install(self) -> None:
         """Listen to SIGTERM. Of the main thread only."""
+        self._listen()
+        os.register_at_fork(after_in_child=_ordinary)  # what the function forks ends as other processes do
+
+    def _listen(self) -> None:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGALRM, self._on_alarm)
-        os.register_at_fork(after_in_child=_ordinary)  # what the function forks ends as other processes do
 
     def run(self, function: Callable[[], Any], soft_seconds: float | None) -> Any:
         """Run a function; interruptions are raised in it.
@@ -77,7 +80,7 @@ class Interrupts:
                 self._end()
                 loop.remove_signal_handler(signal.SIGTERM)
                 loop.remove_signal_handler(signal.SIGALRM)
-                self.install()
+                self._listen()
 
         runner = asyncio.Runner()
         self.close = runner.close

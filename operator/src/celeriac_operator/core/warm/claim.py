@@ -9,7 +9,7 @@ from celeriac.api.v1alpha1 import Attempt
 from celeriac.wire.names import begin_line
 from celeriac_operator.core import names
 from celeriac_operator.core.conditions import whole_second
-from celeriac_operator.core.facts import PodFacts, Terminated
+from celeriac_operator.core.facts import PodFacts, TaskFacts, Terminated
 from celeriac_operator.core.outcome import Ended, NotStarted, Outcome, Running, Unclear
 from celeriac_operator.core.records import BusState, Claim
 
@@ -17,6 +17,18 @@ from celeriac_operator.core.records import BusState, Claim
 def is_assigned(attempt: Attempt) -> bool:
     """Whether the attempt was given to a pod that waited, rather than a Job of its own, whose name has its number."""
     return names.attempt_of(attempt.job_name) != attempt.number
+
+
+def under_way(task: TaskFacts) -> Attempt | None:
+    """The attempt that the status says goes on."""
+    last = task.status.attempts[-1] if task.status.attempts else None
+    return last if last is not None and last.finish_time is None and not task.finished else None
+
+
+def assigned(task: TaskFacts) -> Attempt | None:
+    """The same, if it was given to a pod that waited."""
+    attempt = under_way(task)
+    return attempt if attempt is not None and is_assigned(attempt) else None
 
 
 def taken_back(attempt: Attempt, claim: Claim | None) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from celeriac.wire.names import WORKER_LABEL
+
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 TASK_CONTAINER = "task"
 JOB_NAME = "batch.kubernetes.io/job-name"
 """Label of a pod: the Job that it is of."""
-WORKER = "celeriac.dev/worker"
-"""Label of a pod that takes many tasks."""
 
 
 def container_of(pod: Mapping[str, Any]) -> str:
@@ -22,7 +22,7 @@ def container_of(pod: Mapping[str, Any]) -> str:
 
 def takes_many(pod: Mapping[str, Any]) -> bool:
     """It is a worker's: its log goes on after the end of a task."""
-    return WORKER in (pod["metadata"].get("labels") or {})
+    return WORKER_LABEL in (pod["metadata"].get("labels") or {})
 
 
 def container_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:

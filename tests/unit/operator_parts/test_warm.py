@@ -119,18 +119,25 @@ def test_a_pod_that_was_taken_is_replaced(stage: Stage) -> None:
     assert sum(stage.waits(pod) for pod in stage.pods()) == 2
 
 
-def test_the_job_of_a_pod_goes_with_the_task_that_it_ran(stage: Stage) -> None:
-    attempt = stage.give("resize-1")["attempts"][0]
-    stage.claim()
-    stage.end(stage.pod(attempt["podUID"]), 0, recorded=True, exits=True)
-    stage.settle()
-    there = stage.cluster.get("jobs", attempt["jobName"])
+def test_the_jobs_of_the_pods_that_a_task_ran_in_are_there_to_be_read_until_it_goes(stage: Stage) -> None:
+    stage.give("resize-1")
+    for code in (1, 0):
+        stage.claim()
+        pod = stage.pod(stage.task("resize-1")["attempts"][-1]["podUID"])
+        stage.end(pod, code, recorded=True, exits=True)
+        stage.process.hear_records()
+        stage.clock.advance(1)
+        stage.settle()
+    status = stage.task("resize-1")
+    jobs = [attempt["jobName"] for attempt in status["attempts"]]
+    there = [stage.cluster.get("jobs", job) for job in jobs]
     stage.cluster.remove("tasks", "resize-1")
     stage.process.hear("tasks")
     stage.process.work_off()
 
-    assert there is not None
-    assert stage.cluster.get("jobs", attempt["jobName"]) is None
+    assert (status["phase"], len(set(jobs))) == ("Succeeded", 2)
+    assert all(there), status
+    assert [stage.cluster.get("jobs", job) for job in jobs] == [None, None]
 
 
 def test_the_definition_says_how_its_pods_are_used(stage: Stage) -> None:

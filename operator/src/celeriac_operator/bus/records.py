@@ -61,6 +61,8 @@ class _Known:
     attempt_began: int = 0
     attempt: AttemptRecord | None = None
     claim: Claim | None = None
+    expected: int = 0
+    """The attempt that a waiting pod was told of here."""
     ending: bool = False
     """Its record is written here: news of it are none."""
 
@@ -163,6 +165,7 @@ class RecordBook:
     def expect(self, task: TaskFacts, attempt: int, claim: Claim | None) -> None:
         """An attempt is given to a pod that waits: news of it come soon, and until now there is no more than this."""
         known = self._of(task)
+        known.expected = attempt
         if known.number != attempt:
             known.number, known.attempt, known.claim = attempt, None, claim
             known.attempt_began = self._run if self._store.ready else 0
@@ -239,9 +242,7 @@ class RecordBook:
         elif len(parts) == 3 and parts[1] in self._keys:
             self._took_attempt(self._keys[parts[1]], parts[2], entry)
         elif len(parts) == 4 and parts[1] == "claim" and parts[2] in self._keys:
-            known = self._known[self._keys[parts[2]]]
-            if parts[3] == str(known.number):  # no reason to look at the Task: it goes on as it is expected to
-                _take_claim(known, entry)
+            self._took_claim(self._keys[parts[2]], parts[3], entry)
 
     def _took_attempt(self, key: Key, number: str, entry: Entry) -> None:
         """One that is not looked up yet will be, with its Job: it is only said that there is something to see."""
@@ -249,6 +250,14 @@ class RecordBook:
         if number == str(known.number):
             known.attempt = _read(AttemptRecord, entry)
         self._changed([key])
+
+    def _took_claim(self, key: Key, number: str, entry: Entry) -> None:
+        """No reason to look at the Task, where that goes on as it is expected to."""
+        known = self._known[key]
+        if number == str(known.number):
+            _take_claim(known, entry)
+            if known.number != known.expected:
+                self._changed([key])
 
     # --- writes ---
 

@@ -32,7 +32,7 @@ from celeriac_operator.core.waiting import (
     too_late,
 )
 from celeriac_operator.core.warm.assigning import assign, not_claimed
-from celeriac_operator.core.warm.holding import told_by_another, with_held
+from celeriac_operator.core.warm.holding import forbidden_first, told_by_another, with_held
 from celeriac_operator.core.warm.waiting import wait_for_worker
 
 Rule = Callable[[View], Plan | None]
@@ -43,7 +43,7 @@ RULES: tuple[Rule, ...] = (
     recorded_already,  # NATS has the outcome of this name: so it ends
     held_back,  # the outcome is settled, and its end waited for NATS: finish
     cancel_requested,  # a client asked by a record: set spec.cancel
-    told_by_another,  # a process of the operator that is no more may have told a waiting pod: follow that, or forbid it
+    told_by_another,  # a process of the operator that is no more has told a waiting pod: it is that pod's
     not_claimed,  # a waiting pod was told of it: tell it again, or take it back
     attempt_succeeded,  # a success wins, over cancel and deadlines too: record the result
     attempt_lingers,  # its function has failed, its process goes on: no other attempt beside it
@@ -78,6 +78,7 @@ def decide(world: World, now: datetime) -> Plan:
     for rule in RULES:
         plan = rule(view)
         if plan is not None:
+            plan = forbidden_first(view, plan)
             plan = with_held(view, with_notice(view, with_records(view, plan)))
             plan = replace(plan, standing=standing(view, plan, waits_for_slot=rule is wait_for_slot))
             return _with_revision(view, plan)

@@ -13,8 +13,6 @@ QUEUE_LABEL = "celeriac.dev/queue"
 DEFINITION_LABEL = "celeriac.dev/definition"
 WARM_LABEL = "celeriac.dev/warm"
 """On a pod that was started ahead of its task: the first characters of its content's digest."""
-WORKER_LABEL = "celeriac.dev/worker"
-"""On such a pod that takes many tasks: how many at once."""
 KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 ACCEPTED_ANNOTATION = "celeriac.dev/accepted"

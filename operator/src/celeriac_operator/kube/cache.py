@@ -152,8 +152,17 @@ def _still_held(old: F | None, new: F | None) -> F | None:
     return replace(new, status=old.status, held=old.held) if same else new
 
 
-def _pod_of(task: TaskFacts) -> str | None:
-    return task.status.attempts[-1].pod_uid if task.status.attempts else None
+def _pods_of(task: TaskFacts) -> tuple[str, ...]:
+    """The pods that its attempts are bound to, the last one's last."""
+    return tuple(attempt.pod_uid for attempt in task.status.attempts if attempt.pod_uid)
+
+
+def _open_in(task: TaskFacts) -> str | None:
+    """The pod that its last attempt is bound to, where that has not ended."""
+    if task.finished or not task.status.attempts:
+        return None
+    last = task.status.attempts[-1]
+    return last.pod_uid if last.finish_time is None else None
 
 
 def _task_key(raw: Raw) -> Key | None:
@@ -202,9 +211,9 @@ class Cache:
     crons: Kind[CronFacts] = field(default_factory=lambda: Kind(_or_none(cron_of)))
     revisions: dict[Key, Revision] = field(default_factory=dict)
     tasks_of_pods: dict[str, set[Key]] = field(default_factory=dict)
-    """Uid of a pod to the Tasks whose last attempt is bound to it."""
+    """Uid of a pod to the Tasks that have an attempt which is bound to it."""
     open_in_pods: dict[str, set[Key]] = field(default_factory=dict)
-    """The same, of attempts that have not ended."""
+    """The same, of last attempts that have not ended."""
     ahead: PodsAhead = field(default_factory=PodsAhead)
     """The pods that were started ahead of their tasks."""
     _aside: dict[Key, Raw | None] = field(default_factory=dict)
@@ -283,17 +292,17 @@ class Cache:
 
     def _link_pods(self, key: Key, before: object, after: object) -> None:
         """Know which Tasks a pod has, and which pods were started ahead."""
-        if isinstance(before, TaskFacts) and (uid := _pod_of(before)):
+        for uid in _pods_of(before) if isinstance(before, TaskFacts) else ():
             _discard(self.tasks_of_pods, uid, key)
             _discard(self.open_in_pods, uid, key)
             self.ahead.name(uid, named=uid in self.tasks_of_pods)
         if isinstance(before, PodFacts):
             self.ahead.drop(before.uid)
-        if isinstance(after, TaskFacts) and (uid := _pod_of(after)):
+        for uid in _pods_of(after) if isinstance(after, TaskFacts) else ():
             self.tasks_of_pods.setdefault(uid, set()).add(key)
-            if not after.finished and after.status.attempts[-1].finish_time is None:
-                self.open_in_pods.setdefault(uid, set()).add(key)
             self.ahead.name(uid, named=True)
+        if isinstance(after, TaskFacts) and (open_in := _open_in(after)):
+            self.open_in_pods.setdefault(open_in, set()).add(key)
         if isinstance(after, PodFacts) and after.definition:
             self.ahead.put(key, after, named=after.uid in self.tasks_of_pods)
 
@@ -357,10 +366,10 @@ class Cache:
         return {DefinitionKey(*key) for key in self.definitions.entries if key.namespace == namespace}
 
     def _left_behind(self, entry: Entry[Any]) -> Iterable[DefinitionKey]:
-        """The TaskDefinition that the last pod of a Task is of which is gone: perhaps nobody needs its log any more."""
-        uid = _pod_of(entry.facts) if isinstance(entry.facts, TaskFacts) else None
-        definition = self.ahead.definition_of(uid) if uid is not None and uid not in self.tasks_of_pods else None
-        return (definition,) if definition is not None else ()
+        """The TaskDefinitions of the pods of a Task that is gone: perhaps nobody needs their logs any more."""
+        pods = _pods_of(entry.facts) if isinstance(entry.facts, TaskFacts) else ()
+        found = (self.ahead.definition_of(uid) for uid in pods if uid not in self.tasks_of_pods)
+        return {definition for definition in found if definition is not None}
 
     def _affected_by_waiting(self, key: Key, pod: PodFacts) -> set[WorkKey]:
         """Its TaskDefinition, and the Tasks that it was given, until they have finished."""

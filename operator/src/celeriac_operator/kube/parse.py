@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from celeriac.api.v1alpha1 import (
+    Attempt,
     CronTaskSpec,
     CronTaskStatus,
     DefinitionRevision,
@@ -21,7 +23,7 @@ from celeriac.api.v1alpha1 import (
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
 from celeriac.wire.identity import request_of
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
+from celeriac.wire.names import SUBMISSION, SUBMIT_TIME, WORKER_LABEL
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
@@ -38,6 +40,7 @@ from celeriac_operator.core.facts import (
     Terminated,
     Waiting,
 )
+from celeriac_operator.core.warm.claim import is_assigned
 from celeriac_operator.kube.shared import shared
 from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, content_digest, revision_of
 
@@ -100,8 +103,15 @@ def _without_bulk(task: TaskFacts) -> TaskFacts:
     return replace(
         task,
         spec=spec.model_copy(update={"container": None, "params": None}),
-        status=status.model_copy(update={"result": kept, "attempts": status.attempts[-1:]}),
+        status=status.model_copy(update={"result": kept, "attempts": (*_earlier_pods(status), *status.attempts[-1:])}),
     )
+
+
+def _earlier_pods(status: TaskStatus) -> Iterator[Attempt]:
+    """Of the attempts before the last, those in pods that are there to be read until the Task goes."""
+    for attempt in status.attempts[:-1]:
+        if attempt.pod_uid is not None and is_assigned(attempt):
+            yield Attempt(number=attempt.number, job_name=attempt.job_name, pod_uid=attempt.pod_uid)
 
 
 def _status_of(raw: Raw) -> TaskStatus:
@@ -265,8 +275,8 @@ def pod_of(raw: Raw) -> PodFacts:
         job_name=_controller_name(raw) if ahead else "",
         definition=labels.get(names.DEFINITION_LABEL, "") if ahead else "",
         content=labels.get(names.WARM_LABEL, ""),
-        worker=ahead and names.WORKER_LABEL in labels,
-        slots=int(labels.get(names.WORKER_LABEL, 1)) if ahead else 1,
+        worker=ahead and WORKER_LABEL in labels,
+        slots=int(labels.get(WORKER_LABEL, 1)) if ahead else 1,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from celeriac.api.v1alpha1 import API_VERSION, PodOptions, Resources
+from celeriac.wire.names import WORKER_LABEL
 from celeriac_operator.core import names
 from celeriac_operator.core.definition import DefinitionFacts
 from celeriac_operator.core.facts import SHORTEST_DIGEST
@@ -38,7 +39,7 @@ def build_warm_job(definition: DefinitionFacts, name: str, defaults: Resources, 
         names.MANAGED_BY_LABEL: names.MANAGED_BY,
         names.DEFINITION_LABEL: definition.name,
         names.WARM_LABEL: content_label(definition),
-        **({names.WORKER_LABEL: str(slots_of(spec))} if spec.isolation == "Worker" else {}),
+        **({WORKER_LABEL: str(slots_of(spec))} if spec.isolation == "Worker" else {}),
     }
     owner = {"apiVersion": API_VERSION, "kind": "TaskDefinition", "name": definition.name, "uid": definition.uid}
     pod = build_pod(container, options, runner_access(spec.container, access, of_definition=True), grace)

@@ -59,7 +59,7 @@ def of_exception(error: BaseException, *, retry: bool, stopped: bool, limited: b
     message = describe(error)
     if stopped or isinstance(error, CancelRequested):
         return Stopped(message)
-    if limited and isinstance(error, MemoryError):
+    if limited and _is_or_has(error, MemoryError):
         return Failed("OOMKilled", SIGKILLED, cut(f"It used more memory than its share: {message}", MAX_MESSAGE_BYTES))
     if isinstance(error, SystemExit):
         return _failed(_exit_code(error), message)

@@ -31,6 +31,9 @@ SUBMIT_TIME = "celeriac.dev/submit-time"
 REQUEST_DIGEST = "celeriac.dev/request-digest"
 """Annotation: the digest of what a client was asked for, so that a repeated request is known as such."""
 
+WORKER_LABEL = "celeriac.dev/worker"
+"""Label of a pod that takes many tasks: how many at once."""
+
 DEAD_REASON = "Celeriac-Reason"
 """Header of a dead letter: why, one CamelCase word."""
 DEAD_MESSAGE = "Celeriac-Message"

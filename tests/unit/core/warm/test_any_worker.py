@@ -14,8 +14,7 @@ from tests.support.objects import Raw
 from tests.support.profiles import examples
 from tests.unit.core.warm.test_any_assignment import DEFINITION, AnyAssignment, _open
 
-from celeriac.wire.names import attempt_key, claim_key
-from celeriac_operator.core import names
+from celeriac.wire.names import WORKER_LABEL, attempt_key, claim_key
 
 SLOTS, TASKS = 2, 3
 Run = tuple[str, int]
@@ -41,14 +40,14 @@ class AnyWorker(AnyAssignment):
     def waits(self, pod: Raw) -> bool:
         meta = pod["metadata"]
         alive = pod["status"]["phase"] == "Running" and "deletionTimestamp" not in meta
-        return names.WORKER_LABEL in meta["labels"] and alive and self.taken[meta["uid"]] < TASKS
+        return WORKER_LABEL in meta["labels"] and alive and self.taken[meta["uid"]] < TASKS
 
     @rule()
     def pods_say_that_they_wait(self) -> None:
         """And when they have had enough."""
         for pod in self.running() if self.cluster.bucket.up else ():
             uid, meta = pod["metadata"]["uid"], pod["metadata"]
-            if names.WORKER_LABEL in meta["labels"] and "deletionTimestamp" not in meta:
+            if WORKER_LABEL in meta["labels"] and "deletionTimestamp" not in meta:
                 self.process.warm.heard(uid, TASKS - self.taken[uid])
 
     def arrive(self, pod_uid: str, message: Raw) -> None:
@@ -78,7 +77,7 @@ class AnyWorker(AnyAssignment):
 
     def end(self, pod: Raw, code: int, *, recorded: bool, exits: bool) -> None:
         """Of a worker all that it runs ends; what it does not record has not ended."""
-        if names.WORKER_LABEL not in pod["metadata"]["labels"]:
+        if WORKER_LABEL not in pod["metadata"]["labels"]:
             super().end(pod, code, recorded=recorded, exits=exits)
             return
         for run in tuple(self.processes.get(pod["metadata"]["uid"], ())):

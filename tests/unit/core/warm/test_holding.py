@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.support.builders import make_task
@@ -12,6 +13,8 @@ from tests.support.objects import Raw
 from tests.unit.core.warm.test_assigning import claimed, plan, revoked, warm_pod, world
 from tests.unit.operator_parts.test_warm import Played
 
+from celeriac.api.v1alpha1 import Cancel
+from celeriac_operator.core.admission.standing import Waits
 from celeriac_operator.core.facts import Held, World
 from celeriac_operator.core.plan import CreateJob, RevokeClaim
 from celeriac_operator.core.warm.holding import HOLD_SECONDS, NOBODY
@@ -273,6 +276,42 @@ def test_a_task_that_may_have_been_told_to_a_pod_is_closed_to_that_first() -> No
     found = plan(inherited())
     assert found.record == (RevokeClaim(1, NOBODY, 0, at(1)),)
     assert (found.assign, found.status) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [{"slot": Waits("QueueFull", "Waiting: full")}, {"spec": {"suspend": True}}, {"waiting_pod": None, "crowd": 3}],
+    ids=["its queue is full", "it is suspended", "no worker is free"],
+)
+def test_for_one_that_only_waits_nothing_is_written(waits: dict[str, Any]) -> None:
+    facts: dict[str, Any] = {"waiting_pod": warm_pod(), **waits}
+    found = plan(world(inherited=True, **facts), second=10)
+    assert found.record == ()
+    assert found.status is None or found.status.finish_time is None
+
+
+def test_one_that_ends_before_it_starts_is_closed_to_pods_first() -> None:
+    found = plan(world(inherited=True, spec={"cancel": Cancel(reason="no")}))
+    assert found.record == (RevokeClaim(1, NOBODY, 0, at(1)),)
+    assert found.status is None
+
+
+def test_a_claim_of_what_was_not_told_here_has_the_task_looked_at(stage: Messages) -> None:
+    """An operator that holds its status was killed before the pod had claimed; the next one lets the Task wait."""
+    stage.give(TASK)
+    stage.cluster.edit("tasks", TASK, suspend=True)
+    stage.process.start()
+    stage.process.work_off()
+    before = stage.task(TASK)
+    stage.arrives()
+    stage.process.hear_records()
+    stage.process.work_off()
+
+    assert "attempts" not in before
+    assert stage.task(TASK)["phase"] in ("Starting", "Running")
+    stage.ends()
+    assert stage.task(TASK)["phase"] == "Succeeded"
+    assert len(stage.ran) == 1
 
 
 @pytest.mark.parametrize(

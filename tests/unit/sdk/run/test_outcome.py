@@ -55,6 +55,22 @@ def test_of_exception(error: BaseException, retry: bool, stopped: bool, expected
         assert (failure, expected) == (outcome.failure, outcome.exit_code)
 
 
+@pytest.mark.parametrize(
+    ("error", "limited", "expected"),
+    [
+        pytest.param(MemoryError(), True, "OOMKilled", id="beyond its share of the pod's memory"),
+        pytest.param(
+            ExceptionGroup("", [KeyError("x"), MemoryError()]), True, "OOMKilled", id="the same, in a task group"
+        ),
+        pytest.param(MemoryError(), False, "AppError", id="without a share"),
+    ],
+)
+def test_to_be_out_of_memory(error: BaseException, limited: bool, expected: str) -> None:
+    outcome = of_exception(raised(error), retry=True, stopped=False, limited=limited)
+    assert isinstance(outcome, Failed)
+    assert outcome.failure == expected
+
+
 @pytest.mark.parametrize("text", ["short", "é" * 9000, "x\n" * 9000, "\ud800" * 10])
 def test_a_description_fits_and_begins_with_the_error(text: str) -> None:
     described = describe(raised(ValueError(text)))

@@ -2,11 +2,12 @@
 
 A Task that this process has made of a message, and that no other has worked on, is told to its pod at once; the status
 that names the pod is held for a second, and is never written where the task has ended by then. Whoever takes such
-a Task up after this process is gone does not know whether a pod was told. So he forbids it first, by a write to the
-claim's key against no revision: of that and of a claim one is first, and a claim is followed.
+a Task up after this process is gone does not know whether a pod was told. So he forbids it, before he starts the Task
+or ends it, by a write to the claim's key against no revision: of that and of a claim one is first, and a claim is
+followed.
 
-Only a release that holds knows to do so. A leader that is stopped, or gives its work away, writes what it holds before,
-so that the next one may be of any.
+Only a release that holds knows to do so, and that something is under the key of a Task without attempts. A leader that
+is stopped, or gives its work away, writes what it holds before, so that the next one may be of any.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from celeriac.api.v1alpha1 import Attempt, Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.clocks import earliest
 from celeriac_operator.core.conditions import whole_second
-from celeriac_operator.core.plan import Plan, RevokeClaim
+from celeriac_operator.core.plan import CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import Claim
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.task_record import LOOK_AGAIN_SECONDS
@@ -54,16 +55,27 @@ def with_held(view: View, plan: Plan) -> Plan:
 
 
 def told_by_another(view: View) -> Plan | None:
-    """A pod may have been told of the first attempt by a process that is gone: it runs it, or never will."""
+    """A pod was told of the first attempt by a process that is gone, and has claimed it: it is that pod's."""
     claim = view.world.records.claim
-    if not view.world.inherited or (claim is not None and claim.revoked):
-        return None
-    if claim is not None:
-        return _followed(view, claim)
+    return _followed(view, claim) if view.world.inherited and claim is not None and not claim.revoked else None
+
+
+def forbidden_first(view: View, plan: Plan) -> Plan:
+    """The plan; what starts or ends the Task comes after a pod that may have been told can claim it no more.
+
+    A Task that only waits has nothing written for it: there may be thousands of them when another process takes over.
+    """
+    if not view.world.inherited or view.world.records.claim is not None or not _starts_or_ends(plan):
+        return plan
     if view.world.records.bus == "Up":
         return Plan(record=(RevokeClaim(1, NOBODY, 0, view.now),))
     message = "Waiting: NATS does not answer, and only it can say whether a waiting pod runs this task already"
     return waits(view, Saying(Phase.QUEUED, names.BUS_UNAVAILABLE, message), until=view.soon(LOOK_AGAIN_SECONDS))
+
+
+def _starts_or_ends(plan: Plan) -> bool:
+    starts = plan.assign is not None or any(isinstance(create, CreateJob) for create in plan.create)
+    return starts or (plan.status is not None and plan.status.finish_time is not None)
 
 
 def _followed(view: View, claim: Claim) -> Plan:

@@ -19,7 +19,7 @@ from tests.support.flushing import flushed
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended, Runner
 
-from celeriac.run.standby import parse_assignment
+from celeriac.run.standby import Standby, parse_assignment
 from celeriac.wire.names import (
     RESULTS_BUCKET,
     assign_subject,
@@ -193,6 +193,26 @@ async def _written(ours: Operator, key: str) -> Any:
         while (found := await ours.read(key)) is None:
             await asyncio.sleep(0.02)
     return found
+
+
+async def test_an_attempt_that_ends_while_its_claim_is_written_once_more_does_not_begin_again(
+    server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy operator tells a worker again while no slot is free; it is heard of once one is, as the attempt ends."""
+    async with operator(server, tmp_path) as ours, Standby(ours.client, "team", "pod-1", ours.js) as standby:
+        await flushed(ours.client)
+        await ours.assign(assignment())
+        first = await standby.next()
+        publish = ours.js.publish
+
+        async def while_it_ends(*args: Any, **kwargs: Any) -> Any:
+            standby.ended(first)
+            return await publish(*args, **kwargs)
+
+        monkeypatch.setattr(ours.js, "publish", while_it_ends)
+        await ours.assign(assignment())
+        await ours.assign(assignment(uid="uid-2"))
+        assert (first.uid, (await standby.next()).uid) == (UID, "uid-2")
 
 
 async def test_a_second_assignment_finds_nobody(server: NatsServer, tmp_path: Path) -> None:

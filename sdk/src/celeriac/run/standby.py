@@ -183,12 +183,13 @@ class Standby:
         the claim, and does not begin a second time.
         """
         name = assignment.uid, assignment.attempt
-        data = self._begun.get(name) or self._claim(assignment)
+        running = self._begun.get(name)  # before the write: it may end meanwhile, and its claim is there all the same
+        data = running or self._claim(assignment)
         existing = await written(self._js, claim_key(self._namespace, *name), data, assignment.expect)
-        begins = name not in self._begun and existing in (None, data)
-        if begins:
-            self._begun[name] = data
-        return begins
+        if running is not None or existing not in (None, data):
+            return False
+        self._begun[name] = data
+        return True
 
     def _claim(self, assignment: Assignment) -> bytes:
         record = {

@@ -252,10 +252,11 @@ async def test_what_has_no_slot_waits_and_what_is_told_twice_runs_once(server: N
         for _ in range(3):
             await ours.give("b", '{"then": "say"}')
         assert await ours.read(claim_key("team", "b", 1)) is None
-        for uid in ("a", "b"):
-            await ours.written(claim_key("team", uid, 1))
-            await ours.tell_to_stop(uid, "Cancelled", uid)
-            assert (await ours.record(uid)).get("result", {"value": f"Cancelled: {uid}"})["value"].endswith(uid)
+        await ours.tell_to_stop("a", "Cancelled", "a")
+        assert (await ours.record("a"))["result"]["value"].endswith("a")
+        await _printed(ours, "started")
+        await ours.tell_to_stop("b", "Cancelled", "b")
+        assert (await ours.record("b"))["result"]["value"].endswith("b")
         ended = await ours.ended()
         assert ended.code == 0
 

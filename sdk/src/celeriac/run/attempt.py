@@ -54,7 +54,7 @@ class Attempt:
     def start(self, run: Run, size: int | None) -> None:
         """Fork its process. ``size``: bytes of memory that it may take."""
         self._kills = memory.kills()
-        self._forked = fork(run, self.assignment.env, size)
+        self._forked = fork(run, self.assignment.env, self._environment, size)
         self._loop.add_reader(self._forked.output, self._print)
         self._loop.add_reader(self._forked.link, self._hear)
         if self.assignment.seconds is not None:
@@ -97,18 +97,17 @@ class Attempt:
         """Some process has ended: if it is this one, end what it left behind."""
         if self._exit.done():
             return
-        with suppress(ChildProcessError):  # multiprocessing may have waited for it
-            if os.waitid(os.P_PID, self._forked.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                return
+        if not self._forked.has_ended():
+            return
         self._kill()  # its group is there as long as it was not waited for
-        self._forked.process.join()
+        code = self._forked.wait()
         self._hear()
         self._print()
         self._write(self._lines.end())
         for descriptor in (self._forked.output, self._forked.link):
             self._loop.remove_reader(descriptor)
         self._forked.close()
-        self._exit.set_result(self._forked.process.exitcode or 0)
+        self._exit.set_result(code)
 
     def _kill(self) -> None:
         if not self._exit.done():

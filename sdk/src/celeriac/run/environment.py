@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class Environment:
     """What it had taken by then."""
     limited: bool = False
     """It may take a share of its pod's memory only, and an allocation beyond fails."""
+
+    def begun(self, *, limited: bool) -> Environment:
+        """The same in a process that was forked for it just now; the pod's result file is nobody's."""
+        return replace(self, started=datetime.now(UTC), mark=mark(), limited=limited, result_file=None)
 
 
 def read_environment(env: Mapping[str, str]) -> Environment:

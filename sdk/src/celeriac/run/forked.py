@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
+import sys
+import threading
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.context import ForkProcess
+from typing import NoReturn
 
 from celeriac.run import container_log, memory
-from celeriac.run.environment import SHARE, Environment, read_environment
+from celeriac.run.environment import SHARE, Environment
 from celeriac.run.parent import Parent
 
 SIGNALS = (signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD)
@@ -24,16 +26,25 @@ Run = Callable[[Environment, Parent], None]
 class Forked:
     """A process, as its parent has it."""
 
-    process: ForkProcess
+    pid: int
+    """It leads a process group of this number."""
     link: socket.socket
     output: int
     """Where its standard output and error can be read, without blocking."""
 
-    @property
-    def pid(self) -> int:
-        """It leads a process group of this number."""
-        assert self.process.pid is not None  # noqa: S101 -- it was started
-        return self.process.pid
+    def has_ended(self) -> bool:
+        """Whether it only waits to be waited for."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # the module's import may have left a thread that waits for any
+            return True
+
+    def wait(self) -> int:
+        """Its exit code; of a signal, its number below zero."""
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        except ChildProcessError:
+            return 1  # as above: it is not known
 
     def close(self) -> None:
         """Let go of what the parent has."""
@@ -41,31 +52,59 @@ class Forked:
         os.close(self.output)
 
 
-def fork(run: Run, env: Mapping[str, str], size: int | None) -> Forked:
+def fork(run: Run, env: Mapping[str, str], environment: Environment, size: int | None) -> Forked:
     """Start the process.
 
     Args:
         env: variables of the attempt.
+        environment: what they say.
         size: bytes of memory that it may take; None: no limit of its own.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     reads, writes = os.pipe()
     own = {**env, SHARE: "" if size is None else str(size)}
     container_log.flush()  # or the child has it, too
-    process = multiprocessing.get_context("fork").Process(target=_child, args=(run, own, theirs, writes, size))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
-    process.start()
+    pid = os.fork()  # multiprocessing would do as much again in the child before it begins
+    if pid == 0:
+        _to_its_end(lambda: _child(run, own, environment, theirs, writes, size))
     with suppress(OSError):  # the child does the same; who comes first is not known
-        os.setpgid(process.pid or 0, process.pid or 0)
+        os.setpgid(pid, pid)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     os.close(writes)
     os.set_blocking(reads, False)
     ours.setblocking(False)
-    return Forked(process, ours, reads)
+    return Forked(pid, ours, reads)
 
 
-def _child(run: Run, env: Mapping[str, str], link: socket.socket, output: int, size: int | None) -> None:
+def _to_its_end(child: Callable[[], None]) -> NoReturn:
+    """Never back into the parent's code, nor into its exit handlers, which may undo what the parent goes on to use."""
+    code = 1
+    try:
+        child()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    try:
+        _wait_for_others()
+    finally:
+        container_log.flush_at_last()
+        os._exit(code)
+
+
+def _wait_for_others() -> None:
+    """Processes of multiprocessing and threads that the function has left, as Python does where a process ends."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._exit_function()
+    threading._shutdown()  # type: ignore[attr-defined]
+
+
+def _child(
+    run: Run, env: Mapping[str, str], environment: Environment, link: socket.socket, output: int, size: int | None
+) -> None:
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)  # the parent's event loop is not ours
     for number in (signal.SIGCHLD, signal.SIGINT):
@@ -77,7 +116,7 @@ def _child(run: Run, env: Mapping[str, str], link: socket.socket, output: int, s
     os.environ.pop("CELERIAC_RESULT_FILE", None)  # the pod's one is nobody's
     if size is not None:
         memory.limit_to(size)
-    run(read_environment(os.environ), Parent(link))
+    run(environment.begun(limited=size is not None), Parent(link))
 
 
 def listen() -> None:

@@ -10,6 +10,8 @@ from e2e.bench.figures import Row, Target, figure
 
 TARGETS = {1: 120.0, 2: 60.0}
 """Tasks a second, by replicas of the operator."""
+FLOOR = 375.0
+"""Tasks a second that a create and a status patch were thought to allow where these targets were set."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def _floor(found: Sequence[Sample]) -> Row:
 
 
 def _share(sample: Sample) -> Row:
-    return Row(f"Worker, {_replicas(sample)} / that", figure([sample.tasks / sample.done * sample.floor]), "", 2)
+    share, bound = figure([sample.tasks / sample.done * sample.floor]), TARGETS.get(sample.replicas)
+    target = None if bound is None else Target(round(bound / FLOOR, 2), at_most=False)
+    return Row(f"Worker, {_replicas(sample)} / that", share, target=target)
 
 
 def _replicas(sample: Sample) -> str:
@@ -148,9 +152,9 @@ A task is two writes to the API server: it is made, and its status is written on
 synced writes of NATS (message, claim, the attempt's record, the task's record), one more for each event of its
 history, and a process that is forked, runs and ends. 120 tasks a second on two cores would be 16.7 ms of processor
 time a task for everything; the table has what each part takes. That target was set where a create and a status patch
-were thought to allow 375 a second: here the two allow 167 where nothing else is done, and a worker's tasks have a third
-of that. They alone are most of the 16.7 ms: the API server decodes, validates and encodes each object several times,
-and collects garbage for a sixth of its time. With two replicas both parse each event of a Task.
+were thought to allow 375 a second, so it was a third of these, and with two replicas a sixth: here the two allow 167
+where nothing else is done. They alone are most of the 16.7 ms: the API server decodes, validates and encodes each
+object several times, and collects garbage for a sixth of its time. With two replicas both parse each event of a Task.
 
 What the two writes cost was looked at with an API server by itself (kube-apiserver 1.34, one create and one write of
 the status of such a Task at a time), by what they allocate, which hardly varies, unlike time:
@@ -175,7 +179,7 @@ the status of such a Task at a time), by what they allocate, which hardly varies
   status were counted for a task.
 - NATS: 11 messages came in there for a task, of which five are stored and one more for each further write of its
   status; JetStream's API is asked once.
-- A forked process that does nothing has 250 page faults; one that runs the function, and tells what came of it, 1,000:
+- A forked process that does nothing has 250 page faults; one that runs the function, and tells what came of it, 920:
   Python writes to whatever it looks at. The worker itself has 830 a task, as all it has is shared anew with each fork:
   of its 4.4 ms a task 2.6 are the kernel's (1,500 tasks, 2026-11-27). To fork from a process that does nothing else
   would save most of these; that was not tried.
@@ -195,11 +199,14 @@ kubelet) beside other work of the same machine, 600 tasks, processor time of all
 - Looks at a Task for what it had waited for before its end: 5.4 looks a Task became 4.4 (counted, one run of 300 each).
 - A thread in each forked process that limits its end: the worker does. A process took 7.5 ms before, 6.8 after (medians
   of five rounds of 60, in turn).
+- `multiprocessing`, which does as much in each child before it begins as the fork itself, and reading the variables
+  twice: 1,070 page faults became 920, and 5.1 to 6.1 ms of the child 4.3 to 4.6 (means of 300 forks, two pairs of runs
+  in turn, on a busy machine).
 
-The last three together, in the same rig with 250 tasks, medians of five runs in turn, on a machine so busy that a task
-had 1.6 to 2.0 writes of its status: 50.8 ms before, 46.7 after; of these the API server 17.4 and 14.1, the operator
-10.6 and 10.0, forked processes 7.3 and 6.8. In two of the five pairs the run after took more: the scatter is as large
-as the gain.
+The three steps before that one together, in the same rig with 250 tasks, medians of five runs in turn, on a machine so
+busy that a task had 1.6 to 2.0 writes of its status: 50.8 ms before, 46.7 after; of these the API server 17.4 and 14.1,
+the operator 10.6 and 10.0, forked processes 7.3 and 6.8. In two of the five pairs the run after took more: the scatter
+is as large as the gain.
 
 Before the first two of these steps this benchmark gave 16 tasks a second with one replica (400 tasks, load average
 before 0.4).

@@ -66,6 +66,10 @@ def waits(path: str, then: str = "raise") -> str:
         return f"{error.failure}: {error.reason}"
     return "never"
 
+@app.task(isolation="Worker")
+def works(path: str) -> None:
+    waits.function(path)
+
 @app.task
 def big(size: int) -> str:
     return "x" * size

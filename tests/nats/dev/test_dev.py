@@ -242,7 +242,7 @@ def test_a_program_finds_it_and_its_exit_code_is_the_commands(tmp_path: Path) ->
     done = _dev(tmp_path, "lab:app", "--", sys.executable, "use.py")
 
     assert 5 == done.returncode, done.stderr
-    assert "lab:app is ready: 11 tasks, queues default" in done.stderr
+    assert "lab:app is ready: 12 tasks, queues default" in done.stderr
     assert "(add) Succeeded" in done.stderr
 
 
@@ -272,20 +272,23 @@ def test_what_cannot_be_found_is_said(location: str, said: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("sent", "code", "options"),
+    ("sent", "code", "options", "definition"),
     [
-        pytest.param(signal.SIGINT, 130, ["--no-nats"], id="by Ctrl-C"),
-        pytest.param(signal.SIGTERM, 143, ["--no-nats"], id="by SIGTERM"),
-        pytest.param(signal.SIGHUP, -1, ["--no-nats"], id="by a terminal that is closed"),
-        pytest.param(signal.SIGKILL, -9, [], id="by SIGKILL"),
+        pytest.param(signal.SIGINT, 130, ["--no-nats"], "waits", id="by Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, ["--no-nats"], "waits", id="by SIGTERM"),
+        pytest.param(signal.SIGHUP, -1, ["--no-nats"], "waits", id="by a terminal that is closed"),
+        pytest.param(signal.SIGKILL, -9, [], "waits", id="by SIGKILL"),
+        pytest.param(signal.SIGKILL, -9, [], "works", id="by SIGKILL, while a worker has a task"),
     ],
 )
-def test_nothing_is_left_when_it_is_ended(sent: signal.Signals, code: int, options: list[str], tmp_path: Path) -> None:
+def test_nothing_is_left_when_it_is_ended(
+    sent: signal.Signals, code: int, options: list[str], definition: str, tmp_path: Path
+) -> None:
     with lab(tmp_path, *options) as found:
         kubeconfig = Path(found.env["CELERIAC_KUBECONFIG"])
         path = tmp_path / "pid"
         with found.client() as client:
-            client.submit(definition="waits", params={"path": str(path)})
+            client.submit(definition=definition, params={"path": str(path)})
             pid = _pid(path)
         programs = _children(found.process.pid)
         found.process.send_signal(sent)

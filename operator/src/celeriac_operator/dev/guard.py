@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 PATIENCE_SECONDS = 10.0
 
@@ -31,13 +32,29 @@ def left_over(lines: Iterable[str]) -> set[int]:
 
 
 def end(session: int) -> bool:
-    """Kill a session; whether there was none any more."""
+    """Kill a session, with the groups that its processes have made, as a worker's tasks do; whether none was left."""
+    group = alive(session)
+    for pid in group:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(PermissionError):
         try:
             os.killpg(session, signal.SIGKILL)
         except ProcessLookupError:
-            return True
+            return not group
     return False
+
+
+def alive(session: int) -> list[int]:
+    """The processes of a session that have not ended, where the kernel has files of them."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            pid, _, rest = file.read_text(errors="replace").partition(" ")
+            state, _parent, _group, of = rest.rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append(int(pid))
+    return found
 
 
 def main(directory: str) -> None:

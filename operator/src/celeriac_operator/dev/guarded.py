@@ -41,6 +41,7 @@ class Guarded:
 
     async def _end_of(self, child: Child) -> None:
         await child.wait()
+        guard.end(child.pid)  # as with a container, what it has left ends with it
         self._tell(f"-{child.pid}")
 
     def _tell(self, line: str) -> None:

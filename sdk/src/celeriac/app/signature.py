@@ -139,7 +139,7 @@ class Signature:
 
     @cached_property
     def _parts(self) -> tuple[bool, inspect.Signature]:
-        found = inspect.signature(self._function)
+        found = self._found()
         hints = self._hints()
         parameters = [p.replace(annotation=self._written(p.name, hints)) for p in found.parameters.values()]
         takes_context = bool(parameters) and parameters[0].annotation is Context
@@ -162,6 +162,15 @@ class Signature:
             return for_json(hints.get(name, Any))
         except EncodedTwice as error:
             raise BadSignature(f"Task {self.task}: {name}: {error}.") from None
+
+    def _found(self) -> inspect.Signature:
+        try:
+            return inspect.signature(self._function)
+        except (ValueError, TypeError):
+            raise BadSignature(
+                f"Task {self.task}: Python does not know its parameters, as of some functions written in C: "
+                "call it from a function of your own."
+            ) from None
 
     def _check(self, parameter: inspect.Parameter) -> None:
         if parameter.kind is _KINDS.VAR_POSITIONAL:

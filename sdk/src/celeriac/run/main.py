@@ -122,7 +122,8 @@ def _import(location: tuple[str, str | None]) -> None:
 
 
 def _refuse_to_wait() -> NoReturn:
-    print(f"{WAITS} needs CELERIAC_NATS_URL and CELERIAC_POD_UID", file=sys.stderr)  # noqa: T201 -- as above
+    why = "the operator sets the second; the first comes from the namespace's Secret for the runner (docs/nats.md)"
+    print(f"{WAITS} needs CELERIAC_NATS_URL and CELERIAC_POD_UID: {why}", file=sys.stderr)  # noqa: T201 -- as above
     sys.exit(ExitCode.USAGE)
 
 

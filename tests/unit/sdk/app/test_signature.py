@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -313,6 +314,7 @@ def encoded_result(a: int) -> Base64Bytes | None: ...
         pytest.param(unseen, "import it outside `if TYPE_CHECKING`", id="a type that is there for checkers only"),
         pytest.param(encoded, "Task t: a: bytes are base64 in JSON as they are: annotate bytes.", id="encoded bytes"),
         pytest.param(encoded_result, "Task t: return: bytes are base64", id="encoded bytes as a result"),
+        pytest.param(time.sleep, "Task t: Python does not know its parameters", id="a function of C without any"),
         pytest.param(no_json, "are no types for JSON", id="a type that pydantic does not know"),
     ],
 )

@@ -261,6 +261,21 @@ async def test_what_has_no_slot_waits_and_what_is_told_twice_runs_once(server: N
         assert ended.code == 0
 
 
+async def test_a_task_that_is_stopped_while_it_waits_for_a_slot_ends_as_it_begins(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    async with worker(server, tmp_path, "waits", slots=1, tasks=2) as ours:
+        await ours.give("a", '{"then": "say"}')
+        await _printed(ours, "started")
+        await ours.give("b", '{"then": "say"}')
+        await ours.tell_to_stop("b", "Cancelled", "b")
+        await ours.tell_to_stop("a", "Cancelled", "a")
+        assert (await ours.record("a"))["result"] == {"value": "Cancelled: a"}
+        record = await ours.record("b")
+        assert (record.get("failure") or record["result"]["value"]).startswith("Cancelled")
+        assert (await ours.ended()).code == 0
+
+
 async def test_a_pod_that_ends_stops_its_tasks_and_leaves_their_ends_to_the_pods(
     server: NatsServer, tmp_path: Path
 ) -> None:

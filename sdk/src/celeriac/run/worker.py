@@ -25,6 +25,8 @@ TASKS = "CELERIAC_TASKS"
 """Variable: so many in all."""
 MEMORY = "CELERIAC_MEMORY_LIMIT"
 """Variable: bytes of memory that the pod may take; empty or 0: as many as there are."""
+MOST_EARLY = 1000
+"""So many stops are remembered for attempts that have not begun."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Worker:
         self._namespace, self._pod_uid, self._size, self._run = namespace, pod_uid, size, run
         self._left = size.tasks
         self._attempts: dict[tuple[str, int], Attempt] = {}
+        self._early: dict[tuple[str, int], Stop] = {}
+        """Stops of attempts that wait for a slot here, or whose claim is just being written."""
         self._going: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
         """SIGTERM has come."""
@@ -103,6 +107,9 @@ class Worker:
         attempt.start(self._run, self._size.memory)
         if self._stopped.is_set():
             attempt.signal(signal.SIGTERM)
+        early = self._early.pop((attempt.assignment.uid, attempt.assignment.attempt), None)
+        if early is not None:
+            attempt.stop(early)
         going = asyncio.create_task(self._until_it_ends(attempt, standby, slots))
         self._going.add(going)
         going.add_done_callback(self._going.discard)
@@ -119,6 +126,10 @@ class Worker:
         attempt = self._attempts.get((stop.uid, stop.attempt))
         if attempt is not None:
             attempt.stop(stop)
+            return
+        self._early[stop.uid, stop.attempt] = stop
+        if len(self._early) > MOST_EARLY:  # most are of attempts that have ended
+            del self._early[next(iter(self._early))]
 
     def _on_sigterm(self) -> None:
         self._stopped.set()

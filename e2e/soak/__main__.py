@@ -5,6 +5,7 @@ message and from kubectl, in pods of their own and in pods that waited; some fai
 """
 
 import json
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -29,6 +30,7 @@ SETTINGS = {
     "CELERIAC_LEASE_SECONDS": "7200",
     "CELERIAC_RENEW_DEADLINE_SECONDS": "7000",
 }
+DOCKERFILE = Path(__file__).parents[2] / "operator/Dockerfile"
 
 
 class Soak:
@@ -67,6 +69,11 @@ class Soak:
             )
 
 
+def heap_settings() -> dict[str, str]:
+    """What the image says to the C library, as this operator runs without the image."""
+    return dict(re.findall(r"(MALLOC_\w+)=(\S+)", DOCKERFILE.read_text()))
+
+
 def figures(lab: Laboratory) -> dict[str, float]:
     """The operator as the kernel and its metrics tell it."""
     process = Path(f"/proc/{lab.operator.pid}")
@@ -88,7 +95,7 @@ def main(
     output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="celeriac-soak-") as directory,
-        laboratory(Path(directory), nats=True, mode="Pod", **SETTINGS) as lab,
+        laboratory(Path(directory), nats=True, mode="Pod", **SETTINGS, **heap_settings()) as lab,
     ):
         lab.define("Warm")
         soak, pid = Soak(lab, console), lab.operator.pid

@@ -310,6 +310,21 @@ def test_a_cancel_stops_the_attempt_and_not_the_worker(workers: WorkerStage) -> 
     assert workers.task("resize-1")["phase"] == "Cancelled"
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["its name is free", "its name is taken at once"])
+def test_what_goes_on_for_a_task_that_is_deleted_is_stopped(workers: WorkerStage, again: bool) -> None:
+    pod = workers.give("resize-1")["attempts"][0]["podUID"]
+    workers.claim()
+    (old,) = workers.ran
+    workers.cluster.remove("tasks", "resize-1")
+    if again:
+        workers.submit("resize-1")
+    workers.process.hear("tasks")
+    workers.process.work_off()
+    stops = [(uid, message["uid"]) for uid, message in workers.cluster.assignments if "stop" in message]
+
+    assert stops == [(pod, old[0])]
+
+
 def test_what_was_taken_back_from_a_worker_may_be_given_to_it_again(workers: WorkerStage) -> None:
     """Nobody heard it, and then that worker says again that it waits: there is no other."""
     worker = workers.give("resize-1")["attempts"][0]["podUID"]

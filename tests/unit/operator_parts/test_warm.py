@@ -350,6 +350,23 @@ def test_what_was_taken_back_from_a_worker_may_be_given_to_it_again(workers: Wor
     workers.the_facts_are_as_they_must_be()
 
 
+@pytest.mark.parametrize("of", [Stage, WorkerStage])
+def test_what_was_taken_back_from_a_pod_is_given_to_another_rather_than_to_it_again(of: type[Played]) -> None:
+    """It says that it waits, and claims nothing: its slots may be taken by what the operator does not know of."""
+    stage = of()
+    stage.cluster.edit("taskdefinitions", "resize", worker={"minPods": 2, "maxPods": 2, "slotsPerPod": 2})
+    for _ in range(2):
+        stage.clock.advance(1)
+        stage.settle()
+    first = stage.give("resize-1")["attempts"][0]["podUID"]
+    for _ in range(6):
+        stage.clock.advance(1)
+        stage.process.warm.heard(first)
+        stage.process.work_off()
+
+    assert stage.task("resize-1")["attempts"][0]["podUID"] != first
+
+
 def test_who_waits_starts_cold_where_workers_come_to_nothing(workers: WorkerStage) -> None:
     for number in (1, 2, 3):
         workers.give(f"resize-{number}")

@@ -157,6 +157,29 @@ def test_what_was_taken_back_is_written_before_another_pod_is_told(stage: Messag
     assert len(stage.ran) == 1
 
 
+@pytest.mark.parametrize("claims", ["never heard of", "heard of", "later"])
+@pytest.mark.parametrize("others", [True, False], ids=["another pod waits", "no other pod waits"])
+def test_a_held_status_that_somebody_writes_over_starts_nothing_twice(
+    stage: Messages, claims: str, others: bool
+) -> None:
+    stage.give(TASK)
+    told = stage.cluster.assignments[-1]
+    if claims != "later":
+        stage.arrive(*told)
+    if claims == "heard of":
+        stage.process.hear_records()
+    for pod in () if others else stage.pods():
+        stage.process.warm.unheard(pod["metadata"]["uid"])
+    stage.cluster.put("tasks", {**(stage.cluster.get("tasks", TASK) or {}), "status": {"observedGeneration": 1}})
+    stage.process.hear("tasks")
+    stage.process.work_off()
+    stage.arrive(*told)
+    stage.ends()
+
+    assert stage.task(TASK)["phase"] == "Succeeded"
+    assert len(stage.ran) == 1
+
+
 # --- the next process ---
 
 

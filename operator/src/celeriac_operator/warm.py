@@ -132,9 +132,8 @@ class WarmPools:
         free = self._free(pods)
         if revision.spec.isolation == "Worker" and not self._crowd.may_go(task.key, kind, _room(free)):
             return replace(world, crowd=self._crowd.count(kind) if pods or self._come(kind) else None)
-        claim = world.records.claim
-        had = claim.pod_uid if claim is not None else ""  # it says that it has room, and had none for this Task
-        best = min(free, key=lambda pod: (pod.pod.uid == had, -pod.given, pod.pod.created, pod.pod.name), default=None)
+        had = world.records.had_by  # it says that it has room, and had none for this Task
+        best = min(free, key=lambda each: (each.pod.uid == had, -each.given, *each.age), default=None)
         return replace(world, waiting_pod=best.pod if best is not None else None)
 
     def _since_told(self, task: Key, attempt: int) -> datetime:

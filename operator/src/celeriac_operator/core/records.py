@@ -44,3 +44,8 @@ class Records:
     """This process made the Task of its message, and nobody has told a pod of it since."""
     retention: timedelta = RETENTION
     """How long a task's record is kept once it has finished."""
+
+    @property
+    def had_by(self) -> str | None:
+        """The uid of the pod that the last word on the claim names."""
+        return self.claim.pod_uid if self.claim is not None else None

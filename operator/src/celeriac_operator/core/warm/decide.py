@@ -129,7 +129,7 @@ def _idles_until(since: datetime) -> datetime:
 
 def _last_to_go(pod: Ahead) -> tuple[bool, bool, datetime, str]:
     """Those that run tasks stay before those that are ready, and these before those that start; the oldest first."""
-    return not pod.given, not pod.ready, pod.pod.created, pod.pod.name
+    return not pod.given, not pod.ready, *pod.age
 
 
 def _over(pod: Ahead) -> bool:

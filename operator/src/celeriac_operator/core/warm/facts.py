@@ -35,6 +35,11 @@ class Ahead:
     """Of a pod that takes many tasks: when it was last seen to have one, or began."""
 
     @property
+    def age(self) -> tuple[datetime, str]:
+        """Sorts the oldest first."""
+        return self.pod.created, self.pod.name
+
+    @property
     def stays(self) -> bool:
         """It takes tasks, now, once it has started, or once one has ended."""
         return self.left > 0 and not (self.pod.ended or self.pod.deleted_at is not None or self.silent)

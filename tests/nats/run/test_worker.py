@@ -270,6 +270,17 @@ async def test_a_pod_that_ends_stops_its_tasks_and_leaves_their_ends_to_the_pods
         assert await ours.read(attempt_key("team", "a", 1)) is None
 
 
+async def test_a_pod_that_ends_claims_nothing_more(server: NatsServer, tmp_path: Path) -> None:
+    """It would be disrupted, where another pod could have it: of its slots one gets free as the pod's tasks end."""
+    async with worker(server, tmp_path, "counts", slots=1) as ours:
+        await ours.give("a", json.dumps({"directory": str(tmp_path), "gate": True}))
+        await _printed(ours, "runs")
+        await ours.give("b", json.dumps({"directory": str(tmp_path)}))
+        assert (await ours.left()).code == 143
+        assert await ours.read(claim_key("team", "b", 1)) is None
+    assert runs(tmp_path) == 1
+
+
 async def test_large_params_results_and_progress_go_through_it(server: NatsServer, tmp_path: Path) -> None:
     async with worker(server, tmp_path, "reports") as ours:
         events: list[Any] = []

@@ -88,6 +88,8 @@ class Worker:
         stopped = asyncio.create_task(self._stopped.wait())
         while self._left and not self._stopped.is_set():
             await slots.acquire()
+            if self._stopped.is_set():  # what is told to this pod and not claimed runs elsewhere
+                break
             coming = asyncio.create_task(standby.next())
             await asyncio.wait({coming, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():  # of what it may be claiming just now, the end is this pod's

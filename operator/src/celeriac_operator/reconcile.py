@@ -254,7 +254,7 @@ class Reconciler:
         if self._messages_may_name(namespace) and Key(namespace, facts.revision.name) not in self._cache.revisions:
             await self._applier.keep(namespace, facts.revision)
         now = self._clock()
-        pool, look_again = await self._warm.keep(facts)
+        pool, look_again = await self._warm.keep(facts, known=self._queues.admission.knows)
         if look_again is not None:
             self._queue.add_at(key, look_again)
         isolated = facts.revision.spec.isolation in AHEAD

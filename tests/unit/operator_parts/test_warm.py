@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import Counter
-from tests.support.cluster import NEWS_OF_A_LOST_NODE
+from tests.support.cluster import NAMESPACE, NEWS_OF_A_LOST_NODE
 from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.unit.core.warm.test_any_assignment import AnyAssignment
 from tests.unit.core.warm.test_any_worker import AnyWorker
 
+from celeriac_operator.core.facts import Key
 from celeriac_operator.metrics import WARM_ATTEMPTS
 
 
@@ -365,6 +366,21 @@ def test_what_was_taken_back_from_a_pod_is_given_to_another_rather_than_to_it_ag
         stage.process.work_off()
 
     assert stage.task("resize-1")["attempts"][0]["podUID"] != first
+
+
+def test_a_pod_that_was_reserved_before_others_led_is_free_unless_a_task_says_that_it_has_it(stage: Stage) -> None:
+    """The Task that it was for may be gone since, and then nobody looks at that again."""
+    stage.cluster.faults = [Fault.REFUSED]
+    stage.give("resize-1")
+    key = Key(NAMESPACE, "resize-1")
+    stage.cluster.remove("tasks", key.name)
+    stage.process.cache.drop("tasks", key)
+    stage.process.queue.forget(key)
+    stage.process.warm.take_up(lambda _: True)
+    stage.pods_say_that_they_wait()
+    given = [stage.give(f"resize-{number}") for number in (2, 3)]
+
+    assert all("-w-" in status["attempts"][0]["jobName"] for status in given)
 
 
 def test_who_waits_starts_cold_where_workers_come_to_nothing(workers: WorkerStage) -> None:

@@ -274,6 +274,19 @@ def test_an_attempt_whose_pod_is_gone_with_the_last_process_was_disrupted(stage:
     assert "failure" not in second
 
 
+def test_a_pod_that_runs_what_no_status_tells_of_is_not_taken_for_one_that_is_not_needed(stage: Messages) -> None:
+    """The definition is looked at before its Tasks are."""
+    stage.give(TASK)
+    stage.arrives()
+    stage.cluster.edit("taskdefinitions", "resize", warm={"minReady": 0})
+    stage.process.start()
+    stage.process.work_off()
+
+    (attempt,) = stage.task(TASK)["attempts"]
+    assert attempt["podUID"] == stage.cluster.assignments[-1][0]
+    assert stage.cluster.get("jobs", attempt["jobName"]) is not None
+
+
 def test_without_nats_nobody_knows_whether_it_runs_so_it_waits(stage: Messages) -> None:
     stage.give(TASK)
     stage.arrives()

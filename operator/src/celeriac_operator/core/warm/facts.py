@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,6 +55,21 @@ class Ahead:
         return self.room > 0 and self.heard
 
 
+def room_of(pods: Iterable[Ahead]) -> int:
+    """How many tasks they can take, now or once they have started."""
+    return sum(pod.room for pod in pods)
+
+
+def next_to_take(free: Iterable[Ahead], *, last: str | None) -> PodFacts | None:
+    """Which of those that have room is given the next task: the one with most tasks, of these the oldest.
+
+    Args:
+        last: uid of the pod that this task was taken back from: it says that it has room, and had none for it.
+    """
+    best = min(free, key=lambda each: (each.pod.uid == last, -each.given, *each.age), default=None)
+    return best.pod if best is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Pods that ended, or were refused, before they took a task: in a row."""
@@ -87,3 +102,5 @@ class Pool:
     hits: int = 0
     """Of the last attempts, those that found a pod."""
     attempts: int = 0
+    known: bool = True
+    """Every Task of the namespace was looked at: there is none that a pod runs and that says so nowhere."""

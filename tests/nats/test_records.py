@@ -97,7 +97,7 @@ async def test_a_verdict_that_comes_after_the_runner_is_dropped_for_the_runners_
 
 
 async def test_a_verdict_is_not_taken_for_recorded_while_another_write_is_not_through(server: NatsServer) -> None:
-    """Where the bucket has replicas, a create is refused as soon as the leader has another, which is read only later."""
+    """Where the bucket has replicas, a create is refused as soon as the leader has another, which is read later."""
 
     class Replicated(Asked):
         async def create(self, key: str, value: bytes) -> bool:

@@ -20,6 +20,7 @@ from tests.support.flushing import flushed
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended, Runner
 
+from celeriac.run import standby as module
 from celeriac.run.standby import Standby, parse_assignment
 from celeriac.wire.names import (
     RESULTS_BUCKET,
@@ -232,12 +233,18 @@ def stop(uid: str = UID) -> bytes:
     ],
 )
 async def test_what_waits_for_a_slot_is_claimed_only_if_it_is_wanted(
-    server: NatsServer, tmp_path: Path, then: list[bytes], seconds: float, taken: str
+    server: NatsServer,
+    tmp_path: Path,
+    then: list[bytes],
+    seconds: float,
+    taken: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may have run elsewhere meanwhile, so long ago that NATS knows no more of that."""
     times = itertools.chain([0.0], itertools.repeat(seconds))
+    monkeypatch.setattr(module, "monotonic", lambda: next(times))
     async with operator(server, tmp_path) as ours:
-        async with Standby(ours.client, "team", "pod-1", ours.js, clock=lambda: next(times)) as standby:
+        async with Standby(ours.client, "team", "pod-1", ours.js) as standby:
             await flushed(ours.client)
             for data in (assignment(), *then):
                 await ours.assign(data)

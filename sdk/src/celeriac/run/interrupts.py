@@ -38,8 +38,12 @@ class Interrupts:
         os.register_at_fork(after_in_child=_ordinary)  # what the function forks ends as other processes do
 
     def _listen(self, do: Callable[[Callable[[], object]], object] = lambda deed: deed()) -> None:
-        """``do``: does what a signal asks for. No moment is left in which a signal would end the process, as a loop's own
-        handlers leave one when they are removed: what the function has returned would be lost."""
+        """Listen to both, as long as the process lives: a loop's own handlers leave a moment, when they are removed, in
+        which a signal ends the process, and what the function has returned would be lost.
+
+        Args:
+            do: does what a signal asks for.
+        """
         signal.signal(signal.SIGTERM, lambda *_: do(self._on_sigterm))
         signal.signal(signal.SIGALRM, lambda *_: do(self._on_alarm))
 

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from celeriac.app.exit_code import ExitCode
@@ -26,7 +26,7 @@ from celeriac.wire.names import assign_subject, attempt_key, begin_line, claim_k
 ANNOUNCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
 VOID_SECONDS = 60.0
-"""An assignment that is not said again for so long is not wanted any more: while it is, an operator says it each second."""
+"""What is not said again for so long is not wanted any more: while it is, an operator says it each second."""
 BACKSTOP_SECONDS = 60
 """The pod's own end comes so much later than the operator's deadline: it is for when no operator is there."""
 TOO_LATE = Failed(
@@ -95,7 +95,6 @@ class Standby:
         js: JetStream, to write claims.
         left: how many more tasks this pod takes.
         stop: is told which attempt is to end.
-        clock: seconds.
     """
 
     def __init__(
@@ -108,10 +107,9 @@ class Standby:
         left: Callable[[], int] = lambda: 1,
         stop: Callable[[Stop], None] = lambda _: None,
         announce_seconds: float = ANNOUNCE_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._namespace, self._pod_uid, self._js = client, namespace, pod_uid, js
-        self._left, self._stop, self._announce_seconds, self._clock = left, stop, announce_seconds, clock
+        self._left, self._stop, self._announce_seconds = left, stop, announce_seconds
         self._told: asyncio.Queue[Assignment] = asyncio.Queue()
         self._waiting: dict[tuple[str, int, int], float] = {}
         """When each that waits for a slot was said last."""
@@ -145,7 +143,7 @@ class Standby:
         while True:
             found = await self._told.get()
             said = self._waiting.pop(_name(found), None)
-            if said is None or self._clock() - said > VOID_SECONDS:
+            if said is None or monotonic() - said > VOID_SECONDS:
                 continue
             if await self._begins(found):
                 return found
@@ -166,7 +164,7 @@ class Standby:
         if found is not None:
             if _name(found) not in self._waiting:  # it is told again while no slot is free
                 self._told.put_nowait(found)
-            self._waiting[_name(found)] = self._clock()
+            self._waiting[_name(found)] = monotonic()
         elif (stop := parse_stop(message.data)) is not None:
             for name in [name for name in self._waiting if name[:2] == (stop.uid, stop.attempt)]:
                 del self._waiting[name]

@@ -16,11 +16,14 @@ from celeriac.api.v1alpha1 import ObjectRef, Result
 from celeriac.wire.names import (
     PAYLOADS_BUCKET,
     RESULTS_BUCKET,
+    attempt_key,
     chunk_subject,
+    claim_key,
     dead_subject,
     object_subject,
     params_object,
     result_object,
+    stop_key,
     stream_of,
 )
 from celeriac_operator.bus.expiry import Expiry
@@ -55,7 +58,7 @@ async def record(keeping: Keeper, key: str, expires: timedelta) -> None:
 
 async def test_records_go_when_they_say_so_and_attempts_when_they_are_old(server: NatsServer) -> None:
     async with keeper(server) as keeping:
-        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK)
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK, frozenset)
         await record(keeping, "media.old", 6 * DAY)
         await record(keeping, "media.wish", 30 * DAY)
         await keeping.bucket.create("media.uid.1", b"{}")
@@ -68,7 +71,7 @@ async def test_records_go_when_they_say_so_and_attempts_when_they_are_old(server
 
 async def test_a_sweep_goes_on_where_the_last_one_stopped(server: NatsServer) -> None:
     async with keeper(server) as keeping:
-        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK)
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK, frozenset)
         for number in range(5):
             await record(keeping, f"media.task-{number}", DAY)
         later = now() + 8 * DAY
@@ -79,8 +82,23 @@ async def test_records_of_namespaces_that_are_not_ours_are_left_alone(server: Na
     async with keeper(server) as keeping:
         await record(keeping, "media.mine", DAY)
         await record(keeping, "other.theirs", DAY)
-        await Expiry(keeping.bus, RESULTS_BUCKET, lambda name: name == "media", unfenced, WEEK).sweep(now() + 8 * DAY)
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, lambda name: name == "media", unfenced, WEEK, frozenset)
+        await expiry.sweep(now() + 8 * DAY)
         assert await keys(keeping) == ["other.theirs"]
+
+
+async def test_what_is_known_of_the_attempts_of_a_task_stays_as_long_as_the_task(server: NatsServer) -> None:
+    """An attempt may run for longer than records are kept, and without its claim it would begin once more."""
+    async with keeper(server) as keeping:
+        there = {"uid-1"}
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK, lambda: there)
+        theirs = [claim_key("media", "uid-1", 2), attempt_key("media", "uid-1", 1), stop_key("media", "uid-1", 2)]
+        for key in (*theirs, claim_key("media", "uid-2", 1)):
+            await keeping.bucket.create(key, b"{}")
+        assert await expiry.sweep(now() + 8 * DAY) == 1
+        assert await keys(keeping) == sorted(theirs)
+        there.clear()
+        assert await expiry.sweep(now() + 8 * DAY) == len(theirs)
 
 
 async def put(keeping: Keeper, name: str) -> None:

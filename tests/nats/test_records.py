@@ -96,6 +96,21 @@ async def test_a_verdict_that_comes_after_the_runner_is_dropped_for_the_runners_
         assert known.attempt == by(Author.RUNNER)
 
 
+async def test_a_verdict_is_not_taken_for_recorded_while_another_write_is_not_through(server: NatsServer) -> None:
+    """Where the bucket has replicas, a create is refused as soon as the leader has another, which is read later."""
+
+    class Replicated(Asked):
+        async def create(self, key: str, value: bytes) -> bool:
+            return False
+
+    async with keeper(server) as keeping:
+        book = RecordBook(Replicated(keeping.bucket), lambda _: None, unfenced)
+        with pytest.raises(BusDown):
+            await book.decide(TASK, by(Author.OPERATOR, Failure.POD_DELETED))
+        await keeping.bucket.create(ATTEMPT, wire(by(Author.RUNNER)))
+        assert not await book.decide(TASK, by(Author.OPERATOR, Failure.POD_DELETED))
+
+
 async def test_the_record_of_an_attempt_is_heard_of_without_asking_again(server: NatsServer) -> None:
     async with keeper(server) as keeping:
         assert (await keeping.book.about(TASK, 1, runner=True)).attempt is None

@@ -153,6 +153,21 @@ class Process:
         for kind in WATCHED:
             self.heard[kind] = len(self.cluster.log[kind])
 
+    def take_up(self) -> None:
+        """As a replica that leads again after another one has; see ``app.py`` and ``duties.py``."""
+        for kind in ("tasks", "jobs"):
+            there = {Key(NAMESPACE, raw["metadata"]["name"]): raw for raw in self.cluster.all(kind)}
+            for key in [key for key in self.cache.kind(kind).entries if key not in there]:
+                self.cache.drop(kind, key)
+            for raw in there.values():
+                self.cache.put(kind, raw)
+        self.cache.forget_orphans()
+        self.cache.forget_held(lambda _: True)
+        self.book.take_up(lambda _: True)
+        self.warm.take_up(lambda _: True)
+        self.queues.begin()
+        self._changed(self.cache.work_keys(lambda _: True))
+
     def leave(self) -> None:
         """As a leader that is stopped, or gives a shard away."""
         with suppress(*TROUBLE, OperatorDied):

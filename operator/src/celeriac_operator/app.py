@@ -187,6 +187,7 @@ class App:
         """Others may have worked on these namespaces until now."""
         self.cache.forget_held(ours)
         self.keeping.book.take_up(ours)
+        self.warm.take_up(ours)
         self.queues.begin(ours)
 
     async def _end(self, ours: Callable[[str], bool]) -> None:

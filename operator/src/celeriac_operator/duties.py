@@ -49,7 +49,7 @@ class Duties:
         return shard_of(namespace, self._shards) in self._active
 
     def take_up(self, shard: int) -> None:
-        """Work on a shard that is held now: list what is not watched, then look at everything there."""
+        """Work on a shard that is held now: list what others have changed, then look at everything there."""
         LEADER.labels(str(shard)).set(1)
         self._coming[shard] = self._background.spawn(self._prepare(shard))
 

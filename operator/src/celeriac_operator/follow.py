@@ -45,6 +45,11 @@ class Follower:
         self._saw, self._listed = saw, listed
         self._since = ""
 
+    @property
+    def kind(self) -> str:
+        """What is followed, in the plural."""
+        return self._resource.plural
+
     async def list(self) -> None:
         """Tell of all that is there. Raises ApiError or OSError where it cannot be listed."""
         there: set[Key] = set()

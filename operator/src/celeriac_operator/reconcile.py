@@ -106,8 +106,7 @@ class Reconciler:
             await self._read_again(key)
         task = self._cache.tasks.get(key)
         if task is None or self._uids.setdefault(key, task.uid) != task.uid:
-            if task is None:
-                await self._record_deleted(key)
+            await self._see_off(key, is_taken=task is not None)
             self._forget(key)
         if task is None:
             return
@@ -143,15 +142,17 @@ class Reconciler:
         else:
             self._refused.add(task.key)
 
-    async def _record_deleted(self, key: Key) -> None:
-        """A Task was deleted unfinished: its history says so, which tells it from one that was lost. Of one that came
-        by message there is a record, too, for whoever waits for it.
+    async def _see_off(self, key: Key, *, is_taken: bool) -> None:
+        """A Task was deleted: what goes on for it is to end. If it was unfinished its history says so, which tells it
+        from one that was lost. Of one that came by message there is a record, too, for whoever waits for it.
 
-        Where there is another Task of the name by now, that one's end is the name's.
+        Args:
+            is_taken: there is another Task of the name by now, and that one's end is the name's.
         """
         task = self._unfinished.get(key)
         if task is not None:
             await self._applier.stop_deleted(task)
+        if task is not None and not is_taken:
             if task.submission is not None and self._book.bus != "Off":
                 await self._book.finish(task, record_of_deleted(task, self._clock(), self._book.retention))
             self._applier.history(task, status_of_deleted(task.status))
@@ -253,7 +254,7 @@ class Reconciler:
         if self._messages_may_name(namespace) and Key(namespace, facts.revision.name) not in self._cache.revisions:
             await self._applier.keep(namespace, facts.revision)
         now = self._clock()
-        pool, look_again = await self._warm.keep(facts)
+        pool, look_again = await self._warm.keep(facts, known=self._queues.admission.knows)
         if look_again is not None:
             self._queue.add_at(key, look_again)
         isolated = facts.revision.spec.isolation in AHEAD

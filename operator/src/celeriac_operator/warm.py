@@ -16,7 +16,7 @@ from celeriac_operator.core.text import safe
 from celeriac_operator.core.warm.claim import is_assigned, taken_back
 from celeriac_operator.core.warm.crowd import Crowd, Kind
 from celeriac_operator.core.warm.decide import AHEAD, FAILING, PoolPlan, decide_pool, unavailable
-from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble
+from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble, next_to_take, room_of
 from celeriac_operator.core.warm.holding import NOBODY
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -130,10 +130,9 @@ class WarmPools:
             return world
         pods = self._takers(kind)
         free = self._free(pods)
-        if revision.spec.isolation == "Worker" and not self._crowd.may_go(task.key, kind, _room(free)):
+        if revision.spec.isolation == "Worker" and not self._crowd.may_go(task.key, kind, room_of(free)):
             return replace(world, crowd=self._crowd.count(kind) if pods or self._come(kind) else None)
-        best = min(free, key=lambda pod: (-pod.given, pod.pod.created, pod.pod.name), default=None)
-        return replace(world, waiting_pod=best.pod if best is not None else None)
+        return replace(world, waiting_pod=next_to_take(free, last=world.records.had_by))
 
     def _since_told(self, task: Key, attempt: int) -> datetime:
         """When the attempt's pod was first told to end it."""
@@ -179,6 +178,10 @@ class WarmPools:
         if self._lefts[pod] <= 0:
             self._heard.pop(pod, None)  # it says so where it takes another one all the same
 
+    def take_up(self, ours: Callable[[str], bool]) -> None:
+        """Other replicas may have worked on these namespaces until now: what Tasks are bound to, their statuses say."""
+        self._reserved = {task: pod for task, pod in self._reserved.items() if not ours(task.namespace)}
+
     def release(self, task: Key) -> None:
         """What the Task is bound to is in the cache."""
         self._reserved.pop(task, None)
@@ -208,7 +211,7 @@ class WarmPools:
     def _call(self, definition: DefinitionKey) -> None:
         """Have as many looked at as there are free slots that nobody was called for."""
         for kind in self._crowd.kinds_of(definition):
-            for task in self._crowd.call(kind, _room(self._free(self._takers(kind)))):
+            for task in self._crowd.call(kind, room_of(self._free(self._takers(kind)))):
                 self._work.add(task)
 
     def gone(self, definition: DefinitionKey) -> None:
@@ -243,11 +246,11 @@ class WarmPools:
 
     # --- a TaskDefinition's turn ---
 
-    async def keep(self, definition: DefinitionFacts) -> tuple[Pool, datetime | None]:
+    async def keep(self, definition: DefinitionFacts, *, known: Callable[[str], bool]) -> tuple[Pool, datetime | None]:
         """Keep as many pods waiting as there should be; what is seen of them, and when to look again."""
         await self._adopt(definition)
         now = self._clock()
-        pool = self._pool(definition, now)
+        pool = replace(self._pool(definition, now), known=known(definition.namespace))
         plan = decide_pool(pool, now)
         await self._apply(plan, pool, now)
         self._call(definition.key)
@@ -393,7 +396,3 @@ def _kind(world: World) -> Kind | None:
     if name is None or revision is None or world.task.finished:
         return None
     return Kind(DefinitionKey(world.task.key.namespace, name), revision.digest)
-
-
-def _room(pods: Iterable[Ahead]) -> int:
-    return sum(pod.room for pod in pods)

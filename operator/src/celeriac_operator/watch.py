@@ -41,7 +41,7 @@ asked (``kube/observe.py``). That is a third of all events, and none that a deci
 FOLLOWED = ("pods", "tasks")
 """What kopf does not watch; see ``follow.py``."""
 LISTED = {**WATCHED, "jobs": (api.JOBS, MANAGED)}
-"""What is listed: what is watched, at the start; Jobs, when a shard is taken up."""
+"""What is listed: what is watched, at the start; Jobs and Tasks, when a shard is taken up."""
 
 SETTLE_SECONDS = 10.0
 """How long a watch may lag behind a list before that counts as missed."""
@@ -80,7 +80,9 @@ class Watch:
         WATCH_EVENTS.labels(kind).inc()
         self._seen(kind)
         if event == "DELETED":
-            self._changed(self._cache.drop(kind, key_of(raw)))
+            key = key_of(raw)
+            if version_of(raw) >= self._cache.kind(kind).version(key):  # else it was made again, and we know it already
+                self._changed(self._cache.drop(kind, key))
         else:
             self._changed(self._cache.hear(kind, raw))
 
@@ -107,11 +109,15 @@ class Watch:
                 self._changed(self._cache.drop(kind, key))
 
     async def refresh(self, ours: Callable[[str], bool]) -> None:
-        """List what is not watched: it has changed while another replica worked on these namespaces.
+        """List what another replica has changed while it worked on these namespaces: Jobs, which are not watched, and
+        Tasks, whose watch may be behind. Who has not seen that a Task was given to a waiting pod would start it again.
 
         Args:
             ours: whether a namespace is one of those that are about to be worked on.
         """
+        for follower in self._followers:
+            if follower.kind == "tasks":
+                await follower.list()
         listed: set[Key] = set()
         async for raw in self._listed("jobs"):
             if ours(key_of(raw).namespace):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from tests.support.flushing import flushed
 from tests.support.nats_server import NatsServer
 from tests.support.runner import Ended, Runner
 
+from celeriac.run import standby as module
 from celeriac.run.standby import Standby, parse_assignment
 from celeriac.wire.names import (
     RESULTS_BUCKET,
@@ -213,6 +215,42 @@ async def test_an_attempt_that_ends_while_its_claim_is_written_once_more_does_no
         await ours.assign(assignment())
         await ours.assign(assignment(uid="uid-2"))
         assert (first.uid, (await standby.next()).uid) == (UID, "uid-2")
+
+
+def stop(uid: str = UID) -> bytes:
+    said = {"failure": "Cancelled", "message": "deleted", "grace": 0}
+    return json.dumps({"uid": uid, "attempt": 1, "stop": said}).encode()
+
+
+@pytest.mark.parametrize(
+    ("then", "seconds", "taken"),
+    [
+        pytest.param([assignment(uid="uid-2")], 100, "uid-2", id="not said again for long: nobody wants it any more"),
+        pytest.param([assignment(), assignment(uid="uid-2")], 100, UID, id="said again: it is wanted"),
+        pytest.param([stop(), assignment(uid="uid-2")], 0, "uid-2", id="to be stopped before it began"),
+        pytest.param([stop(), assignment()], 0, UID, id="to be stopped, and then told once more"),
+        pytest.param([stop("uid-3"), assignment(uid="uid-2")], 0, UID, id="another is to be stopped"),
+    ],
+)
+async def test_what_waits_for_a_slot_is_claimed_only_if_it_is_wanted(
+    server: NatsServer,
+    tmp_path: Path,
+    then: list[bytes],
+    seconds: float,
+    taken: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may have run elsewhere meanwhile, so long ago that NATS knows no more of that."""
+    times = itertools.chain([0.0], itertools.repeat(seconds))
+    monkeypatch.setattr(module, "monotonic", lambda: next(times))
+    async with operator(server, tmp_path) as ours:
+        async with Standby(ours.client, "team", "pod-1", ours.js) as standby:
+            await flushed(ours.client)
+            for data in (assignment(), *then):
+                await ours.assign(data)
+            assert (await standby.next()).uid == taken
+        others = {UID, "uid-2"} - {taken}
+        assert [await ours.read(claim_key("team", uid, 1)) for uid in others] == [None]
 
 
 async def test_a_second_assignment_finds_nobody(server: NatsServer, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from tests.support.clock import T0, at
 
-from celeriac_operator.core.expiry import expired
+from celeriac.wire.names import attempt_key, claim_key, record_key, stop_key
+from celeriac_operator.core.expiry import expired, task_of
 
 WEEK = timedelta(days=7)
 OLD = T0 - timedelta(days=8)
@@ -34,3 +35,17 @@ def record(seconds: float) -> bytes:
 )
 def test_what_has_expired(key: str, value: bytes | None, stored: object, expected: bool) -> None:
     assert expected is expired(key, value, stored, T0, WEEK)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("key", "uid"),
+    [
+        pytest.param(record_key("media", "claim"), None, id="a task's record outlives its Task"),
+        pytest.param(attempt_key("media", "uid", 1), "uid", id="an attempt's is its Task's"),
+        pytest.param(stop_key("media", "uid", 1), "uid", id="so is why it is stopped"),
+        pytest.param(claim_key("media", "uid", 1), "uid", id="so is its claim"),
+        pytest.param("media", None, id="what is no key is nobody's"),
+    ],
+)
+def test_whose_record_it_is(key: str, uid: str | None) -> None:
+    assert task_of(key) == uid

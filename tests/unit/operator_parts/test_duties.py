@@ -14,7 +14,7 @@ from tests.support.fake_kube import FakeKube
 from celeriac_operator.background import Background
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.definition import DefinitionKey
-from celeriac_operator.core.facts import Key
+from celeriac_operator.core.facts import Key, TaskFacts
 from celeriac_operator.core.shards import shard_of
 from celeriac_operator.duties import Duties
 from celeriac_operator.kube.api import KubeApi
@@ -110,6 +110,21 @@ async def test_jobs_are_known_as_they_are_then(standby: Standby) -> None:
     await standby.take_up(OURS)
 
     assert [Key(NAMESPACE, "resize-42-abcdef-a2")] == list(standby.cache.jobs.entries)
+
+
+async def test_tasks_are_known_as_they_are_then(standby: Standby) -> None:
+    """Their watch may be behind: the replica before has given one to a waiting pod, which no Job would tell of."""
+    standby.add("tasks", "gone")
+    await standby.watch.fill()
+    standby.cluster.remove("tasks", "gone")
+    given = {"number": 1, "jobName": "resize-w-1", "podUID": "uid-pod"}
+    standby.cluster.put("tasks", {**standby.cluster.all("tasks")[0], "status": {"attempts": [given]}})
+    await standby.take_up(OURS)
+
+    found = standby.cache.tasks.get(TASK)
+    assert isinstance(found, TaskFacts)
+    assert [each.pod_uid for each in found.status.attempts] == ["uid-pod"]
+    assert list(standby.cache.tasks.entries) == [TASK]
 
 
 async def test_queues_begin_with_the_jobs_known_and_before_anything_is_looked_at(standby: Standby) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from prometheus_client import Counter
-from tests.support.cluster import NEWS_OF_A_LOST_NODE
+from tests.support.cluster import NAMESPACE, NEWS_OF_A_LOST_NODE
 from tests.support.crash import Fault
 from tests.support.objects import Raw
 from tests.unit.core.warm.test_any_assignment import AnyAssignment
 from tests.unit.core.warm.test_any_worker import AnyWorker
 
+from celeriac_operator.core.facts import Key
 from celeriac_operator.metrics import WARM_ATTEMPTS
 
 
@@ -310,6 +311,21 @@ def test_a_cancel_stops_the_attempt_and_not_the_worker(workers: WorkerStage) -> 
     assert workers.task("resize-1")["phase"] == "Cancelled"
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["its name is free", "its name is taken at once"])
+def test_what_goes_on_for_a_task_that_is_deleted_is_stopped(workers: WorkerStage, again: bool) -> None:
+    pod = workers.give("resize-1")["attempts"][0]["podUID"]
+    workers.claim()
+    (old,) = workers.ran
+    workers.cluster.remove("tasks", "resize-1")
+    if again:
+        workers.submit("resize-1")
+    workers.process.hear("tasks")
+    workers.process.work_off()
+    stops = [(uid, message["uid"]) for uid, message in workers.cluster.assignments if "stop" in message]
+
+    assert stops == [(pod, old[0])]
+
+
 def test_what_was_taken_back_from_a_worker_may_be_given_to_it_again(workers: WorkerStage) -> None:
     """Nobody heard it, and then that worker says again that it waits: there is no other."""
     worker = workers.give("resize-1")["attempts"][0]["podUID"]
@@ -333,6 +349,38 @@ def test_what_was_taken_back_from_a_worker_may_be_given_to_it_again(workers: Wor
     assert workers.task("resize-1")["phase"] == "Succeeded"
     assert len(workers.ran) == 1
     workers.the_facts_are_as_they_must_be()
+
+
+@pytest.mark.parametrize("of", [Stage, WorkerStage])
+def test_what_was_taken_back_from_a_pod_is_given_to_another_rather_than_to_it_again(of: type[Played]) -> None:
+    """It says that it waits, and claims nothing: its slots may be taken by what the operator does not know of."""
+    stage = of()
+    stage.cluster.edit("taskdefinitions", "resize", worker={"minPods": 2, "maxPods": 2, "slotsPerPod": 2})
+    for _ in range(2):
+        stage.clock.advance(1)
+        stage.settle()
+    first = stage.give("resize-1")["attempts"][0]["podUID"]
+    for _ in range(6):
+        stage.clock.advance(1)
+        stage.process.warm.heard(first)
+        stage.process.work_off()
+
+    assert stage.task("resize-1")["attempts"][0]["podUID"] != first
+
+
+def test_a_pod_that_was_reserved_before_others_led_is_free_unless_a_task_says_that_it_has_it(stage: Stage) -> None:
+    """The Task that it was for may be gone since, and then nobody looks at that again."""
+    stage.cluster.faults = [Fault.REFUSED]
+    stage.give("resize-1")
+    key = Key(NAMESPACE, "resize-1")
+    stage.cluster.remove("tasks", key.name)
+    stage.process.cache.drop("tasks", key)
+    stage.process.queue.forget(key)
+    stage.process.warm.take_up(lambda _: True)
+    stage.pods_say_that_they_wait()
+    given = [stage.give(f"resize-{number}") for number in (2, 3)]
+
+    assert all("-w-" in status["attempts"][0]["jobName"] for status in given)
 
 
 def test_who_waits_starts_cold_where_workers_come_to_nothing(workers: WorkerStage) -> None:

@@ -103,6 +103,23 @@ async def test_a_task_that_goes_during_our_write_whose_answer_comes_later(world:
     assert found is None or found.uid == world.cluster.all("tasks")[0]["metadata"]["uid"]
 
 
+async def test_a_deletion_that_is_told_late_is_not_that_of_a_task_made_since(world: World) -> None:
+    """Its name is free as soon as it is gone, and what is made then is known by the answer, before any watch."""
+    world.submit()
+    await world.watch.fill()
+    world.cluster.remove("tasks", TASK.name)
+    world.submit()
+    world.cache.put("tasks", world.cluster.all("tasks")[0])
+    world.told.clear()
+    _, gone = world.cluster.log["tasks"][-2]
+    world.watch.saw("tasks", "DELETED", gone)
+
+    found = world.cache.tasks.get(TASK)
+    assert found is not None
+    assert found.uid == world.cluster.all("tasks")[0]["metadata"]["uid"]
+    assert not world.told
+
+
 GONE = [
     pytest.param(None, True, id="of the whole cluster"),
     pytest.param(NAMESPACE, True, id="of its namespace"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from nats.js.api import RawStreamMsg
 from celeriac_operator.bus.bucket import entry_of
 from celeriac_operator.bus.connection import Bus
 from celeriac_operator.bus.pages import messages, stored_at
-from celeriac_operator.core.expiry import expired
+from celeriac_operator.core.expiry import expired, task_of
 from celeriac_operator.metrics import RECORDS_EXPIRED
 
 AT_ONCE = 2_000
@@ -25,6 +25,7 @@ class Expiry:
         ours: whether this replica works on a namespace.
         permit: is asked before each write; see ``fence.py``.
         retention: how long what says no time is kept.
+        tasks: the uids of all Tasks there are.
     """
 
     def __init__(
@@ -34,9 +35,10 @@ class Expiry:
         ours: Callable[[str], bool],
         permit: Callable[[str], AbstractContextManager[float]],
         retention: timedelta,
+        tasks: Callable[[], Set[str]],
     ) -> None:
         self._bus, self._stream, self._prefix = bus, f"KV_{bucket}", f"$KV.{bucket}."
-        self._ours, self._permit, self._retention = ours, permit, retention
+        self._ours, self._permit, self._retention, self._tasks = ours, permit, retention, tasks
         self._next = 1
 
     async def sweep(self, now: datetime, at_once: int = AT_ONCE) -> int:
@@ -46,9 +48,11 @@ class Expiry:
             nats.errors.Error, OSError, BusDown: NATS does not answer.
             NotLeading: another replica works on a namespace.
         """
-        gone, seen = 0, 0
+        gone, seen, there = 0, 0, self._tasks()
         async for found in messages(self._bus, self._stream, f"{self._prefix}>", self._next):
-            is_over = expired(self._key(found), entry_of(found).value, stored_at(found), now, self._retention)
+            key = self._key(found)
+            stays = task_of(key) in there
+            is_over = not stays and expired(key, entry_of(found).value, stored_at(found), now, self._retention)
             if stored_at(found) + self._retention > now and not is_over:
                 break  # what comes after it was written later
             gone += is_over and await self._deleted(found)

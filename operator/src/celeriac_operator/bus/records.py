@@ -87,7 +87,7 @@ class RecordBook:
         self._known: dict[Key, _Known] = {}
         self._keys: dict[str, Key] = {}
         self._made: dict[Key, str] = {}
-        """Tasks that this process made, and that no other has worked on since, with their uids."""
+        """Tasks that this process made, and of which no pod was told here or by another, with their uids."""
         self._sought: dict[Key, asyncio.Task[Entry | None]] = {}
         """What is asked for ahead: the records of the names of Tasks that are being made."""
         self._run = 1
@@ -164,6 +164,7 @@ class RecordBook:
 
     def expect(self, task: TaskFacts, attempt: int, claim: Claim | None) -> None:
         """An attempt is given to a pod that waits: news of it come soon, and until now there is no more than this."""
+        self._made.pop(task.key, None)
         known = self._of(task)
         known.expected = attempt
         if known.number != attempt:
@@ -196,7 +197,7 @@ class RecordBook:
         self._made[key] = uid
 
     def made_here(self, task: TaskFacts) -> bool:
-        """Whether this process made the Task, and no other has worked on it since."""
+        """Whether this process made the Task, and nobody has told a pod of it since."""
         return self._made.get(task.key) == task.uid
 
     def take_up(self, ours: Callable[[str], bool]) -> None:
@@ -265,13 +266,17 @@ class RecordBook:
         """Create an attempt's record; False where somebody else has decided, which is known from now on.
 
         Raises:
-            BusDown: NATS does not answer; whether the record was created is not known.
+            BusDown: NATS does not answer, or has another's record that it cannot tell of yet; whether the record was
+                created is not known.
             NotLeading: another replica works on the namespace.
         """
         name = attempt_key(task.key.namespace, task.uid, record.attempt)
         with self._permit(task.key.namespace):
             created = await self._store.create(name, record.to_json())
-        found = record if created else _read(AttemptRecord, await self._store.get(name))
+        entry = None if created else await self._store.get(name)
+        if not created and entry is None:
+            raise BusDown(f"the record {name} is being written by another")
+        found = record if created else _read(AttemptRecord, entry)
         known = self._of(task)
         if known.number != record.attempt:
             known.claim = None

@@ -21,3 +21,15 @@ def expired(key: str, value: bytes | None, stored: datetime, now: datetime, rete
         except (ValueError, RecursionError):
             pass  # it is no record
     return stored + retention <= now
+
+
+def task_of(key: str) -> str | None:
+    """The uid of the Task that a key is about, and that the record's time depends on: while the Task is there it stays.
+
+    Without the claim of an attempt that runs for longer than records are kept, the next operator would take the attempt
+    for one that has not begun, and give it to another pod.
+    """
+    _, *of = key.split(".")
+    if of[:1] == ["claim"] and len(of) > 1:
+        of = of[1:]
+    return of[0] if len(of) > 1 else None

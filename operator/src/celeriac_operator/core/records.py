@@ -41,6 +41,11 @@ class Records:
     claim: Claim | None = None
     """The last word on who runs the attempt under way, or the next, where a waiting pod was told of it."""
     made_here: bool = False
-    """This process made the Task of its message, and no other has worked on it since."""
+    """This process made the Task of its message, and nobody has told a pod of it since."""
     retention: timedelta = RETENTION
     """How long a task's record is kept once it has finished."""
+
+    @property
+    def had_by(self) -> str | None:
+        """The uid of the pod that the last word on the claim names."""
+        return self.claim.pod_uid if self.claim is not None else None

@@ -91,7 +91,8 @@ class Attempt:
     def signal(self, number: int) -> None:
         """Send a signal to its process."""
         if not self._exit.done():
-            os.kill(self._forked.pid, number)
+            with suppress(ProcessLookupError):  # somebody else may have waited for it
+                os.kill(self._forked.pid, number)
 
     def look(self) -> None:
         """Some process has ended: if it is this one, end what it left behind."""

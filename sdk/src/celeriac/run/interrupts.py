@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Coroutine, Generator
-from types import FrameType
 from typing import Any
 
 from celeriac.app.interruptions import CancelRequested, SoftDeadlineExceeded, TaskInterrupted
@@ -38,9 +37,15 @@ class Interrupts:
         self._listen()
         os.register_at_fork(after_in_child=_ordinary)  # what the function forks ends as other processes do
 
-    def _listen(self) -> None:
-        signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.signal(signal.SIGALRM, self._on_alarm)
+    def _listen(self, do: Callable[[Callable[[], object]], object] = lambda deed: deed()) -> None:
+        """Listen to both, as long as the process lives: a loop's own handlers leave a moment, when they are removed, in
+        which a signal ends the process, and what the function has returned would be lost.
+
+        Args:
+            do: does what a signal asks for.
+        """
+        signal.signal(signal.SIGTERM, lambda *_: do(self._on_sigterm))
+        signal.signal(signal.SIGALRM, lambda *_: do(self._on_alarm))
 
     def run(self, function: Callable[[], Any], soft_seconds: float | None) -> Any:
         """Run a function; interruptions are raised in it.
@@ -71,15 +76,12 @@ class Interrupts:
         async def main() -> Any:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
             coroutine = _Interruptible(function(), task)
-            loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
-            loop.add_signal_handler(signal.SIGALRM, self._on_alarm)
+            self._listen(loop.call_soon_threadsafe)
             try:
                 self._begin(coroutine.interrupt, soft_seconds)
                 return await coroutine
             finally:
                 self._end()
-                loop.remove_signal_handler(signal.SIGTERM)
-                loop.remove_signal_handler(signal.SIGALRM)
                 self._listen()
 
         runner = asyncio.Runner()
@@ -97,13 +99,13 @@ class Interrupts:
         self._raise = None
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _on_sigterm(self, number: int = 0, frame: FrameType | None = None) -> None:
+    def _on_sigterm(self) -> None:
         if not self.stopped:
             self.stopped = True
             if self._raise is not None:
                 self._interrupt(self._why())
 
-    def _on_alarm(self, number: int = 0, frame: FrameType | None = None) -> None:
+    def _on_alarm(self) -> None:
         self._interrupt(SoftDeadlineExceeded("the deadline is near: the function should end now"))
 
     def _interrupt(self, error: TaskInterrupted) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from celeriac.app.exit_code import ExitCode
@@ -24,6 +25,8 @@ from celeriac.wire.names import assign_subject, attempt_key, begin_line, claim_k
 
 ANNOUNCE_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
+VOID_SECONDS = 60.0
+"""What is not said again for so long is not wanted any more: while it is, an operator says it each second."""
 BACKSTOP_SECONDS = 60
 """The pod's own end comes so much later than the operator's deadline: it is for when no operator is there."""
 TOO_LATE = Failed(
@@ -108,7 +111,8 @@ class Standby:
         self._client, self._namespace, self._pod_uid, self._js = client, namespace, pod_uid, js
         self._left, self._stop, self._announce_seconds = left, stop, announce_seconds
         self._told: asyncio.Queue[Assignment] = asyncio.Queue()
-        self._waiting: set[tuple[str, int, int]] = set()
+        self._waiting: dict[tuple[str, int, int], float] = {}
+        """When each that waits for a slot was said last."""
         self._begun: dict[tuple[str, int], bytes] = {}
         """The claims of attempts that run here."""
         self._asked = asyncio.Event()
@@ -138,7 +142,9 @@ class Standby:
         """The next assignment, once it is this pod's."""
         while True:
             found = await self._told.get()
-            self._waiting.discard(_name(found))
+            said = self._waiting.pop(_name(found), None)
+            if said is None or monotonic() - said > VOID_SECONDS:
+                continue
             if await self._begins(found):
                 return found
             with suppress(Exception):  # once NATS is back, an operator asks for all that it does not know
@@ -155,10 +161,13 @@ class Standby:
 
     async def _hear(self, message: Any) -> None:
         found = parse_assignment(message.data)
-        if found is not None and _name(found) not in self._waiting:  # it is told again while no slot is free
-            self._waiting.add(_name(found))
-            self._told.put_nowait(found)
-        elif found is None and (stop := parse_stop(message.data)) is not None:
+        if found is not None:
+            if _name(found) not in self._waiting:  # it is told again while no slot is free
+                self._told.put_nowait(found)
+            self._waiting[_name(found)] = monotonic()
+        elif (stop := parse_stop(message.data)) is not None:
+            for name in [name for name in self._waiting if name[:2] == (stop.uid, stop.attempt)]:
+                del self._waiting[name]
             self._stop(stop)
 
     async def _roll(self, _message: Any) -> None:

@@ -57,7 +57,7 @@ class Worker:
         self._left = size.tasks
         self._attempts: dict[tuple[str, int], Attempt] = {}
         self._early: dict[tuple[str, int], Stop] = {}
-        """Stops of attempts that wait for a slot here, or whose claim is just being written."""
+        """Stops of attempts that are not known here: the claim of one may just be written."""
         self._going: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
         """SIGTERM has come."""
@@ -92,6 +92,8 @@ class Worker:
         stopped = asyncio.create_task(self._stopped.wait())
         while self._left and not self._stopped.is_set():
             await slots.acquire()
+            if self._stopped.is_set():  # what is told to this pod and not claimed runs elsewhere
+                break
             coming = asyncio.create_task(standby.next())
             await asyncio.wait({coming, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():  # of what it may be claiming just now, the end is this pod's

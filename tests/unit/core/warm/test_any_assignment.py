@@ -47,6 +47,8 @@ class AnyAssignment(RuleBasedStateMachine):
         self.cluster = Cluster(self.clock)
         self.cluster.bucket.enabled = True
         self.process = Process(self.cluster)
+        self.other: Process | None = None
+        """A replica that has led before, with what it knew then."""
         self.runs: dict[str, tuple[str, int]] = {}
         """What each pod runs or ran, by its uid."""
         self.told = 0
@@ -97,6 +99,14 @@ class AnyAssignment(RuleBasedStateMachine):
         if is_stopped:
             self.process.leave()
         self.process.start()
+
+    @rule(is_stopped=st.booleans())
+    def another_replica_leads(self, is_stopped: bool) -> None:
+        """One that has begun just now, or that has led before; whatever the last one did, it has given it up."""
+        if is_stopped:
+            self.process.leave()
+        self.process, self.other = self.other or Process(self.cluster), self.process
+        self.process.take_up()
 
     @rule(passed=st.sampled_from([0.2, 1, 2, 6, 31, 130]))
     def time_passes(self, passed: float) -> None:
@@ -197,6 +207,13 @@ class AnyAssignment(RuleBasedStateMachine):
         pod = next((pod for pod in self.pods() if pod["metadata"]["uid"] == pod_uid), None)
         if pod is None or not self.waits(pod) or not self.cluster.bucket.up:
             return
+        if self.claims(pod_uid, message):
+            self.runs[pod_uid] = (message["uid"], message["attempt"])
+            self.cluster.pod_claims(pod_uid, *self.runs[pod_uid])
+            self.ran.add(self.runs[pod_uid])
+
+    def claims(self, pod_uid: str, message: Raw) -> bool:
+        """By compare-and-set; whether it is this pod's now."""
         record = {
             "author": "Runner",
             "taskUid": message["uid"],
@@ -205,10 +222,17 @@ class AnyAssignment(RuleBasedStateMachine):
             "time": wire(self.clock.now),
         }
         key = claim_key(NAMESPACE, message["uid"], message["attempt"])
-        if self.cluster.bucket.put(key, json.dumps(record).encode(), message["expect"] or None):
-            self.runs[pod_uid] = (message["uid"], message["attempt"])
-            self.cluster.pod_claims(pod_uid, *self.runs[pod_uid])
-            self.ran.add(self.runs[pod_uid])
+        return self.cluster.bucket.put(key, json.dumps(record).encode(), message["expect"] or None)
+
+    @precondition(lambda self: self.cluster.assignments)
+    @rule(pick=st.sampled_from([0, 0, 1, 2, 5]))
+    def a_pod_dies_as_its_claim_is_stored(self, pick: int) -> None:
+        """The operator may hear of either first, and the function never began."""
+        pod_uid, message = self.cluster.assignments[-1 - pick % len(self.cluster.assignments)]
+        pod = next((pod for pod in self.running() if pod["metadata"]["uid"] == pod_uid), None)
+        if pod is not None and self.cluster.bucket.up and "expect" in message and self.waits(pod):
+            self.claims(pod_uid, message)
+            self.cluster.kubelet(pod, "evicted")
 
     @precondition(lambda self: self.cluster.assignments)
     @rule(pick=st.integers(0, 5))

@@ -14,7 +14,7 @@ from tests.support.objects import Raw
 from tests.support.profiles import examples
 from tests.unit.core.warm.test_any_assignment import DEFINITION, AnyAssignment, _open
 
-from celeriac.wire.names import WORKER_LABEL, attempt_key, claim_key
+from celeriac.wire.names import WORKER_LABEL, attempt_key
 
 SLOTS, TASKS = 2, 3
 Run = tuple[str, int]
@@ -59,17 +59,10 @@ class AnyWorker(AnyAssignment):
             if run in self.processes.get(pod_uid, ()):
                 self.process_ends(pod, run, 143, message["stop"]["failure"])
         elif self.waits(pod) and len(self.processes.get(pod_uid, ())) < SLOTS:
-            self.claim_it(pod_uid, run, message["expect"])
+            self.begin_it(pod_uid, run, message)
 
-    def claim_it(self, pod_uid: str, run: Run, expect: int) -> None:
-        record = {
-            "author": "Runner",
-            "taskUid": run[0],
-            "attempt": run[1],
-            "podUID": pod_uid,
-            "time": wire(self.clock.now),
-        }
-        if self.cluster.bucket.put(claim_key(NAMESPACE, *run), json.dumps(record).encode(), expect or None):
+    def begin_it(self, pod_uid: str, run: Run, message: Raw) -> None:
+        if self.claims(pod_uid, message):
             self.processes.setdefault(pod_uid, []).append(run)
             self.taken[pod_uid] += 1
             self.ran.add(run)

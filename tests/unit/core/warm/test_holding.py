@@ -157,6 +157,29 @@ def test_what_was_taken_back_is_written_before_another_pod_is_told(stage: Messag
     assert len(stage.ran) == 1
 
 
+@pytest.mark.parametrize("claims", ["never heard of", "heard of", "later"])
+@pytest.mark.parametrize("others", [True, False], ids=["another pod waits", "no other pod waits"])
+def test_a_held_status_that_somebody_writes_over_starts_nothing_twice(
+    stage: Messages, claims: str, others: bool
+) -> None:
+    stage.give(TASK)
+    told = stage.cluster.assignments[-1]
+    if claims != "later":
+        stage.arrive(*told)
+    if claims == "heard of":
+        stage.process.hear_records()
+    for pod in () if others else stage.pods():
+        stage.process.warm.unheard(pod["metadata"]["uid"])
+    stage.cluster.put("tasks", {**(stage.cluster.get("tasks", TASK) or {}), "status": {"observedGeneration": 1}})
+    stage.process.hear("tasks")
+    stage.process.work_off()
+    stage.arrive(*told)
+    stage.ends()
+
+    assert stage.task(TASK)["phase"] == "Succeeded"
+    assert len(stage.ran) == 1
+
+
 # --- the next process ---
 
 
@@ -249,6 +272,19 @@ def test_an_attempt_whose_pod_is_gone_with_the_last_process_was_disrupted(stage:
     assert first["podUID"] == stage.cluster.assignments[0][0]
     assert first["failure"] in ("PodDeleted", "JobLost")
     assert "failure" not in second
+
+
+def test_a_pod_that_runs_what_no_status_tells_of_is_not_taken_for_one_that_is_not_needed(stage: Messages) -> None:
+    """The definition is looked at before its Tasks are."""
+    stage.give(TASK)
+    stage.arrives()
+    stage.cluster.edit("taskdefinitions", "resize", warm={"minReady": 0})
+    stage.process.start()
+    stage.process.work_off()
+
+    (attempt,) = stage.task(TASK)["attempts"]
+    assert attempt["podUID"] == stage.cluster.assignments[-1][0]
+    assert stage.cluster.get("jobs", attempt["jobName"]) is not None
 
 
 def test_without_nats_nobody_knows_whether_it_runs_so_it_waits(stage: Messages) -> None:

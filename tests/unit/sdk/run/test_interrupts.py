@@ -38,6 +38,25 @@ def test_before_the_function_it_does_not_begin(interrupts: Interrupts) -> None:
     assert interrupts.stopped
 
 
+@pytest.mark.parametrize("how", ["run", "run_async"])
+def test_there_is_no_moment_in_which_it_would_end_the_process(
+    interrupts: Interrupts, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the function has returned would be lost."""
+    given: list[object] = []
+    real = signal.signal
+    monkeypatch.setattr(signal, "signal", lambda number, handler: (given.append(handler), real(number, handler))[1])
+
+    async def function() -> int:
+        return 1
+
+    assert 1 == (interrupts.run(lambda: 1, None) if how == "run" else interrupts.run_async(function, None))
+    interrupts.close()
+    assert signal.SIG_DFL not in [handler for handler in given if handler is not signal.default_int_handler]
+    terminate()
+    assert interrupts.stopped
+
+
 def test_in_the_function_it_is_raised_once(interrupts: Interrupts) -> None:
     seen: list[BaseException] = []
 

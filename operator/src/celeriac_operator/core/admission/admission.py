@@ -61,7 +61,7 @@ class Admission:
     def grants(self, queue: QueueKey, now: datetime) -> Grants:
         """Give out the slots that the queue has."""
         found = self._queues.get(queue)
-        if found is None or self._unseen.get(queue.namespace):
+        if found is None or not self.knows(queue.namespace):
             return Grants()
         return found.grants(now)
 
@@ -85,6 +85,10 @@ class Admission:
             return False
         del self._unseen[task.namespace]
         return True
+
+    def knows(self, namespace: str) -> bool:
+        """Whether every Task of the namespace was looked at."""
+        return not self._unseen.get(namespace)
 
     def replay(self, queue: QueueKey, arrival: datetime | None) -> None:
         """Take the rate limit up where it was left."""
@@ -151,4 +155,4 @@ class Admission:
         return found
 
     def _waits(self, queue: QueueAdmission, standing: Standing) -> Waits:
-        return why(queue, standing, starting=bool(self._unseen.get(standing.queue.namespace)))
+        return why(queue, standing, starting=not self.knows(standing.queue.namespace))

@@ -77,7 +77,10 @@ def status_of(pool: Pool) -> WarmStatus | None:
 
 
 def decide_pool(pool: Pool, now: datetime) -> PoolPlan:
-    """Keep as many waiting as are wanted; those of an older content go, and what is left of ended ones."""
+    """Keep as many waiting as are wanted; those of an older content go, and what is left of ended ones.
+
+    Nothing goes before it is known which Tasks there are: one of them may run there.
+    """
     current = [pod for pod in pool.pods if _counts(pod) and pod.pod.content == pool.content]
     number = _wanted(pool, now)
     surplus = [pod for pod in sorted(current, key=_last_to_go)[number:] if _may_go(pod, now)]
@@ -87,12 +90,12 @@ def decide_pool(pool: Pool, now: datetime) -> PoolPlan:
     missing = min(max(number - len(current) - len(coming), 0), MOST_AT_ONCE)
     pause = _pause_until(pool)
     waits_for = pause if missing and pause is not None and now < pause else None
-    gone = (*over, *surplus)
+    gone = (*over, *surplus) if pool.known else ()
     return PoolPlan(
         create=() if waits_for else tuple(_names(pool, missing, now)),
-        delete=(*(JobName(pod.pod.job_name, pod.job_uid) for pod in gone), *lost),
+        delete=(*(JobName(pod.pod.job_name, pod.job_uid) for pod in gone), *(lost if pool.known else ())),
         leave=tuple(pod.pod.uid for pod in gone),
-        look_again=earliest(waits_for, *_changes(pool, now)),
+        look_again=earliest(waits_for, *_changes(pool, now), *(() if pool.known else (now + timedelta(seconds=1),))),
     )
 
 
@@ -129,7 +132,7 @@ def _idles_until(since: datetime) -> datetime:
 
 def _last_to_go(pod: Ahead) -> tuple[bool, bool, datetime, str]:
     """Those that run tasks stay before those that are ready, and these before those that start; the oldest first."""
-    return not pod.given, not pod.ready, pod.pod.created, pod.pod.name
+    return not pod.given, not pod.ready, *pod.age
 
 
 def _over(pod: Ahead) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,11 @@ class Ahead:
     """Of a pod that takes many tasks: when it was last seen to have one, or began."""
 
     @property
+    def age(self) -> tuple[datetime, str]:
+        """Sorts the oldest first."""
+        return self.pod.created, self.pod.name
+
+    @property
     def stays(self) -> bool:
         """It takes tasks, now, once it has started, or once one has ended."""
         return self.left > 0 and not (self.pod.ended or self.pod.deleted_at is not None or self.silent)
@@ -48,6 +53,21 @@ class Ahead:
     def ready(self) -> bool:
         """It can take a task now."""
         return self.room > 0 and self.heard
+
+
+def room_of(pods: Iterable[Ahead]) -> int:
+    """How many tasks they can take, now or once they have started."""
+    return sum(pod.room for pod in pods)
+
+
+def next_to_take(free: Iterable[Ahead], *, last: str | None) -> PodFacts | None:
+    """Which of those that have room is given the next task: the one with most tasks, of these the oldest.
+
+    Args:
+        last: uid of the pod that this task was taken back from: it says that it has room, and had none for it.
+    """
+    best = min(free, key=lambda each: (each.pod.uid == last, -each.given, *each.age), default=None)
+    return best.pod if best is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +102,5 @@ class Pool:
     hits: int = 0
     """Of the last attempts, those that found a pod."""
     attempts: int = 0
+    known: bool = True
+    """Every Task of the namespace was looked at: there is none that a pod runs and that says so nowhere."""

@@ -52,9 +52,15 @@ class Attempt:
         self._forked: Forked
 
     def start(self, run: Run, size: int | None) -> None:
-        """Fork its process. ``size``: bytes of memory that it may take."""
+        """Fork its process; where that cannot be done, the attempt has failed. ``size``: bytes that it may take."""
         self._kills = memory.kills()
-        self._forked = fork(run, self.assignment.env, self._environment, size)
+        try:
+            self._forked = fork(run, self.assignment.env, self._environment, size)
+        except OSError as error:
+            said = f"Its worker could not start a process for it: {error.strerror}"
+            self._ended_by = Failed("AppError", ExitCode.RAISED, said)
+            self._exit.set_result(ExitCode.RAISED)
+            return
         self._loop.add_reader(self._forked.output, self._print)
         self._loop.add_reader(self._forked.link, self._hear)
         if self.assignment.seconds is not None:

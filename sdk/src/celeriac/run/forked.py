@@ -59,20 +59,29 @@ def fork(run: Run, env: Mapping[str, str], environment: Environment, size: int |
         env: variables of the attempt.
         environment: what they say.
         size: bytes of memory that it may take; None: no limit of its own.
+
+    Raises:
+        OSError: the pod may have no more processes, or there is no memory for one.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     reads, writes = os.pipe()
     own = {**env, SHARE: "" if size is None else str(size)}
     container_log.flush()  # or the child has it, too
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
-    pid = os.fork()  # multiprocessing would do as much again in the child before it begins
-    if pid == 0:
-        _to_its_end(lambda: _child(run, own, environment, theirs, writes, size))
-    with suppress(OSError):  # the child does the same; who comes first is not known
-        os.setpgid(pid, pid)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    theirs.close()
-    os.close(writes)
+    try:
+        pid = os.fork()  # multiprocessing would do as much again in the child before it begins
+        if pid == 0:
+            _to_its_end(lambda: _child(run, own, environment, theirs, writes, size))
+        with suppress(OSError):  # the child does the same; who comes first is not known
+            os.setpgid(pid, pid)
+    except OSError:
+        ours.close()
+        os.close(reads)
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        os.close(writes)
     os.set_blocking(reads, False)
     ours.setblocking(False)
     return Forked(pid, ours, reads)

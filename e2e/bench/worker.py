@@ -15,10 +15,10 @@ from e2e.bench.stopwatch import BenchError
 from e2e.bench.worker_page import Run, Sample, document, report
 from e2e.cluster.images.catalogue import SDK_IMAGE
 from e2e.support.connection import REPOSITORY, apply_crds, connect, kubeconfig_path
-from e2e.support.kube import DEFINITIONS, NAMESPACES, TASKS, Kube, Obj
+from e2e.support.kube import DEFINITIONS, NAMESPACES, QUEUES, TASKS, Kube, Obj
 from e2e.support.manifests import definition, queue
 from e2e.support.namespaces import RESTRICTED, Namespace, fresh_namespace
-from e2e.support.predicates import Predicate, attempts, finished, gone, status
+from e2e.support.predicates import Predicate, attempts, finished, gone, status, takes_messages
 from rich.console import Console
 
 from celeriac import Client
@@ -58,6 +58,7 @@ def _run(kube: Kube, tasks: int, slots: int, pods: int, replicas: int) -> Sample
         own_release(kube, namespace, f"replicas={replicas}") as client,
     ):
         namespace.apply(queue("default"), _definition(slots, pods))
+        kube.wait(QUEUES, namespace.name, "default", takes_messages(1))
         found = _measure(namespace, client, tasks, pods, replicas)
         found = replace(found, floor=_floor(namespace))
     # To delete all of its tasks is work that the next run would pay for.

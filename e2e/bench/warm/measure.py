@@ -12,9 +12,10 @@ from e2e.bench.warm.celery_peer import POOLS, Celery
 from e2e.bench.warm.figures import BESIDE, COLD, JOB, WARM, Round
 from e2e.bench.workload import Subject
 from e2e.cluster.images.catalogue import SDK_IMAGE
-from e2e.support.kube import JOBS, PODS, Obj
+from e2e.support.kube import JOBS, PODS, QUEUES, Obj
 from e2e.support.manifests import definition, queue
 from e2e.support.namespaces import Namespace
+from e2e.support.predicates import takes_messages
 
 from celeriac import Client
 
@@ -57,6 +58,7 @@ class Warm:
         self.told("warming up")
         everything = {"minReady": plan.pods, "maxReady": plan.pods}
         self.namespace.apply(queue("default"), _function(WARM, isolation="Warm", warm=everything), _function(COLD))
+        self.namespace.kube.wait(QUEUES, self.namespace.name, "default", takes_messages(1))
         jobs = self._jobs()
         self._all_wait(plan.pods)
         self._call(WARM)

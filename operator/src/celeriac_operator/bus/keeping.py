@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Set
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -56,16 +56,13 @@ class Keeping:
         self._bucket = Bucket(bus, RESULTS_BUCKET)
         self.book = RecordBook(self._bucket, lambda keys: changed(set(keys)), permit, retention)
         self.history = History(bus, clock)
-        self._expiry = Expiry(bus, RESULTS_BUCKET, ours, permit, retention, self._uids)
+        self._expiry = Expiry(bus, RESULTS_BUCKET, ours, permit, retention, self._cache.task_uids)
         self._payloads = Payloads(bus, PAYLOADS_BUCKET, self._tasks, ours, permit, retention)
         RECORDS.set_function(lambda: self.book.size)
 
     def _tasks(self) -> Iterable[TaskFacts]:
         facts = (entry.facts for entry in list(self._cache.tasks.entries.values()))
         return (task for task in facts if isinstance(task, TaskFacts))
-
-    def _uids(self) -> Set[str]:
-        return {entry.facts.uid for entry in self._cache.tasks.entries.values() if entry.facts is not None}
 
     def duties(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on in the background; nothing, without NATS."""

@@ -154,3 +154,13 @@ class Plan:
         """Something is to be done now, rather than waited for."""
         written = (self.create, self.record, self.status, self.events, self.delete)
         return self.cancel is not None or self.see or any(written)
+
+    @property
+    def starts(self) -> bool:
+        """An attempt begins: in a waiting pod, or with a Job of its own."""
+        return self.assign is not None or any(isinstance(create, CreateJob) for create in self.create)
+
+    @property
+    def ends(self) -> bool:
+        """The Task has finished then."""
+        return self.status is not None and self.status.finish_time is not None

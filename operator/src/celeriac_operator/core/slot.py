@@ -6,7 +6,7 @@ from celeriac.api.v1alpha1 import Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import Asks, Granted, Holds, NotAsked, Standing, Waits
 from celeriac_operator.core.clocks import origin
-from celeriac_operator.core.plan import CreateJob, Plan
+from celeriac_operator.core.plan import Plan
 from celeriac_operator.core.quota import never_fits
 from celeriac_operator.core.status import Saying
 from celeriac_operator.core.view import View
@@ -33,11 +33,11 @@ def asks(view: View) -> Asks:
 def holds(view: View, plan: Plan) -> bool:
     """An attempt is under way, or begins with the plan, or a quota that is full for now keeps it from beginning."""
     task = view.task
-    if task.deleting or task.finished or (plan.status is not None and plan.status.finish_time is not None):
+    if task.deleting or task.finished or plan.ends:
         return False
     if plan.worker is not None:
         return isinstance(view.world.slot, Granted)  # it keeps the slot of its queue, as a pod does without a node
-    if plan.assign is not None or any(isinstance(create, CreateJob) for create in plan.create):
+    if plan.starts:
         return True
     refusal = view.world.refusal
     kept_out = refusal is not None and refusal.reason == names.QUOTA_EXCEEDED and view.world.pod is None

@@ -33,15 +33,15 @@ def left_over(lines: Iterable[str]) -> set[int]:
 
 def end(session: int) -> bool:
     """Kill a session, with the groups that its processes have made, as a worker's tasks do; whether none was left."""
-    group = alive(session)
-    for pid in group:
+    members = alive(session)
+    for pid in members:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(PermissionError):
         try:
             os.killpg(session, signal.SIGKILL)
         except ProcessLookupError:
-            return not group
+            return not members
     return False
 
 

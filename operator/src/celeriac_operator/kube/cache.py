@@ -18,6 +18,7 @@ from celeriac_operator.core.cron.facts import CronFacts, CronKey
 from celeriac_operator.core.definition import DefinitionFacts, DefinitionKey
 from celeriac_operator.core.facts import Held, JobFacts, Key, PodFacts, Revision, TaskFacts
 from celeriac_operator.core.names import TASK_LABEL
+from celeriac_operator.core.warm.claim import under_way
 from celeriac_operator.kube.ahead import PodsAhead
 from celeriac_operator.kube.parse import (
     Raw,
@@ -153,16 +154,8 @@ def _still_held(old: F | None, new: F | None) -> F | None:
 
 
 def _pods_of(task: TaskFacts) -> tuple[str, ...]:
-    """The pods that its attempts are bound to, the last one's last."""
+    """The pods that its attempts are bound to."""
     return tuple(attempt.pod_uid for attempt in task.status.attempts if attempt.pod_uid)
-
-
-def _open_in(task: TaskFacts) -> str | None:
-    """The pod that its last attempt is bound to, where that has not ended."""
-    if task.finished or not task.status.attempts:
-        return None
-    last = task.status.attempts[-1]
-    return last.pod_uid if last.finish_time is None else None
 
 
 def _task_key(raw: Raw) -> Key | None:
@@ -301,8 +294,9 @@ class Cache:
         for uid in _pods_of(after) if isinstance(after, TaskFacts) else ():
             self.tasks_of_pods.setdefault(uid, set()).add(key)
             self.ahead.name(uid, named=True)
-        if isinstance(after, TaskFacts) and (open_in := _open_in(after)):
-            self.open_in_pods.setdefault(open_in, set()).add(key)
+        attempt = under_way(after) if isinstance(after, TaskFacts) else None
+        if attempt is not None and attempt.pod_uid:
+            self.open_in_pods.setdefault(attempt.pod_uid, set()).add(key)
         if isinstance(after, PodFacts) and after.definition:
             self.ahead.put(key, after, named=after.uid in self.tasks_of_pods)
 
@@ -335,9 +329,13 @@ class Cache:
         keys |= {QueueKey(*key) for key in self.queues.entries if ours(key.namespace)}
         return keys | {CronKey(*key) for key in self.crons.entries if ours(key.namespace)}
 
+    def task_uids(self) -> set[str]:
+        """The uids of all Tasks there are, also of those that nobody can read."""
+        return {entry.facts.uid for entry in self.tasks.entries.values() if entry.facts is not None}
+
     def forget_orphans(self) -> None:
         """Forget Jobs whose Task or TaskDefinition is gone: Kubernetes collects them."""
-        uids = {entry.facts.uid for entry in self.tasks.entries.values() if entry.facts is not None}
+        uids = self.task_uids()
         uids |= {entry.facts.uid for entry in self.definitions.entries.values() if entry.facts is not None}
         for key in [key for key, entry in self.jobs.entries.items() if entry.owner not in uids]:
             self.jobs.drop(key)

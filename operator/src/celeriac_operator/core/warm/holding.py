@@ -19,7 +19,7 @@ from celeriac.api.v1alpha1 import Attempt, Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.clocks import earliest
 from celeriac_operator.core.conditions import whole_second
-from celeriac_operator.core.plan import CreateJob, Plan, RevokeClaim
+from celeriac_operator.core.plan import Plan, RevokeClaim
 from celeriac_operator.core.records import Claim
 from celeriac_operator.core.status import Saying, compose
 from celeriac_operator.core.task_record import LOOK_AGAIN_SECONDS
@@ -65,17 +65,12 @@ def forbidden_first(view: View, plan: Plan) -> Plan:
 
     A Task that only waits has nothing written for it: there may be thousands of them when another process takes over.
     """
-    if not view.world.inherited or view.world.records.claim is not None or not _starts_or_ends(plan):
+    if not view.world.inherited or view.world.records.claim is not None or not (plan.starts or plan.ends):
         return plan
     if view.world.records.bus == "Up":
         return Plan(record=(RevokeClaim(1, NOBODY, 0, view.now),))
     message = "Waiting: NATS does not answer, and only it can say whether a waiting pod runs this task already"
     return waits(view, Saying(Phase.QUEUED, names.BUS_UNAVAILABLE, message), until=view.soon(LOOK_AGAIN_SECONDS))
-
-
-def _starts_or_ends(plan: Plan) -> bool:
-    starts = plan.assign is not None or any(isinstance(create, CreateJob) for create in plan.create)
-    return starts or (plan.status is not None and plan.status.finish_time is not None)
 
 
 def _followed(view: View, claim: Claim) -> Plan:

@@ -268,10 +268,28 @@ def a_message_is_something_before_it_is_forgotten(facts: Facts) -> Iterator[str]
 
 
 def what_was_buried_never_runs(facts: Facts) -> Iterator[str]:
-    """A message is a Task or a dead letter, and not both. Of one whose name was another's, another copy may run."""
-    buried = {(fact.name, fact.digest) for fact in _kind(facts, Buried) if fact.reason != "NameReused"}
-    came = {fact.uid: (fact.name, fact.digest) for fact in _kind(facts, Made)}
-    yield from (f"{came[fact.uid]}" for fact in _kind(facts, JobMade) if came.get(fact.uid) in buried)
+    """A message is a Task or a dead letter, and not both.
+
+    Of one whose name was another's, another copy may run. And a Task that somebody deletes before its message was
+    acknowledged is forgotten: the message comes again, and may be too old by then.
+    """
+    came: dict[str, tuple[str, str | None]] = {}
+    made: set[str] = set()
+    buried: set[tuple[str, str | None]] = set()
+    for fact in facts:
+        match fact:
+            case Made(uid, name, digest):
+                came[uid] = name, digest
+            case Deleted(uid):
+                if came.get(uid) not in buried:
+                    came.pop(uid, None)
+            case JobMade(uid=uid):
+                made.add(uid)
+            case Buried(name, digest, _, reason) if reason != "NameReused":
+                buried.add((name, digest))
+            case _:
+                pass
+    yield from (f"{which}" for uid, which in came.items() if uid in made and which in buried)
 
 
 def what_has_its_task_is_no_reuse_of_its_name(facts: Facts) -> Iterator[str]:

@@ -179,10 +179,8 @@ the status of such a Task at a time), by what they allocate, which hardly varies
   status were counted for a task.
 - NATS: 11 messages came in there for a task, of which five are stored and one more for each further write of its
   status; JetStream's API is asked once.
-- A forked process that does nothing has 250 page faults; one that runs the function, and tells what came of it, 920:
-  Python writes to whatever it looks at. The worker itself has 830 a task, as all it has is shared anew with each fork:
-  of its 4.4 ms a task 2.6 are the kernel's (1,500 tasks, 2026-11-27). To fork from a process that does nothing else
-  would save most of these; that was not tried.
+- A forked process that does nothing has 250 page faults; one that runs the function, and tells what came of it, 900:
+  Python writes to whatever it looks at, and each costs 2 to 4 microseconds here.
 
 What was taken out, with what it took in a rig of plain processes (etcd, API server, NATS, operator and worker, no
 kubelet) beside other work of the same machine, 600 tasks, processor time of all in ms a task before and after:
@@ -203,7 +201,12 @@ kubelet) beside other work of the same machine, 600 tasks, processor time of all
   twice: 1,070 page faults became 920, and 5.1 to 6.1 ms of the child 4.3 to 4.6 (means of 300 forks, two pairs of runs
   in turn, on a busy machine).
 
-The three steps before that one together, in the same rig with 250 tasks, medians of five runs in turn, on a machine so
+- Forking by the process with the connection: after each fork it shares all that it has anew, and had 790 page faults a
+  task. A second process forks now, which has 226. Worker and all its processes took 8.0 ms a task before and 5.9 and
+  6.4 after (two runs of 400 tasks each, in turn, with a NATS server alone, beside other work); the worker itself 4.0
+  and 0.9, the process that forks 1.1.
+
+The three steps before the last two together, in the same rig with 250 tasks, medians of five runs in turn, on a machine so
 busy that a task had 1.6 to 2.0 writes of its status: 50.8 ms before, 46.7 after; of these the API server 17.4 and 14.1,
 the operator 10.6 and 10.0, forked processes 7.3 and 6.8. In two of the five pairs the run after took more: the scatter
 is as large as the gain.

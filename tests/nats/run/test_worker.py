@@ -319,11 +319,43 @@ async def test_a_server_that_is_away_when_a_task_ends_has_its_record_later(serve
         await ours.give("a", '{"then": "say"}')
         await _printed(ours, "started")
         server.kill()
-        children = Path(f"/proc/{ours.process.pid}/task/{ours.process.pid}/children").read_text().split()
-        for pid in children:
-            _signal(int(pid))
+        (forks,) = children(ours.process.pid)
+        for pid in children(forks):
+            _signal(pid)
         server.start()
         assert (await ours.record("a"))["result"]["value"].startswith("None: SIGTERM")
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+async def test_a_worker_ends_where_the_process_that_forks_is_killed(server: NatsServer, tmp_path: Path) -> None:
+    """It could start no task, and would hear of no end."""
+    async with worker(server, tmp_path, "waits") as ours:
+        await ours.give("a", '{"then": "say"}')
+        await _printed(ours, "started")
+        (forks,) = children(ours.process.pid)
+        (task,) = children(forks)
+        os.kill(forks, signal.SIGKILL)
+        ended = await ours.ended()
+        os.kill(task, signal.SIGKILL)  # with the worker a container ends
+        assert ended.code == 1
+        assert "the process that starts the tasks of this worker has ended" in ended.log
+
+
+async def test_tasks_end_with_their_worker(server: NatsServer, tmp_path: Path) -> None:
+    """Also where no container ends with it."""
+    async with worker(server, tmp_path, "waits") as ours:
+        await ours.give("a", '{"then": "say"}')
+        await _printed(ours, "started")
+        (forks,) = children(ours.process.pid)
+        (task,) = children(forks)
+        ours.process.kill()
+        await ours.ended()
+        async with asyncio.timeout(60):
+            while _runs(str(task)) or _runs(str(forks)):
+                await asyncio.sleep(0.02)
 
 
 # --- NATS goes at some moment of an attempt ---

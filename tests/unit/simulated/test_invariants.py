@@ -16,7 +16,9 @@ BURIED = Buried("a", DIGEST, "s.1", "TooOld")
         pytest.param([MADE, JOB, BURIED], 1, id="a message that runs is buried"),
         pytest.param([MADE, BURIED, JOB], 1, id="a message that was buried runs"),
         pytest.param([MADE, JOB, BURIED, DELETED], 1, id="its Task is deleted only after it was buried"),
-        pytest.param([MADE, DELETED, BURIED, JOB, Made("v", "a", DIGEST), JobMade("v", 1, "q")], 1, id="it comes again"),
+        pytest.param(
+            [MADE, DELETED, BURIED, JOB, Made("v", "a", DIGEST), JobMade("v", 1, "q")], 1, id="it comes again"
+        ),
         pytest.param([MADE, JOB, DELETED, BURIED], 0, id="its Task is deleted before it was acknowledged"),
         pytest.param([MADE, JOB, Buried("a", DIGEST, "s.1", "NameReused")], 0, id="another copy of it may run"),
         pytest.param([MADE, BURIED], 0, id="its Task has no Job"),

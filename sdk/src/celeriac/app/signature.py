@@ -79,7 +79,7 @@ class Signature:
         try:
             values = self._params.validate_json(params)
             given = {name: value for name, value in json.loads(params).items() if name not in self._named}
-            rest = self._rest.validate_json(json.dumps(given))
+            rest = self._rest.validate_json(json.dumps(given)) if given else {}
         except ValidationError as error:
             raise self._invalid(error) from None
         if self._rest_name is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log, memory
 from celeriac.run.bus import get_object, put_object, read_record
 from celeriac.run.environment import Environment, read_environment
-from celeriac.run.forked import Forked, Run, fork
+from celeriac.run.forker import End, Forker
 from celeriac.run.interrupts import LINGER_SECONDS
 from celeriac.run.lines import Lines
 from celeriac.run.outcome import Failed, Outcome
@@ -40,7 +41,8 @@ class Attempt:
     def __init__(self, assignment: Assignment, pod_uid: str, js: Any, client: Any) -> None:
         self.assignment = assignment
         self._js, self._client = js, client
-        self._environment: Environment = read_environment({**assignment.env, "CELERIAC_POD_UID": pod_uid})
+        self._env = {**assignment.env, "CELERIAC_POD_UID": pod_uid}
+        self._environment: Environment = read_environment(self._env)
         self._lines = Lines(line_tag(assignment.uid, assignment.attempt))
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
@@ -49,20 +51,23 @@ class Attempt:
         """Why it was stopped, where that was the operator's will, or this pod's."""
         self._timers: list[asyncio.TimerHandle] = []
         self._answers: set[asyncio.Task[None]] = set()
-        self._forked: Forked
 
-    def start(self, run: Run, size: int | None) -> None:
-        """Fork its process; where that cannot be done, the attempt has failed. ``size``: bytes that it may take."""
-        self._kills = memory.kills()
+    def start(self, forker: Forker, number: int, size: int | None) -> None:
+        """Have its process forked; where that cannot be done, the attempt has failed.
+
+        Args:
+            number: names the process.
+            size: bytes of memory that it may take.
+        """
+        self._kills, self._forker, self._number = memory.kills(), forker, number
         try:
-            self._forked = fork(run, self.assignment.env, self._environment, size)
+            self._link, self._output = _forked(lambda *ends: forker.fork(number, self._env, size, *ends))
         except OSError as error:
-            said = f"Its worker could not start a process for it: {error.strerror}"
-            self._ended_by = Failed("AppError", ExitCode.RAISED, said)
+            self._not_started(error)
             self._exit.set_result(ExitCode.RAISED)
             return
-        self._loop.add_reader(self._forked.output, self._print)
-        self._loop.add_reader(self._forked.link, self._hear)
+        self._loop.add_reader(self._output, self._print)
+        self._loop.add_reader(self._link, self._hear)
         if self.assignment.seconds is not None:
             self._timers.append(self._loop.call_later(self.assignment.seconds + BACKSTOP_SECONDS, self._too_late))
 
@@ -90,36 +95,35 @@ class Attempt:
         if self._ended_by is None:
             self._ended_by = Failed(stop.failure, ExitCode.STOPPED, stop.said)
             with suppress(OSError):
-                send(self._forked.link, {"do": "stop", "failure": stop.failure, "message": stop.message})
+                send(self._link, {"do": "stop", "failure": stop.failure, "message": stop.message})
             self.signal(signal.SIGTERM)
             self._timers.append(self._loop.call_later(stop.grace, self._kill))
 
     def signal(self, number: int) -> None:
         """Send a signal to its process."""
         if not self._exit.done():
-            with suppress(ProcessLookupError):  # somebody else may have waited for it
-                os.kill(self._forked.pid, number)
+            self._forker.signal(self._number, number)
 
-    def look(self) -> None:
-        """Some process has ended: if it is this one, end what it left behind."""
-        if self._exit.done():
-            return
-        if not self._forked.has_ended():
-            return
-        self._kill()  # its group is there as long as it was not waited for
-        code = self._forked.wait()
+    def ended(self, end: End) -> None:
+        """Its process has ended, and all that it left behind; or none could be started."""
+        if end.error:
+            self._not_started(OSError(end.error, os.strerror(end.error)))
         self._hear()
         self._print()
         self._write(self._lines.end())
-        for descriptor in (self._forked.output, self._forked.link):
+        for descriptor in (self._output, self._link):
             self._loop.remove_reader(descriptor)
-        self._forked.close()
-        self._exit.set_result(code)
+        self._link.close()
+        os.close(self._output)
+        self._exit.set_result(end.code)
+
+    def _not_started(self, error: OSError) -> None:
+        said = f"Its worker could not start a process for it: {error.strerror}"
+        self._ended_by = Failed("AppError", ExitCode.RAISED, said)
 
     def _kill(self) -> None:
         if not self._exit.done():
-            with suppress(ProcessLookupError):
-                os.killpg(self._forked.pid, signal.SIGKILL)
+            self._forker.signal(self._number, signal.SIGKILL, group=True)
 
     def _too_late(self) -> None:
         self._ended_by = self._ended_by or TOO_LATE
@@ -129,9 +133,9 @@ class Attempt:
 
     def _print(self) -> None:
         with suppress(BlockingIOError):
-            while piece := os.read(self._forked.output, PIECE):
+            while piece := os.read(self._output, PIECE):
                 self._write(self._lines.add(piece))
-            self._loop.remove_reader(self._forked.output)  # all who had it have closed it
+            self._loop.remove_reader(self._output)  # all who had it have closed it
 
     def _write(self, lines: bytes) -> None:
         if lines:
@@ -142,7 +146,7 @@ class Attempt:
     def _hear(self) -> None:
         with suppress(OSError, ValueError):
             while True:
-                self._take(receive(self._forked.link))
+                self._take(receive(self._link))
 
     def _take(self, message: Message) -> None:
         name, seconds = str(message.head.get("name")), float(message.head.get("timeout") or 0)
@@ -174,9 +178,9 @@ class Attempt:
         except LookupError:
             found = None
         except Exception as error:  # texts of NATS are left out, as they can hold what was sent
-            send(self._forked.link, {"error": f"NATS cannot be used: {type(error).__name__}"})
+            send(self._link, {"error": f"NATS cannot be used: {type(error).__name__}"})
             return
-        send(self._forked.link, {"found": found is not None}, found or b"", large=large)
+        send(self._link, {"found": found is not None}, found or b"", large=large)
 
     # --- its record ---
 
@@ -192,6 +196,24 @@ class Attempt:
         assignment = self.assignment
         key = attempt_key(self._environment.namespace, assignment.uid, assignment.attempt)
         await written(self._js, key, record, 0)
+
+
+def _forked(fork: Callable[[socket.socket, int], None]) -> tuple[socket.socket, int]:
+    """The worker's ends of a pair of sockets and of a pipe, of which the process has the others. Raises OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    reads, writes = os.pipe()
+    try:
+        fork(theirs, writes)
+    except OSError:
+        ours.close()
+        os.close(reads)
+        raise
+    finally:
+        theirs.close()
+        os.close(writes)
+    os.set_blocking(reads, False)
+    ours.setblocking(False)
+    return ours, reads
 
 
 async def _quietly(deed: Coroutine[Any, Any, None]) -> None:

@@ -1,4 +1,4 @@
-"""An attempt in a process of its own, forked from a worker: what the child does, and what the parent sees of it."""
+"""An attempt in a process of its own, forked for it: what that does from its first line to its last."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NoReturn
 
 from celeriac.run import container_log, memory
@@ -22,69 +21,39 @@ Run = Callable[[Environment, Parent], None]
 """Runs the attempt in its process, calls ``listen`` once it can be stopped, and leaves with SystemExit."""
 
 
-@dataclass(frozen=True)
-class Forked:
-    """A process, as its parent has it."""
-
-    pid: int
-    """It leads a process group of this number."""
-    link: socket.socket
-    output: int
-    """Where its standard output and error can be read, without blocking."""
-
-    def has_ended(self) -> bool:
-        """Whether it only waits to be waited for."""
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:  # the module's import may have left a thread that waits for any
-            return True
-
-    def wait(self) -> int:
-        """Its exit code; of a signal, its number below zero."""
-        try:
-            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        except ChildProcessError:
-            return 1  # as above: it is not known
-
-    def close(self) -> None:
-        """Let go of what the parent has."""
-        self.link.close()
-        os.close(self.output)
-
-
-def fork(run: Run, env: Mapping[str, str], environment: Environment, size: int | None) -> Forked:
-    """Start the process.
+def fork(
+    run: Run,
+    env: Mapping[str, str],
+    environment: Environment,
+    size: int | None,
+    link: socket.socket,
+    output: int,
+    let_go: Callable[[], None],
+) -> int:
+    """Start the process. Returns its number; it leads a process group.
 
     Args:
         env: variables of the attempt.
         environment: what they say.
         size: bytes of memory that it may take; None: no limit of its own.
+        link: to its worker.
+        output: where it writes what the function prints.
+        let_go: closes what it has of its parent's.
 
     Raises:
         OSError: the pod may have no more processes, or there is no memory for one.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    reads, writes = os.pipe()
     own = {**env, SHARE: "" if size is None else str(size)}
-    container_log.flush()  # or the child has it, too
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
     try:
         pid = os.fork()  # multiprocessing would do as much again in the child before it begins
         if pid == 0:
-            _to_its_end(lambda: _child(run, own, environment, theirs, writes, size))
+            _to_its_end(lambda: _child(run, own, environment, link, output, size, let_go))
         with suppress(OSError):  # the child does the same; who comes first is not known
             os.setpgid(pid, pid)
-    except OSError:
-        ours.close()
-        os.close(reads)
-        raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-        os.close(writes)
-    os.set_blocking(reads, False)
-    ours.setblocking(False)
-    return Forked(pid, ours, reads)
+    return pid
 
 
 def _to_its_end(child: Callable[[], None]) -> NoReturn:
@@ -112,10 +81,16 @@ def _wait_for_others() -> None:
 
 
 def _child(
-    run: Run, env: Mapping[str, str], environment: Environment, link: socket.socket, output: int, size: int | None
+    run: Run,
+    env: Mapping[str, str],
+    environment: Environment,
+    link: socket.socket,
+    output: int,
+    size: int | None,
+    let_go: Callable[[], None],
 ) -> None:
     os.setpgid(0, 0)
-    signal.set_wakeup_fd(-1)  # the parent's event loop is not ours
+    let_go()
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     for stream in (1, 2):

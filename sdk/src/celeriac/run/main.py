@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -96,7 +97,7 @@ def _work(location: tuple[str, str | None], env: Mapping[str, str]) -> NoReturn:
     """Take many tasks, and leave."""
     from celeriac._nats_options import NatsOptions  # noqa: PLC0415 -- as above
     from celeriac.app import context  # noqa: F401, PLC0415 -- before the processes are forked that need it
-    from celeriac.run import forked, progress, standby, worker  # noqa: F401, PLC0415 -- of workers only
+    from celeriac.run import forked, forker, progress, standby, worker  # noqa: F401, PLC0415 -- of workers only
 
     def run(environment: Environment, parent: Parent) -> None:
         interrupts = Interrupts(parent.why)
@@ -110,7 +111,10 @@ def _work(location: tuple[str, str | None], env: Mapping[str, str]) -> NoReturn:
     container_log.write_bytes(b"\n")  # the module may have printed half a line, and a task's lines begin with its tag
     if not options.enabled or not pod:
         _refuse_to_wait()
-    worker.work(worker.Worker(env.get("CELERIAC_NAMESPACE") or "", pod, worker.size_of(env), run), options)
+    size = worker.size_of(env)
+    gc.collect()
+    gc.freeze()  # what was imported is no garbage, and a look at it would copy it in each process
+    worker.work(worker.Worker(env.get("CELERIAC_NAMESPACE") or "", pod, size, forker.start(run)), options)
 
 
 def _import(location: tuple[str, str | None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import itertools
 import os
 import signal
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from celeriac.app.exit_code import ExitCode
 from celeriac.run import container_log, memory
 from celeriac.run.attempt import Attempt
 from celeriac.run.bus import PUBLISH_SECONDS
-from celeriac.run.forked import Run
+from celeriac.run.forker import Forker
 from celeriac.run.standby import Standby, Stop
 
 SLOTS = "CELERIAC_SLOTS"
@@ -49,13 +49,15 @@ class Worker:
     """The pod's process: it has the connection, and each attempt has a process of its own.
 
     Args:
-        run: runs an attempt in the process that was made for it.
+        forker: starts these.
     """
 
-    def __init__(self, namespace: str, pod_uid: str, size: Size, run: Run) -> None:
-        self._namespace, self._pod_uid, self._size, self._run = namespace, pod_uid, size, run
+    def __init__(self, namespace: str, pod_uid: str, size: Size, forker: Forker) -> None:
+        self._namespace, self._pod_uid, self._size, self._forker = namespace, pod_uid, size, forker
         self._left = size.tasks
         self._attempts: dict[tuple[str, int], Attempt] = {}
+        self._numbers = itertools.count()
+        self._processes: dict[int, Attempt] = {}
         self._early: dict[tuple[str, int], Stop] = {}
         """Stops of attempts that are not known here: the claim of one may just be written."""
         self._going: set[asyncio.Task[None]] = set()
@@ -68,7 +70,7 @@ class Worker:
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
-        loop.add_signal_handler(signal.SIGCHLD, self._on_sigchld)
+        loop.add_reader(self._forker.ends, self._on_ends)
         client = LastingClient()
         await client.connect(**connect_arguments(options), error_cb=_pass_over, name="celeriac-worker")
         js = client.jetstream(timeout=PUBLISH_SECONDS)
@@ -106,7 +108,9 @@ class Worker:
 
     def _begin(self, attempt: Attempt, standby: Standby, slots: asyncio.Semaphore) -> None:
         self._attempts[attempt.assignment.uid, attempt.assignment.attempt] = attempt
-        attempt.start(self._run, self._size.memory)
+        number = next(self._numbers)
+        self._processes[number] = attempt
+        attempt.start(self._forker, number, self._size.memory)
         if self._stopped.is_set():
             attempt.signal(signal.SIGTERM)
         early = self._early.pop((attempt.assignment.uid, attempt.assignment.attempt), None)
@@ -138,9 +142,14 @@ class Worker:
         for attempt in self._attempts.values():
             attempt.signal(signal.SIGTERM)
 
-    def _on_sigchld(self) -> None:
-        for attempt in list(self._attempts.values()):
-            attempt.look()
+    def _on_ends(self) -> None:
+        try:
+            ends = self._forker.ended()
+        except EOFError:  # killed by somebody: no task can be started, and the end of none is heard of
+            container_log.write(["celeriac: the process that starts the tasks of this worker has ended.\n"])
+            os._exit(ExitCode.RAISED)
+        for end in ends:
+            self._processes.pop(end.number).ended(end)
 
 
 async def _pass_over(_error: Exception) -> None:
@@ -149,8 +158,6 @@ async def _pass_over(_error: Exception) -> None:
 
 def work(worker: Worker, options: NatsOptions) -> NoReturn:
     """Work, and leave the process; threads and exit handlers of the module do not hold it up."""
-    gc.collect()
-    gc.freeze()  # what was imported is no garbage, and a look at it would copy it in each process
     code = asyncio.run(worker.serve(options))
     container_log.flush()
     os._exit(code)

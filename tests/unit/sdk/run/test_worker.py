@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from celeriac.run import worker
+from celeriac.run.forker import Forker
 from celeriac.run.standby import Assignment, Stop
 from celeriac.run.worker import Size, Worker
 
@@ -42,8 +45,9 @@ async def begun(of: Worker, uid: str) -> list[Stop]:
 
 
 @pytest.fixture
-def ours() -> Worker:
-    return Worker("team", "pod-1", Size(1, 10, None), lambda *_: None)
+def ours() -> Iterator[Worker]:
+    with socket.socket() as requests:
+        yield Worker("team", "pod-1", Size(1, 10, None), Forker(requests, -1, -1))
 
 
 async def test_a_stop_that_comes_before_the_claim_is_known_to_be_written_is_carried_out_then(ours: Worker) -> None:

@@ -232,3 +232,15 @@ class AnySchedule(RuleBasedStateMachine):
 
 TestAnySchedule = AnySchedule.TestCase
 TestAnySchedule.settings = settings(examples(1000), stateful_step_count=30)
+
+
+def test_a_copy_that_is_too_old_does_not_end_the_task_of_a_later_one() -> None:
+    """Both are taken at once: it was buried, and its record ended the Task of the other, which ran."""
+    state = AnySchedule()
+    state.begin({"maxConcurrency": 1, "backlog": {"maxAgeSeconds": 30}}, [], first=False)
+    state.somebody_sends_a_message({"retry": {}, "deadlines": {}}, container=False, name="a")
+    state.nats_goes_or_comes_back(up=False)
+    state.nats_goes_or_comes_back(up=True)
+    state.time_passes(70)
+    state.somebody_sends_it_again(0)
+    state.teardown()

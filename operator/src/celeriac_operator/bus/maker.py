@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from celeriac_operator.bus.carried import Carried
 from celeriac_operator.bus.deadletters import DeadLetters
 from celeriac_operator.bus.delayed import Delayed
 from celeriac_operator.bus.room import NoRoom, Room
+from celeriac_operator.bus.same_name import SameName
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Key
 from celeriac_operator.core.intake.answer import Again, Duplicate, name_taken, refused
@@ -67,6 +68,7 @@ class Tools:
     trouble: Callable[[QueueKey, str, str | None], None]
     """Is told why some messages of a queue cannot go on: a reason and a sentence; None: they can."""
     book: RegistersTasks
+    same_name: SameName = field(default_factory=SameName)
 
 
 class Maker:
@@ -96,15 +98,17 @@ class Maker:
         Raises:
             ApiError, OSError, nats.errors.Error, BusDown, NotLeading: the message is still there.
         """
-        arrival, now = carried.arrival, self._tools.clock()
-        found = await self._remembered(carried) or verdict(arrival, self._known(arrival), now)
-        match found:
-            case Create():
-                return await self._create(carried, found, now)
-            case Delay(minute):
-                return await self._delay(carried, minute)
-            case Bury():
-                return await self._bury(carried, found, now)
+        arrival = carried.arrival
+        async with self._tools.same_name.turn(arrival):
+            now = self._tools.clock()
+            found = await self._remembered(carried) or verdict(arrival, self._known(arrival), now)
+            match found:
+                case Create():
+                    return await self._create(carried, found, now)
+                case Delay(minute):
+                    return await self._delay(carried, minute)
+                case Bury():
+                    return await self._bury(carried, found, now)
 
     def stays_message(self, arrival: Arrival) -> bool:
         """Whether it would become anything but a Task now."""
@@ -116,7 +120,8 @@ class Maker:
         Raises:
             As ``make``.
         """
-        return await self._bury(carried, why, self._tools.clock())
+        async with self._tools.same_name.turn(carried.arrival):
+            return await self._bury(carried, why, self._tools.clock())
 
     async def _remembered(self, carried: Carried) -> Bury | None:
         """A burial that was begun is ended, though the queue may have become more generous since."""

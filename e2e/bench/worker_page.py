@@ -206,10 +206,10 @@ kubelet) beside other work of the same machine, 600 tasks, processor time of all
   6.4 after (two runs of 400 tasks each, in turn, with a NATS server alone, beside other work); the worker itself 4.0
   and 0.9, the process that forks 1.1.
 
-The three steps before the last two together, in the same rig with 250 tasks, medians of five runs in turn, on a machine so
-busy that a task had 1.6 to 2.0 writes of its status: 50.8 ms before, 46.7 after; of these the API server 17.4 and 14.1,
-the operator 10.6 and 10.0, forked processes 7.3 and 6.8. In two of the five pairs the run after took more: the scatter
-is as large as the gain.
+The three steps before the last two together, in the same rig with 250 tasks, medians of five runs in turn, on a machine
+so busy that a task had 1.6 to 2.0 writes of its status: 50.8 ms before, 46.7 after; of these the API server 17.4 and
+14.1, the operator 10.6 and 10.0, forked processes 7.3 and 6.8. In two of the five pairs the run after took more: the
+scatter is as large as the gain.
 
 Before the first two of these steps this benchmark gave 16 tasks a second with one replica (400 tasks, load average
 before 0.4).

@@ -7,10 +7,16 @@ is one node only, and what befalls it befalls operator and NATS.
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from e2e.cluster import local
+from e2e.cluster.local import configuration
+from e2e.cluster.local.lifecycle import wait_until
+from e2e.cluster.settings import Settings, from_environ
 from e2e.support.audit import Audit, audit, definition_for
+from e2e.support.disk import Disk, small_disk
 from e2e.support.isolation import Tenant, ready, served
 from e2e.support.kube import NODES, PODS, Kube, Obj
 from e2e.support.load import audited, load
@@ -21,7 +27,11 @@ from e2e.support.release import Release
 pytestmark = pytest.mark.alone
 
 MODES = ("Pod", "Warm", "Worker")
+OVER = Predicate("over", lambda obj: status(obj).get("phase") in (None, "Failed", "Succeeded"))
 LONG_SECONDS = 20
+UNTIL_EVICTED_SECONDS = 120
+"""A kubelet evicts one pod in ten seconds, whichever comes first, until there is room."""
+DISK_MEGABYTES = 1024
 Fault = Callable[[Namespace, str], None]
 
 
@@ -106,17 +116,59 @@ def long(prefix: str, mode: str) -> str:
     return f"{prefix}-{mode.lower()}-long"
 
 
-def tasks_of(prefix: str) -> dict[str, tuple[Obj, str]]:
+def is_evicted(space: Namespace, pod: str) -> bool:
+    return status(space.kube.get(PODS, space.name, pod)).get("reason") == "Evicted"
+
+
+def pressure(wanted: str) -> Predicate:
+    return Predicate(f"DiskPressure {wanted}", lambda obj: condition(obj, "DiskPressure") == wanted)
+
+
+def tasks_of(prefix: str, seconds: int = LONG_SECONDS) -> dict[str, tuple[Obj, str]]:
     """Of each mode some of each sort, and a long one."""
     tasks = {}
     for mode in MODES:
-        tasks[long(prefix, mode)] = audited(long(prefix, mode), LONG_SECONDS, 0, mode=mode), "Succeeded"
+        tasks[long(prefix, mode)] = audited(long(prefix, mode), seconds, 0, mode=mode), "Succeeded"
         tasks |= load(f"{prefix}-{mode.lower()}", 4, mode)
     return tasks
 
 
 def submit(space: Namespace, tasks: dict[str, tuple[Obj, str]]) -> None:
     space.submit(*(manifest for manifest, _ in tasks.values()))
+
+
+@contextmanager
+def kubelet_on(disk: Path | None, space: Namespace) -> Iterator[None]:
+    """The kubelet has its files there, and finds nothing running: as after a loss of power, on another disk."""
+    _move_kubelet(from_environ().model_copy(update={"kubelet_disk": disk}), space)
+    try:
+        yield
+    finally:
+        _move_kubelet(from_environ(), space)
+
+
+def _move_kubelet(settings: Settings, space: Namespace) -> None:
+    pods = [pod["metadata"]["name"] for pod in space.kube.list(PODS, space.name)]
+    local.stop("kubelet", sig=signal.SIGKILL)
+    local.kill_pods()
+    configuration.write(settings)
+    local.start("kubelet", settings)
+    local.wait_healthy("kubelet", settings)
+    for pod in pods:
+        space.kube.wait(PODS, space.name, pod, OVER)
+
+
+def fills_up(disk: Disk, space: Namespace, prefix: str) -> None:
+    """Until the pod of a long task was evicted; then there is room again."""
+    node = node_of(space, prefix)
+    pods = [space.pod_name(long(prefix, mode)) for mode in MODES]
+    disk.fill()
+    try:
+        space.kube.wait(NODES, None, node, pressure("True"))
+        wait_until(lambda: any(is_evicted(space, pod) for pod in pods), "No long task is evicted", str, 300)
+    finally:
+        disk.make_room()
+    space.kube.wait(NODES, None, node, pressure("False"))
 
 
 @pytest.mark.parametrize(
@@ -147,3 +199,28 @@ def test_nothing_is_lost_and_nothing_starts_twice_where(
     book.come_back()
     assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
     assert [status(space.task(long(prefix, mode))).get("disruptionCount", 0) for mode in MODES] == [disruptions] * 3
+
+
+def test_nothing_is_lost_and_nothing_starts_twice_where_the_disk_of_the_node_is_full(
+    local_only: None, tenant: Tenant, book: Audit, tmp_path: Path
+) -> None:
+    """The kubelet's own files can grow no more; it evicts pods and refuses others. Row 29."""
+    space, tasks = tenant.space, tasks_of("disk", UNTIL_EVICTED_SECONDS)
+    place = tmp_path / "disk"
+    with small_disk(tmp_path / "image", place, DISK_MEGABYTES) as disk, kubelet_on(place, space):
+        for mode in MODES[1:]:
+            ready(space, definition_for(mode))
+        submit(space, tasks)
+        for mode in MODES:
+            space.wait(long("disk", mode), attempt_runs(1))
+
+        fills_up(disk, space, "disk")
+        tasks |= (after := load("disk-after", 3))
+        submit(space, after)
+        for name in tasks:
+            space.wait(name)
+
+        book.come_back()
+        assert book.problems({name: phase for name, (_, phase) in tasks.items()}) == []
+        attempts = [each for mode in MODES for each in status(space.task(long("disk", mode)))["attempts"]]
+        assert "Evicted" in [attempt.get("failure") for attempt in attempts]

@@ -33,6 +33,8 @@ class Settings(BaseModel):
     name: str = DEFAULT_NAME
     subnet: ipaddress.IPv4Network = ipaddress.IPv4Network(DEFAULT_SUBNET)
     unsafe_etcd: bool = False
+    kubelet_disk: Path | None = None
+    """Where the kubelet has its files and those of pods, and evicts pods when that gets full; None: with all others."""
     cache: Path
 
     @field_validator("name")
@@ -53,6 +55,11 @@ class Settings(BaseModel):
     @cached_property
     def layout(self) -> "Layout":
         return Layout(cache=self.cache, cluster=self.cache / _cluster_directory(self.name))
+
+    @property
+    def kubelet(self) -> Path:
+        """Where the kubelet has its files."""
+        return self.kubelet_disk or self.layout.cluster / "kubelet"
 
     @cached_property
     def network(self) -> "Network":

@@ -77,6 +77,8 @@ class Cluster:
         self.faults: list[Fault | None] = []
         self.facts: list[Fact] = []
         """What has happened, for the invariant checker."""
+        self.given_up: Callable[[], bool] = lambda: False
+        """Whether nobody waits any more for what is done just now."""
         self.late: Callable[[], bool] = lambda: False
         """Whether what is done just now was asked for by an operator that is gone."""
         self.bucket = FakeBucket(self)

@@ -117,7 +117,7 @@ class FakeKube:
         old = raw.get("status") or {}
         wrong = of_write(old, status, taken_back=self._taken_back(uid, old))
         assert not wrong, wrong
-        self.cluster.facts.append(Wrote(uid, clone(status)))
+        self.cluster.facts.append(Wrote(uid, clone(status), given_up=self.cluster.given_up()))
         if finished(status):
             self.cluster.ended[uid] = clone(status)
         if status["attempts"]:

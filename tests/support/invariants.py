@@ -110,6 +110,8 @@ class Wrote:
 
     uid: str
     status: Obj = field(hash=False)
+    given_up: bool = False
+    """Its writer did not wait for the answer any more, and may have read the Task once more before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +201,17 @@ def an_attempt_starts_once(facts: Facts) -> Iterator[str]:
 
 def a_recorded_attempt_gets_no_job(facts: Facts) -> Iterator[str]:
     """Once the status tells of an attempt, its Job is never made again, whoever deleted it. What was taken back from a
-    pod that waited has never begun."""
+    pod that waited has never begun. A Job that is deleted before the status tells of it may be made again, also where
+    the write of that comes so late that nobody waits for it."""
     told: dict[tuple[str, int], str | None] = {}
+    taken: set[tuple[str, int]] = set()
     for fact in facts:
         match fact:
-            case Wrote(uid, status):
-                told |= {(uid, each["number"]): each.get("podUID") for each in status.get("attempts", ())}
+            case JobTaken(uid, attempt):
+                taken.add((uid, attempt))
+            case Wrote(uid, status, given_up):
+                tells = {(uid, each["number"]): each.get("podUID") for each in status.get("attempts", ())}
+                told |= {which: pod for which, pod in tells.items() if not (given_up and which in taken - told.keys())}
             case Recorded(key, {"author": "Operator", "taskUid": uid, "attempt": attempt, "podUID": pod}) if (
                 ".claim." in key and told.get((uid, attempt)) == pod
             ):

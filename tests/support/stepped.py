@@ -192,6 +192,12 @@ class Network:
         """Whether what is carried out was asked for by a process that is gone."""
         return self.carrying_out is not None and self.carrying_out.life != self.life
 
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits any more for what is carried out."""
+        asked = self.carrying_out
+        return asked is not None and (asked.answer is None or asked.answer.done())
+
 
 def _raise(error: Exception) -> Any:
     raise error

@@ -170,6 +170,7 @@ class World:
         self.loop = SteppedLoop(self.clock)
         self.network = Network(self.loop)
         self.cluster.late = lambda: self.network.late
+        self.cluster.given_up = lambda: self.network.given_up
         self.server = Server(self.clock, self.cluster.facts.append)
         self.errors: list[str] = []
         self.loop.set_exception_handler(lambda _, context: self.errors.append(str(context)))

@@ -89,7 +89,7 @@ def _kubelet(settings: Settings) -> Component:
     config, net = settings.layout.config, settings.network
     argv = (
         binary(settings, "kubelet"), f"--config={config}/kubelet.yaml", f"--kubeconfig={config}/kubelet.kubeconfig",
-        f"--root-dir={settings.layout.cluster}/kubelet", f"--cert-dir={settings.layout.cluster}/kubelet/pki",
+        f"--root-dir={settings.kubelet}", f"--cert-dir={settings.kubelet}/pki",
         f"--hostname-override={node_name(settings)}", f"--node-ip={net.node_ip}",
     )  # fmt: skip
     return Component("kubelet", argv, f"http://{net.node_ip}:10248/healthz", config / "kubelet.yaml")

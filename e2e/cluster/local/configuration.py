@@ -15,7 +15,7 @@ _KUBECONFIG_USERS = ("kube-controller-manager", "kube-scheduler", "kube-proxy", 
 def write(settings: Settings) -> None:
     """Write all files; those that others read while we run are replaced at once, never half written."""
     layout = settings.layout
-    for directory in (layout.config / "cni", layout.logs, layout.processes, layout.cluster / "kubelet"):
+    for directory in (layout.config / "cni", layout.logs, layout.processes, settings.kubelet):
         directory.mkdir(parents=True, exist_ok=True)
     files = {
         layout.config / "containerd.toml": containerd(settings),
@@ -93,7 +93,7 @@ def kubelet(settings: Settings) -> dict[str, object]:
         "resolvConf": str(layout.config / "resolv.conf"),
         "containerRuntimeEndpoint": f"unix://{layout.containerd_socket}",
         "podLogsDir": str(layout.cluster / "pod-logs"),
-        "volumePluginDir": str(layout.cluster / "kubelet" / "volume-plugins"),
+        "volumePluginDir": str(settings.kubelet / "volume-plugins"),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{settings.name}",
         "failCgroupV1": False,
@@ -105,7 +105,9 @@ def kubelet(settings: Settings) -> dict[str, object]:
         "evictionHard": {
             "memory.available": "50Mi",
             **{f"{fs}.{what}": "0%" for fs in ("nodefs", "imagefs") for what in ("available", "inodesFree")},
+            **({"nodefs.available": "10%"} if settings.kubelet_disk is not None else {}),
         },
+        "evictionPressureTransitionPeriod": "10s",
         "imageGCHighThresholdPercent": 100,
     }
 

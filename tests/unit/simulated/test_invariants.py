@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.invariants import Buried, Deleted, Fact, JobMade, Made, violations
+from tests.support.invariants import Buried, Deleted, Fact, JobMade, JobTaken, Made, Wrote, violations
 
 DIGEST = "sha256:1"
 MADE, JOB, DELETED = Made("u", "a", DIGEST), JobMade("u", 1, "default"), Deleted("u")
@@ -26,3 +26,29 @@ BURIED = Buried("a", DIGEST, "s.1", "TooOld")
 )
 def test_what_was_buried_never_runs(facts: list[Fact], found: int) -> None:
     assert len([each for each in violations(facts) if each.startswith("what_was_buried")]) == found
+
+
+TOLD = {"attempts": [{"number": 1}]}
+TAKEN = JobTaken("u", 1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        pytest.param([MADE, JOB, Wrote("u", TOLD), TAKEN, JOB], 1, id="its Job is made again"),
+        pytest.param(
+            [MADE, JOB, TAKEN, Wrote("u", TOLD), JOB], 1, id="it was deleted before, and its operator heard so"
+        ),
+        pytest.param(
+            [MADE, JOB, Wrote("u", TOLD, given_up=True), TAKEN, JOB], 1, id="it was told before it was deleted"
+        ),
+        pytest.param(
+            [MADE, JOB, TAKEN, Wrote("u", TOLD, given_up=True), JOB], 0, id="nobody waits to hear of the write"
+        ),
+        pytest.param(
+            [MADE, JOB, TAKEN, Wrote("u", TOLD, given_up=True), Wrote("u", TOLD), JOB], 1, id="it is written once more"
+        ),
+    ],
+)
+def test_a_recorded_attempt_gets_no_job(facts: list[Fact], found: int) -> None:
+    assert len([each for each in violations(facts) if each.startswith("a_recorded_attempt")]) == found

@@ -44,6 +44,7 @@ def fork(
         OSError: the pod may have no more processes, or there is no memory for one.
     """
     own = {**env, SHARE: "" if size is None else str(size)}
+    container_log.flush()  # or the child has it, too
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
     try:
         pid = os.fork()  # multiprocessing would do as much again in the child before it begins

@@ -92,6 +92,7 @@ def _child(
 ) -> None:
     os.setpgid(0, 0)
     let_go()
+    _forget_children()
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     for stream in (1, 2):
@@ -102,6 +103,13 @@ def _child(
     if size is not None:
         memory.limit_to(size)
     run(environment.begun(limited=size is not None), Parent(link))
+
+
+def _forget_children() -> None:
+    """Processes of multiprocessing that the module began on import are not ours: at our end they would be stopped."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process._children.clear()
 
 
 def listen() -> None:

@@ -26,6 +26,8 @@ _SIZE = Struct("=I")
 _END = Struct("=Iii")
 _PIECE = 256 * _END.size
 """A pipe has each as a whole, and so many of them are read at most."""
+_ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class End(NamedTuple):
@@ -123,6 +125,7 @@ class _Server:
 
     def serve(self) -> None:
         """Until the worker has gone, and then nothing that it had started is left."""
+        _adopt_orphans()
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):  # the last two are the worker's
             signal.signal(number, _pass_over)
@@ -184,6 +187,13 @@ class _Server:
                 code = _wait(pid)
                 del self._pids[number]
                 os.write(self._ends, _END.pack(number, code, 0))
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """Processes that tasks have left, once they end: each would still count as one that the pod has."""
+        with suppress(ChildProcessError):  # there are no more
+            while (found := os.waitid(os.P_ALL, 0, _ENDED)) is not None and found.si_pid not in self._pids.values():
+                os.waitpid(found.si_pid, 0)
 
 
 def _receive(requests: socket.socket) -> tuple[tuple[Any, ...], list[int]]:
@@ -205,10 +215,18 @@ def _exactly(requests: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+def _adopt_orphans() -> None:
+    """Processes whose parent has ended become this one's: the container's first one has no time for them."""
+    with suppress(ImportError, OSError, AttributeError):  # then they stay until the container ends
+        import ctypes  # noqa: PLC0415 -- of this process only
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
 def _has_ended(pid: int) -> bool:
     """Whether it only waits to be waited for."""
     try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return os.waitid(os.P_PID, pid, _ENDED) is not None
     except ChildProcessError:  # a thread waits for any, which the module begins again after each fork
         return True
 

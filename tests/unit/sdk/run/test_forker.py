@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -136,6 +138,27 @@ def test_what_a_process_has_left_is_gone_once_its_end_is_told(tmp_path: Path) ->
         assert _state((tmp_path / "pid").read_text().strip()) in ("", "Z")
 
 
+def test_what_a_process_has_left_is_waited_for(tmp_path: Path) -> None:
+    """Or the pod may soon have no more processes: its first one, which the worker is, waits for none of them."""
+    with first_of_a_pod(), forking() as by, running(by, 1, f"leaves {tmp_path / 'pid'}"):
+        assert end(by) == End(1, 0, 0)
+        until = time.monotonic() + SECONDS
+        while _state((tmp_path / "pid").read_text().strip()):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+@contextmanager
+def first_of_a_pod() -> Iterator[None]:
+    """Processes whose parent has ended become this one's."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(forker._PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(forker._PR_SET_CHILD_SUBREAPER, 0)
+
+
 def _state(pid: str) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -261,6 +284,18 @@ def test_ends_are_heard_of_though_the_module_has_blocked_their_signal() -> None:
             assert end(by) == End(1, 0, 0)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_process_that_the_module_began_on_import_outlives_a_task() -> None:
+    """multiprocessing ends those that are daemons with the process that began them."""
+    module = multiprocessing.get_context("fork").Process(target=time.sleep, args=(SECONDS,), daemon=True)
+    module.start()
+    with forking() as by, running(by, 1, "exits 0"):
+        assert end(by) == End(1, 0, 0)
+    module.join(0.2)
+    assert module.is_alive()
+    module.kill()
+    module.join()
 
 
 def test_what_is_printed_outside_of_the_tasks_is_in_no_log_of_theirs(

@@ -425,6 +425,38 @@ async def test_a_queue_whose_tasks_take_for_ever_to_create_holds_up_no_other(
         assert (20, 30) == (len(tasks_of(cluster)), await client.left("slow"))
 
 
+async def test_messages_that_wait_for_another_of_their_name_hold_up_no_others(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one was sent to a queue that is slow, and would make theirs slow as well."""
+    monkeypatch.setattr("celeriac_operator.bus.door.Lanes", lambda: Lanes(0.1))
+    declare(cluster)
+    declare(cluster, "slow")
+    operator, begun = Operator(server, cluster), asyncio.Event()
+    create = operator.kube.create
+
+    async def slow(resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
+        if manifest["spec"]["queueName"] == "slow":
+            begun.set()
+            await asyncio.Event().wait()
+        return await create(resource, namespace, manifest, strict=strict)
+
+    operator.kube.create = slow  # type: ignore[method-assign]
+    async with operator.running():
+        await ready(client)
+        await ready(client, "slow")
+        await client.publish(message("a"), queue="slow")
+        await begun.wait()
+        await client.publish(*(message("a", params={"n": n}) for n in range(30)))
+        await client.publish(*(message(f"t-{n}") for n in range(20)))
+
+        async def made() -> bool:
+            return len(tasks_of(cluster)) == 20
+
+        await until(made)
+        assert (30, 1) == (await client.left(), await client.left("slow"))
+
+
 async def test_a_message_that_the_operator_keeps_failing_over_becomes_a_dead_letter(
     server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,7 +195,7 @@ class Intake:
         self._news.set()
 
     async def _make(self, carried: Carried) -> None:
-        async with self._lane.turn():
+        async with self._tools.same_name.turn(carried.arrival), self._lane.turn():  # who waits for its like is not slow
             try:
                 with closings_are_errors():
                     seconds = await self._maker.make(carried)

@@ -98,17 +98,15 @@ class Maker:
         Raises:
             ApiError, OSError, nats.errors.Error, BusDown, NotLeading: the message is still there.
         """
-        arrival = carried.arrival
-        async with self._tools.same_name.turn(arrival):
-            now = self._tools.clock()
-            found = await self._remembered(carried) or verdict(arrival, self._known(arrival), now)
-            match found:
-                case Create():
-                    return await self._create(carried, found, now)
-                case Delay(minute):
-                    return await self._delay(carried, minute)
-                case Bury():
-                    return await self._bury(carried, found, now)
+        arrival, now = carried.arrival, self._tools.clock()
+        found = await self._remembered(carried) or verdict(arrival, self._known(arrival), now)
+        match found:
+            case Create():
+                return await self._create(carried, found, now)
+            case Delay(minute):
+                return await self._delay(carried, minute)
+            case Bury():
+                return await self._bury(carried, found, now)
 
     def stays_message(self, arrival: Arrival) -> bool:
         """Whether it would become anything but a Task now."""
@@ -120,8 +118,7 @@ class Maker:
         Raises:
             As ``make``.
         """
-        async with self._tools.same_name.turn(carried.arrival):
-            return await self._bury(carried, why, self._tools.clock())
+        return await self._bury(carried, why, self._tools.clock())
 
     async def _remembered(self, carried: Carried) -> Bury | None:
         """A burial that was begun is ended, though the queue may have become more generous since."""

@@ -44,6 +44,7 @@ def fork(
         OSError: the pod may have no more processes, or there is no memory for one.
     """
     own = {**env, SHARE: "" if size is None else str(size)}
+    container_log.flush()  # or the child has it, too
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child has handlers of its own
     try:
         pid = os.fork()  # multiprocessing would do as much again in the child before it begins
@@ -91,6 +92,7 @@ def _child(
 ) -> None:
     os.setpgid(0, 0)
     let_go()
+    _forget_children()
     for number in (signal.SIGCHLD, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     for stream in (1, 2):
@@ -101,6 +103,13 @@ def _child(
     if size is not None:
         memory.limit_to(size)
     run(environment.begun(limited=size is not None), Parent(link))
+
+
+def _forget_children() -> None:
+    """Processes of multiprocessing that the module began on import are not ours: at our end they would be stopped."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process._children.clear()
 
 
 def listen() -> None:

@@ -13,11 +13,12 @@ import select
 import signal
 import socket
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from struct import Struct
 from typing import Any, NamedTuple, NoReturn
 
+from celeriac.run import container_log
 from celeriac.run.environment import read_environment
 from celeriac.run.forked import Run, fork
 
@@ -25,6 +26,8 @@ _SIZE = Struct("=I")
 _END = Struct("=Iii")
 _PIECE = 256 * _END.size
 """A pipe has each as a whole, and so many of them are read at most."""
+_ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class End(NamedTuple):
@@ -86,6 +89,7 @@ def start(run: Run) -> Forker:
     """Fork that process from this one, as it is now. Raises OSError."""
     ours, theirs = socket.socketpair()
     reads, writes = os.pipe()
+    container_log.flush()  # or both have it
     pid = os.fork()
     if pid == 0:
         ours.close()
@@ -121,9 +125,11 @@ class _Server:
 
     def serve(self) -> None:
         """Until the worker has gone, and then nothing that it had started is left."""
+        _adopt_orphans()
         signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):  # the last two are the worker's
             signal.signal(number, _pass_over)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])  # or no end is heard of
         ready = select.poll()
         for source in (self._requests.fileno(), self._woken):
             ready.register(source, select.POLLIN)
@@ -139,19 +145,26 @@ class _Server:
 
     def _carry_out(self) -> None:
         request, descriptors = _receive(self._requests)
-        if request[0] == "fork":
-            self._fork(*request[1:], *descriptors)
-        else:
+        if request[0] == "signal":
             self._signal(*request[1:])
+        elif len(descriptors) == 2:
+            self._fork(*request[1:], *descriptors)
+        else:  # the system drops those that this process may not have any more
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._refuse(request[1], errno.EMFILE)
 
     def _fork(self, number: int, env: dict[str, str], size: int | None, link: int, output: int) -> None:
         try:
             with socket.socket(fileno=link) as theirs:
                 self._pids[number] = fork(self._run, env, read_environment(env), size, theirs, output, self._let_go)
         except OSError as error:
-            os.write(self._ends, _END.pack(number, 1, error.errno or errno.EIO))
+            self._refuse(number, error.errno or errno.EIO)
         finally:
             os.close(output)
+
+    def _refuse(self, number: int, error: int) -> None:
+        os.write(self._ends, _END.pack(number, 1, error))
 
     def _let_go(self) -> None:
         """What is not the forked process's: it would keep the worker from seeing that this one has ended."""
@@ -163,18 +176,24 @@ class _Server:
     def _signal(self, number: int, signum: int, group: bool) -> None:
         pid = self._pids.get(number)
         if pid is not None:
-            with suppress(ProcessLookupError):
-                (os.killpg if group else os.kill)(pid, signum)
+            _signal(os.killpg if group else os.kill, pid, signum)
 
     def _reap(self) -> None:
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
         for number, pid in list(self._pids.items()):
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            if _has_ended(pid):
                 _kill(pid)  # its group is there as long as it was not waited for
-                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                code = _wait(pid)
                 del self._pids[number]
                 os.write(self._ends, _END.pack(number, code, 0))
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """Processes that tasks have left, once they end: each would still count as one that the pod has."""
+        with suppress(ChildProcessError):  # there are no more
+            while (found := os.waitid(os.P_ALL, 0, _ENDED)) is not None and found.si_pid not in self._pids.values():
+                os.waitpid(found.si_pid, 0)
 
 
 def _receive(requests: socket.socket) -> tuple[tuple[Any, ...], list[int]]:
@@ -196,9 +215,38 @@ def _exactly(requests: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+def _adopt_orphans() -> None:
+    """Processes whose parent has ended become this one's: the container's first one has no time for them."""
+    with suppress(ImportError, OSError, AttributeError):  # then they stay until the container ends
+        import ctypes  # noqa: PLC0415 -- of this process only
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether it only waits to be waited for."""
+    try:
+        return os.waitid(os.P_PID, pid, _ENDED) is not None
+    except ChildProcessError:  # a thread waits for any, which the module begins again after each fork
+        return True
+
+
+def _wait(pid: int) -> int:
+    """Its exit code; of a signal, its number below zero."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return 1  # as above: it is not known
+
+
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+    _signal(os.killpg, pid, signal.SIGKILL)
+
+
+def _signal(send: Callable[[int, int], None], pid: int, signum: int) -> None:
+    """Of what has ended, or has become another user's, the other processes take no harm."""
+    with suppress(ProcessLookupError, PermissionError):
+        send(pid, signum)
 
 
 def _pass_over(_number: int, _frame: object) -> None:

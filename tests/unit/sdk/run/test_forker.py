@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
+import multiprocessing
 import os
 import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -135,6 +138,27 @@ def test_what_a_process_has_left_is_gone_once_its_end_is_told(tmp_path: Path) ->
         assert _state((tmp_path / "pid").read_text().strip()) in ("", "Z")
 
 
+def test_what_a_process_has_left_is_waited_for(tmp_path: Path) -> None:
+    """Or the pod may soon have no more processes: its first one, which the worker is, waits for none of them."""
+    with first_of_a_pod(), forking() as by, running(by, 1, f"leaves {tmp_path / 'pid'}"):
+        assert end(by) == End(1, 0, 0)
+        until = time.monotonic() + SECONDS
+        while _state((tmp_path / "pid").read_text().strip()):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
+@contextmanager
+def first_of_a_pod() -> Iterator[None]:
+    """Processes whose parent has ended become this one's."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(forker._PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(forker._PR_SET_CHILD_SUBREAPER, 0)
+
+
 def _state(pid: str) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -172,6 +196,7 @@ def test_the_worker_sees_that_it_was_killed_though_its_processes_live() -> None:
     with running(by, 1, "waits") as output:
         pid = int(line(output))
         os.kill(by.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, by.pid, os.WEXITED | os.WNOWAIT)  # what it has is closed one after the other
         with pytest.raises(EOFError):
             end(by)
         with pytest.raises(OSError, match="Broken pipe"), running(by, 2, "waits"):
@@ -185,19 +210,117 @@ def test_a_process_that_the_system_does_not_start_is_told_so(monkeypatch: pytest
     def refused() -> NoReturn:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
-    (requests, theirs), (reads, writes) = socket.socketpair(), os.pipe()
-    server, by = forker._Server(does, theirs, writes), Forker(requests, reads, 0)
     monkeypatch.setattr(os, "fork", refused)
-    mask, files = signal.pthread_sigmask(signal.SIG_BLOCK, ()), descriptors()
-    with running(by, 5, "waits"):
-        server._carry_out()
+    with serving() as (server, by):
+        mask, files = signal.pthread_sigmask(signal.SIG_BLOCK, ()), descriptors()
+        with running(by, 5, "waits"):
+            server._carry_out()
+        assert end(by) == End(5, 1, errno.EAGAIN)
+        assert (signal.pthread_sigmask(signal.SIG_BLOCK, ()), descriptors()) == (mask, files)
 
-    assert end(by) == End(5, 1, errno.EAGAIN)
-    assert (signal.pthread_sigmask(signal.SIG_BLOCK, ()), descriptors()) == (mask, files)
-    for each in (requests, theirs):
-        each.close()
+
+@contextmanager
+def serving() -> Iterator[tuple[forker._Server, Forker]]:
+    """That process's part in this one."""
+    (requests, theirs), (reads, writes) = socket.socketpair(), os.pipe()
+    server = forker._Server(does, theirs, writes)
+    with requests, theirs:
+        yield server, Forker(requests, reads, 0)
     for descriptor in (reads, writes, server._woken, server._wakes):
         os.close(descriptor)
+
+
+@contextmanager
+def ended() -> Iterator[int]:
+    """The number of a process that leads a group and has ended; whoever is told may wait for it."""
+    pid = os.posix_spawn("/bin/true", ["true"], {}, setpgroup=0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    yield pid
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def test_a_process_that_somebody_else_has_waited_for_has_ended() -> None:
+    """Such as a thread that the module begins in each process."""
+    with serving() as (server, by), ended() as pid:
+        os.waitpid(pid, 0)
+        server._pids[5] = pid
+        server._reap()
+        assert end(by) == End(5, 1, 0)
+
+
+def test_a_process_that_may_not_be_killed_ends_itself_and_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has become another user's."""
+
+    def refused(*_: int) -> NoReturn:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with serving() as (server, by), ended() as pid:
+        monkeypatch.setattr(os, "kill", refused)
+        monkeypatch.setattr(os, "killpg", refused)
+        server._pids[5] = pid
+        for group in (False, True):
+            by.signal(5, signal.SIGTERM, group=group)
+            server._carry_out()
+        server._reap()
+        assert end(by) == End(5, 0, 0)
+
+
+def test_a_process_whose_descriptors_the_system_has_dropped_is_not_started() -> None:
+    files = descriptors()
+    with serving() as (server, by):
+        by._send(("fork", 5, {}, None), (0,))
+        server._carry_out()
+        assert end(by) == End(5, 1, errno.EMFILE)
+    assert descriptors() == files
+
+
+def test_ends_are_heard_of_though_the_module_has_blocked_their_signal() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    try:
+        with forking() as by, running(by, 1, "exits 0"):
+            assert end(by) == End(1, 0, 0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_process_that_the_module_began_on_import_outlives_a_task() -> None:
+    """multiprocessing ends those that are daemons with the process that began them."""
+    module = multiprocessing.get_context("fork").Process(target=time.sleep, args=(SECONDS,), daemon=True)
+    module.start()
+    with forking() as by, running(by, 1, "exits 0"):
+        assert end(by) == End(1, 0, 0)
+    module.join(0.2)
+    assert module.is_alive()
+    module.kill()
+    module.join()
+
+
+def test_what_is_printed_outside_of_the_tasks_is_in_no_log_of_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an object that is collected before the fork, or by what the module does after each: it has not left yet."""
+    fork = os.fork
+
+    def prints_after_it() -> int:
+        pid = fork()
+        if pid:
+            log.write(f"{os.getpid()} has forked {pid}\n")
+        return pid
+
+    with (tmp_path / "log").open("w") as log:
+        monkeypatch.setattr(sys, "stdout", log)
+        monkeypatch.setattr(os, "fork", prints_after_it)
+        log.write("collected\n")
+        with forking() as by:
+            for number in range(3):
+                with running(by, number, "exits 0"):
+                    assert end(by) == End(number, 0, 0)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert "collected" in lines
+    assert sorted(lines) == sorted(set(lines))
 
 
 def descriptors() -> set[int]:

@@ -330,13 +330,19 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+async def runs_one(ours: Worker) -> tuple[int, int]:
+    """The process that forks, and that of a task."""
+    await ours.give("a", '{"then": "say"}')
+    await _printed(ours, "started")
+    (forks,) = children(ours.process.pid)
+    (task,) = children(forks)
+    return forks, task
+
+
 async def test_a_worker_ends_where_the_process_that_forks_is_killed(server: NatsServer, tmp_path: Path) -> None:
     """It could start no task, and would hear of no end."""
     async with worker(server, tmp_path, "waits") as ours:
-        await ours.give("a", '{"then": "say"}')
-        await _printed(ours, "started")
-        (forks,) = children(ours.process.pid)
-        (task,) = children(forks)
+        forks, task = await runs_one(ours)
         os.kill(forks, signal.SIGKILL)
         ended = await ours.ended()
         os.kill(task, signal.SIGKILL)  # with the worker a container ends
@@ -347,10 +353,7 @@ async def test_a_worker_ends_where_the_process_that_forks_is_killed(server: Nats
 async def test_tasks_end_with_their_worker(server: NatsServer, tmp_path: Path) -> None:
     """Also where no container ends with it."""
     async with worker(server, tmp_path, "waits") as ours:
-        await ours.give("a", '{"then": "say"}')
-        await _printed(ours, "started")
-        (forks,) = children(ours.process.pid)
-        (task,) = children(forks)
+        forks, task = await runs_one(ours)
         ours.process.kill()
         await ours.ended()
         async with asyncio.timeout(60):

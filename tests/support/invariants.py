@@ -315,11 +315,14 @@ def what_has_its_task_is_no_reuse_of_its_name(facts: Facts) -> Iterator[str]:
 
 
 def what_is_recorded_stays(facts: Facts) -> Iterator[str]:
-    """An attempt is decided once, and the end of a task is never replaced."""
+    """An attempt is decided once, and the end of a task is never replaced.
+
+    A worker that is told of an attempt which has ended says its end once more, word for word, for who has missed it.
+    """
     known: dict[str, Obj] = {}
     for fact in _kind(facts, Recorded):
         final = fact.key.count(".") == 2 or known.get(fact.key, {}).get("kind") == "Finished"
-        if final and fact.key in known:
+        if final and known.get(fact.key, fact.record) != fact.record:
             yield f"{fact.key}: {known[fact.key]} became {fact.record}"
         known[fact.key] = fact.record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.invariants import Buried, Deleted, Fact, JobMade, JobTaken, Made, Wrote, violations
+from tests.support.invariants import Buried, Deleted, Fact, JobMade, JobTaken, Made, Recorded, Wrote, violations
 
 DIGEST = "sha256:1"
 MADE, JOB, DELETED = Made("u", "a", DIGEST), JobMade("u", 1, "default"), Deleted("u")
@@ -52,3 +52,23 @@ TAKEN = JobTaken("u", 1)
 )
 def test_a_recorded_attempt_gets_no_job(facts: list[Fact], found: int) -> None:
     assert len([each for each in violations(facts) if each.startswith("a_recorded_attempt")]) == found
+
+
+ENDED, FAILED = {"author": "Runner", "exitCode": 0}, {"author": "Operator", "failure": "PodDeleted"}
+FINISHED, DEAD = {"kind": "Finished", "outcome": "Succeeded"}, {"kind": "Dead", "outcome": "TooOld"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        pytest.param([Recorded("t.u.1", ENDED), Recorded("t.u.1", FAILED)], 1, id="an attempt's record is replaced"),
+        pytest.param([Recorded("t.u.1", ENDED), Recorded("t.u.1", ENDED)], 0, id="it is written once more as it was"),
+        pytest.param([Recorded("t.u.1", ENDED), Recorded("t.u.2", FAILED)], 0, id="the next attempt ends otherwise"),
+        pytest.param([Recorded("t.a", FINISHED), Recorded("t.a", DEAD)], 1, id="a task's end is replaced"),
+        pytest.param(
+            [Recorded("t.a", DEAD), Recorded("t.a", FINISHED)], 0, id="what was buried is sent again, and runs"
+        ),
+    ],
+)
+def test_what_is_recorded_stays(facts: list[Fact], found: int) -> None:
+    assert len([each for each in violations(facts) if each.startswith("what_is_recorded")]) == found

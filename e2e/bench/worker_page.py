@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from e2e.bench import page
 from e2e.bench.document import markdown
@@ -59,21 +60,28 @@ def report(found: Sample) -> list[str]:
 
 def document(run: Run, found: Sequence[Sample]) -> str:
     """The page."""
+    groups = [[each for each in found if each.replicas == replicas] for replicas in _unique(found)]
     return PAGE.format(
         **run.words,
         slots=run.slots,
         tasks=found[0].tasks,
-        rows=markdown([*map(_row, found), _floor(found), *map(_share, found)]),
-        heading=" | ".join(_replicas(sample) for sample in found),
-        line="---:|" * len(found),
-        spent="\n".join(_spent(found, run.machine.cores)),
+        runs=len(groups[0]),
+        rows=markdown([*map(_row, groups), _floor(found), *map(_share, groups)]),
+        heading=" | ".join(_replicas(group) for group in groups),
+        line="---:|" * len(groups),
+        spent="\n".join(_spent(groups, run.machine.cores)),
     )
 
 
-def _row(sample: Sample) -> Row:
-    bound = TARGETS.get(sample.replicas)
-    rate, target = figure([sample.tasks / sample.done]), None if bound is None else Target(bound, at_most=False)
-    return Row(f"Worker, operator with {_replicas(sample)}", rate, "/s", 1, target)
+def _unique(found: Sequence[Sample]) -> list[int]:
+    return list(dict.fromkeys(sample.replicas for sample in found))
+
+
+def _row(group: Sequence[Sample]) -> Row:
+    bound = TARGETS.get(group[0].replicas)
+    rate = figure([sample.tasks / sample.done for sample in group])
+    target = None if bound is None else Target(bound, at_most=False)
+    return Row(f"Worker, operator with {_replicas(group)}", rate, "/s", 1, target)
 
 
 def _floor(found: Sequence[Sample]) -> Row:
@@ -81,26 +89,32 @@ def _floor(found: Sequence[Sample]) -> Row:
     return Row("Such Tasks only created, and their status written once", rates, "/s", 1)
 
 
-def _share(sample: Sample) -> Row:
-    share, bound = figure([sample.tasks / sample.done * sample.floor]), TARGETS.get(sample.replicas)
+def _share(group: Sequence[Sample]) -> Row:
+    """Each run by what was measured right after it."""
+    share = figure([sample.tasks / sample.done * sample.floor for sample in group])
+    bound = TARGETS.get(group[0].replicas)
     target = None if bound is None else Target(round(bound / FLOOR, 2), at_most=False)
-    return Row(f"Worker, {_replicas(sample)} / that", share, target=target)
+    return Row(f"Worker, {_replicas(group)} / that", share, target=target)
 
 
-def _replicas(sample: Sample) -> str:
-    return "one replica" if sample.replicas == 1 else f"{sample.replicas} replicas"
+def _replicas(group: Sequence[Sample]) -> str:
+    return "one replica" if group[0].replicas == 1 else f"{group[0].replicas} replicas"
 
 
 def _of_a_task(sample: Sample) -> dict[str, float]:
     return {name: seconds / sample.tasks * 1000 for name, seconds in sample.spent.items()}
 
 
-def _spent(found: Sequence[Sample], cores: int) -> list[str]:
-    each = [_of_a_task(sample) for sample in found]
-    lines = [f"| {name} | {' | '.join(f'{one[name]:.1f}' for one in each)} |" for name in each[0]]
-    sums = " | ".join(f"**{sum(one.values()):.1f}**" for one in each)
-    shares = " | ".join(f"{sum(one.spent.values()) / one.done / cores:.0%}" for one in found)
+def _spent(groups: Sequence[Sequence[Sample]], cores: int) -> list[str]:
+    each = [[_of_a_task(sample) for sample in group] for group in groups]
+    lines = [_medians(name, [[one[name] for one in ones] for ones in each]) for name in each[0][0]]
+    sums = " | ".join(f"**{median(sum(one.values()) for one in ones):.1f}**" for ones in each)
+    shares = " | ".join(f"{median(sum(one.spent.values()) / one.done / cores for one in ones):.0%}" for ones in groups)
     return [*lines, f"| **all of these** | {sums} |", f"| their share of the cores | {shares} |"]
+
+
+def _medians(name: str, values: Sequence[Sequence[float]]) -> str:
+    return f"| {name} | {' | '.join(f'{median(ones):.1f}' for ones in values)} |"
 
 
 PAGE = """\
@@ -115,7 +129,7 @@ $ {command}
 
 {when}, on {machine}. Load average before: {load:.1f}.
 
-| | {tasks:,} tasks | lowest – highest | target |
+| | {tasks:,} tasks, median | lowest – highest | target |
 |---|---:|---:|---|
 {rows}
 
@@ -134,8 +148,8 @@ Processor time of a task in ms, by who took it:
 - Right after each run as many Tasks with the same specs are created in a namespace that no operator works on, and the
   statuses that they had are written, eight at once as the operator does it, with its connection: what two writes allow
   on this machine where they are all that is done. The worker is idle meanwhile; nothing of NATS, no process.
-- One run of each, so there is no scatter to tell of: the lowest and the highest are the figure itself but of the Tasks
-  that nobody acts on.
+- Runs of each: {runs}, in turn. The table has the median of them, the lowest and the highest; a ratio is taken within
+  each run and what was measured right after it. Processor times are medians.
 - Processor time is what the kernel counts for the processes of the machine that go by these names. A process that has
   ended counts with its parent, so a worker's has those of all its tasks. The kernel's own threads, the kubelet, and
   whatever else runs on the machine are not in it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from e2e.bench.machine import Machine
@@ -32,6 +33,17 @@ def test_the_page_has_a_row_for_each_run_and_what_a_task_takes() -> None:
     assert "their status written once | 225.0 /s | 200.0 – 250.0 |" in page
     assert "| Worker, one replica / that | 0.60 | 0.60 – 0.60 | ≥ 0.32: met |" in page
     assert "| **all of these** | **15.0** | **15.0** |\n| their share of the cores | 90% | 38% |" in page
+
+
+def test_runs_in_turn_are_one_row_for_each_number_of_replicas() -> None:
+    machine, slower = Machine("AMD", 2, 24, "Debian", "Kubernetes"), replace(ONE, done=6.0, floor=0.006)
+    found = [ONE, TWO, slower, TWO, slower, TWO]
+    page = document(Run("python -m e2e.bench.worker", datetime(2026, 3, 1, tzinfo=UTC), machine, 0.5, 8), found)
+
+    assert "| Worker, operator with one replica | 100.0 /s | 100.0 – 120.0 | ≥ 120 /s: missed |" in page
+    assert "| Worker, one replica / that | 0.60 | 0.60 – 0.60 | ≥ 0.32: met |" in page
+    assert "| | one replica | 2 replicas |\n|---|---:|---:|" in page
+    assert "Runs of each: 3, in turn." in page
 
 
 def test_processor_time_is_counted_for_those_who_were_there_before_and_after() -> None:

@@ -113,6 +113,10 @@ are measured in one run. Two of them on 2026-11-27: 22.3 ms without and 23.6 bes
   for each Task that is kept, in the first look and in that of the pool. In the rig, in turn with the state before, 60
   calls each: 23.3 ms before and 21.9 after, bursts 49 and 53 a second.
 
+- Bursts gave 55.2 a second at 05:26 on 2026-11-27, and 36.8 and 42.7 at 08:34 and 08:41, when a raw Job took a tenth
+  longer. It was not the program: eight bursts with the state of the morning gave 49.5 then, and eight with the later
+  one 48.1.
+
 So the machine's hours differ by more than any step that is left. Parts of a call that nothing had gone before, 15 calls
 (2026-11-27), medians in ms: the client until it has sent 0.8, the Task created 5.6 (a mere read of a Lease took 3.4 in
 one look), from that until the pod is told 1.7, until the operator has the attempt's record 4.0 (of two that were looked

@@ -16,7 +16,7 @@ from e2e.cluster.local import configuration, leftovers
 from e2e.cluster.local.lifecycle import wait_until
 from e2e.cluster.settings import Settings, from_environ
 from e2e.support.audit import Audit, audit, definition_for
-from e2e.support.disk import Disk, small_disk
+from e2e.support.disk import Disk, disk_or_skip
 from e2e.support.isolation import Tenant, ready, served
 from e2e.support.kube import NODES, PODS, Kube, Obj
 from e2e.support.load import audited, load
@@ -212,7 +212,7 @@ def test_nothing_is_lost_and_nothing_starts_twice_where_the_disk_of_the_node_is_
     place = tmp_path / "disk"
     for mode in MODES[1:]:
         ready(space, definition_for(mode))
-    with small_disk(tmp_path / "image", place, DISK_MEGABYTES) as disk, kubelet_on(place, space):
+    with disk_or_skip(tmp_path / "image", place, DISK_MEGABYTES) as disk, kubelet_on(place, space):
         for mode in MODES[1:]:
             ready(space, definition_for(mode))
         submit(space, tasks)

@@ -20,7 +20,7 @@ from e2e.chaos import work
 from e2e.chaos.kubelet import Kubelet
 from e2e.chaos.post import Post, post_office
 from e2e.support.connection import REPOSITORY, apply_crds
-from e2e.support.disk import Disk, small_disk
+from e2e.support.disk import Disk, disk_or_skip
 from e2e.support.kube import Kube, Obj, Refused
 from e2e.support.manifests import backoff, definition, queue, task, task_of
 from e2e.support.nats_proxy import NatsProxy
@@ -244,11 +244,7 @@ def with_control_plane(directory: Path, *, disk: bool = False) -> Iterator[Labor
 
 @contextmanager
 def _disk(directory: Path, place: str) -> Iterator[Disk]:
-    with ExitStack() as stack:
-        try:
-            disk = stack.enter_context(small_disk(directory / "disk", directory / place, DISK_MEGABYTES))
-        except LookupError as error:
-            pytest.skip(str(error))
+    with disk_or_skip(directory / "disk", directory / place, DISK_MEGABYTES) as disk:
         yield disk
 
 

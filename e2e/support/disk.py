@@ -6,8 +6,10 @@ import os
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import pytest
 
 _SHUTDOWN = 0x8004587D
 """EXT4_IOC_SHUTDOWN."""
@@ -77,6 +79,17 @@ def small_disk(image: Path, place: Path, megabytes: int) -> Iterator[Disk]:
         yield found
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
+@contextmanager
+def disk_or_skip(image: Path, place: Path, megabytes: int) -> Iterator[Disk]:
+    """The same, and the test is skipped where this machine does not let us have it."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(image, place, megabytes))
+        except LookupError as error:
+            pytest.skip(str(error))
+        yield disk
 
 
 def _run(*argv: str) -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -242,10 +242,8 @@ def with_control_plane(directory: Path, *, disk: bool = False) -> Iterator[Labor
         yield Laboratory(kube, api, operator, path, SETTINGS, notes, _stores_nothing, **both, **nodes)
 
 
-@contextmanager
-def _disk(directory: Path, place: str) -> Iterator[Disk]:
-    with disk_or_skip(directory / "disk", directory / place, DISK_MEGABYTES) as disk:
-        yield disk
+def _disk(directory: Path, place: str) -> AbstractContextManager[Disk]:
+    return disk_or_skip(directory / "disk", directory / place, DISK_MEGABYTES)
 
 
 def _stores_nothing(_kind: Kind, _raw: Raw) -> None:

@@ -400,35 +400,10 @@ async def test_what_is_not_the_messages_fault_is_tried_again(
     assert (["resize-1", "resize-2"], []) == (sorted(tasks_of(cluster)), await client.letters())
 
 
-async def test_a_queue_whose_tasks_take_for_ever_to_create_holds_up_no_other(
-    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a webhook of one namespace can do."""
-    monkeypatch.setattr("celeriac_operator.bus.door.Lanes", lambda: Lanes(0.1))
-    declare(cluster)
-    declare(cluster, "slow")
-    operator = Operator(server, cluster)
-    create = operator.kube.create
-
-    async def slow(resource: Resource, namespace: str, manifest: Raw, *, strict: bool = False) -> Raw:
-        if manifest["spec"]["queueName"] == "slow":
-            await asyncio.Event().wait()
-        return await create(resource, namespace, manifest, strict=strict)
-
-    operator.kube.create = slow  # type: ignore[method-assign]
-    async with operator.running():
-        await ready(client)
-        await ready(client, "slow")
-        await client.publish(*(message(f"slow-{n}") for n in range(30)), queue="slow")
-        await client.publish(*(message(f"t-{n}") for n in range(20)))
-        await drained(client)
-        assert (20, 30) == (len(tasks_of(cluster)), await client.left("slow"))
-
-
-async def test_messages_that_wait_for_another_of_their_name_hold_up_no_others(
-    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That one was sent to a queue that is slow, and would make theirs slow as well."""
+def one_queue_is_slow(
+    server: NatsServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Operator, asyncio.Event]:
+    """No Task of queue slow is ever created, and what takes a tenth of a second is slow; set once one is begun."""
     monkeypatch.setattr("celeriac_operator.bus.door.Lanes", lambda: Lanes(0.1))
     declare(cluster)
     declare(cluster, "slow")
@@ -442,6 +417,28 @@ async def test_messages_that_wait_for_another_of_their_name_hold_up_no_others(
         return await create(resource, namespace, manifest, strict=strict)
 
     operator.kube.create = slow  # type: ignore[method-assign]
+    return operator, begun
+
+
+async def test_a_queue_whose_tasks_take_for_ever_to_create_holds_up_no_other(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a webhook of one namespace can do."""
+    operator, _ = one_queue_is_slow(server, cluster, monkeypatch)
+    async with operator.running():
+        await ready(client)
+        await ready(client, "slow")
+        await client.publish(*(message(f"slow-{n}") for n in range(30)), queue="slow")
+        await client.publish(*(message(f"t-{n}") for n in range(20)))
+        await drained(client)
+        assert (20, 30) == (len(tasks_of(cluster)), await client.left("slow"))
+
+
+async def test_messages_that_wait_for_another_of_their_name_hold_up_no_others(
+    server: NatsServer, cluster: Cluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one was sent to a queue that is slow, and would make theirs slow as well."""
+    operator, begun = one_queue_is_slow(server, cluster, monkeypatch)
     async with operator.running():
         await ready(client)
         await ready(client, "slow")

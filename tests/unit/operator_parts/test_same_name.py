@@ -16,10 +16,10 @@ from celeriac_operator.core.intake.arrival import Arrival
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def arrival(namespace: str, queue: str, name: str | None) -> Arrival:
-    """What says nothing has the name of its message id, or that of its origin."""
-    malformed, known = MalformedMessage("no JSON"), f"{name}.264d107b6706fb84" if name else ""
-    return Arrival(QueueKey(namespace, queue), "n", f"S_{queue}.1", NOW, malformed, b"", known)
+def arrival(namespace: str, queue: str, name: str) -> Arrival:
+    """What says nothing has the name of its message id."""
+    known = f"{name}.264d107b6706fb84"
+    return Arrival(QueueKey(namespace, queue), "n", f"S_{queue}.1", NOW, MalformedMessage("no JSON"), b"", known)
 
 
 @pytest.mark.parametrize(

@@ -152,19 +152,19 @@ class _Server:
         else:  # the system drops those that this process may not have any more
             for descriptor in descriptors:
                 os.close(descriptor)
-            self._refuse(request[1], errno.EMFILE)
+            self._tell(End(request[1], 1, errno.EMFILE))
 
     def _fork(self, number: int, env: dict[str, str], size: int | None, link: int, output: int) -> None:
         try:
             with socket.socket(fileno=link) as theirs:
                 self._pids[number] = fork(self._run, env, read_environment(env), size, theirs, output, self._let_go)
         except OSError as error:
-            self._refuse(number, error.errno or errno.EIO)
+            self._tell(End(number, 1, error.errno or errno.EIO))
         finally:
             os.close(output)
 
-    def _refuse(self, number: int, error: int) -> None:
-        os.write(self._ends, _END.pack(number, 1, error))
+    def _tell(self, end: End) -> None:
+        os.write(self._ends, _END.pack(*end))
 
     def _let_go(self) -> None:
         """What is not the forked process's: it would keep the worker from seeing that this one has ended."""
@@ -186,7 +186,7 @@ class _Server:
                 _kill(pid)  # its group is there as long as it was not waited for
                 code = _wait(pid)
                 del self._pids[number]
-                os.write(self._ends, _END.pack(number, code, 0))
+                self._tell(End(number, code, 0))
         self._reap_orphans()
 
     def _reap_orphans(self) -> None:

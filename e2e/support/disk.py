@@ -55,6 +55,12 @@ class Disk:
                 if error.errno != errno.ENOSPC:
                     raise
 
+    def leave(self, megabytes: int) -> None:
+        """No more room than that."""
+        of_place = os.statvfs(self._place)
+        with (self._place / "junk").open("wb") as junk:
+            os.posix_fallocate(junk.fileno(), 0, of_place.f_bavail * of_place.f_frsize - megabytes * 2**20)
+
     def make_room(self) -> None:
         """Again."""
         (self._place / "junk").unlink()

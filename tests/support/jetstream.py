@@ -28,7 +28,7 @@ CREATED = T0
 class FakeBus:
     """As ``Bus``: one life's connection."""
 
-    enabled = True
+    enabled = tried = True
     reason = ""
 
     def __init__(self, server: Server, bucket: FakeBucket, network: Network) -> None:
@@ -295,6 +295,9 @@ class KeptStreams:
         """They are there."""
 
     def tell_all(self) -> None:
+        """Nobody asks."""
+
+    def failed(self, _why: str) -> None:
         """Nobody asks."""
 
     def outdated(self, _queue: Any) -> bool:

@@ -17,7 +17,7 @@ from celeriac_operator.core.admission.standing import Holds, QueueKey, Standing
 from celeriac_operator.core.admission.status import PAUSE_SECONDS, QueueFacts, next_growth, queue_status
 from celeriac_operator.core.conditions import whole_second
 from celeriac_operator.core.facts import Key, TaskFacts, World
-from celeriac_operator.core.intake.stream import StreamState
+from celeriac_operator.core.intake.stream import UNKNOWN, StreamState
 from celeriac_operator.core.intake.waiting import Waiting, waits_in
 from celeriac_operator.kube import api
 from celeriac_operator.kube.api import ApiError, KubeApi
@@ -137,9 +137,11 @@ class Queues:
             await self._keep_status(facts)
 
     async def _keep_status(self, facts: QueueFacts) -> None:
-        queue, now = facts.key, self._clock()
+        queue, now, stream = facts.key, self._clock(), self.stream(facts.key)
+        if stream is UNKNOWN and not facts.status.conditions:
+            return  # the first status would be without it for as long as one may not be written again
         counts, arrival = self.admission.counts(queue), self.admission.arrival(queue)
-        status = queue_status(facts, counts, arrival, now, self.stream(queue))
+        status = queue_status(facts, counts, arrival, now, stream)
         if status.oldest_queued_seconds is not None:
             self._work.add_at(queue, now + timedelta(seconds=next_growth(status.oldest_queued_seconds)))
         if status == facts.status:

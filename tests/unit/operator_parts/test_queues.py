@@ -17,6 +17,7 @@ from tests.support.profiles import examples
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.core.admission.standing import Holds, QueueKey
 from celeriac_operator.core.facts import Key
+from celeriac_operator.core.intake.stream import UNKNOWN, StreamState
 from celeriac_operator.core.names import job_name
 from celeriac_operator.watch import WATCHED
 
@@ -509,6 +510,35 @@ def test_the_status_of_a_queue(cluster: Cluster) -> None:
     assert (1, 2) == (found["running"], found["queued"])
     assert found["oldestQueuedSeconds"] >= 10
     assert {"Accepted": "True", "Active": "True"} == {c["type"]: c["status"] for c in found["conditions"]}
+
+
+def test_a_new_queue_says_of_its_stream_what_is_known_once_it_is(cluster: Cluster) -> None:
+    """Its first status was written before, and nothing more in the next five seconds."""
+    process = Process(cluster)
+    stream = UNKNOWN
+    process.queues.stream = lambda _: stream
+    queue(cluster)
+    settle(process)
+    assert status(cluster, "taskqueues", "default") == {}
+
+    stream = StreamState(0)
+    process.queue.add(DEFAULT)  # as the streams have it looked at
+    settle(process)
+    assert "StreamReady" in {c["type"] for c in status(cluster, "taskqueues", "default")["conditions"]}
+
+
+def test_after_a_restart_a_queue_says_what_was_known_of_its_stream(cluster: Cluster) -> None:
+    queue(cluster)
+    process = Process(cluster)
+    process.queues.stream = lambda _: StreamState(3)
+    process.queue.add(DEFAULT)
+    settle(process)
+    before = cluster.writes["status taskqueues"]
+    process.start()
+    process.queues.stream = lambda _: UNKNOWN
+    settle(process, 10)
+
+    assert (3, before) == (status(cluster, "taskqueues", "default")["backlog"], cluster.writes["status taskqueues"])
 
 
 def test_the_status_is_written_at_most_every_five_seconds_and_only_when_it_changes(cluster: Cluster) -> None:

@@ -28,6 +28,7 @@ ANSWER_SECONDS = 5.0
 TROUBLE = (nats.errors.Error, OSError, TimeoutError)
 """What calls to NATS raise while it is down, full, restarting or slow: it is tried again for ever."""
 
+_BEFORE = "not connected yet"
 _FRAME_BYTES = 256
 """Around the headers, and what nats-py adds to them."""
 
@@ -63,7 +64,7 @@ class Bus:
 
     def __init__(self, options: NatsOptions, name: str = "celeriac-operator", *, probe: float = PROBE_SECONDS) -> None:
         self._options, self._name, self._probe_seconds = options, name, probe
-        self.reason = "not connected yet" if options.enabled else "CELERIAC_NATS_URL is not set"
+        self.reason = _BEFORE if options.enabled else "CELERIAC_NATS_URL is not set"
         """Why it is not connected, for log and people; empty while it is."""
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
@@ -79,6 +80,11 @@ class Bus:
     def enabled(self) -> bool:
         """Whether there is a NATS at all."""
         return self._options.enabled
+
+    @property
+    def tried(self) -> bool:
+        """Whether it is known by now if NATS is there."""
+        return self.reason != _BEFORE
 
     @property
     def connected(self) -> bool:

@@ -49,7 +49,8 @@ class Door:
         self._lanes = Lanes()
         self._intakes: dict[QueueKey, tuple[Intake, asyncio.Task[None]]] = {}
         self._news = asyncio.Event()
-        self._was_connected = False
+        self._was: tuple[bool, bool] | None = None
+        """Whether NATS was there at the last look, and whether that was known."""
         self._shared = False
         """What all queues share is there: who finds a queue's stream finds the records, too."""
         bus.on_connect(self._connected)
@@ -57,7 +58,11 @@ class Door:
     async def _connected(self) -> None:
         """On a new connection everything begins anew: what was asked for on the old one is not answered any more."""
         self._shared = False
-        await self._streams.share()
+        try:
+            await self._streams.share()
+        except TROUBLE as error:
+            self._streams.failed(_why(error))
+            raise
         self._shared = True
         await self._stop(set(self._intakes))
         self._news.set()
@@ -87,14 +92,15 @@ class Door:
             with closings_are_errors():
                 await self._look()
         except TROUBLE as error:
-            log.warning("the streams cannot be looked at", error=cut(str(error), 512) or type(error).__name__)
+            log.warning("the streams cannot be looked at", error=_why(error))
+            self._streams.failed(_why(error))
         except Exception as error:
             RECONCILE_ERRORS.labels("bug").inc()
             log.error("looking at the streams raised, trying again", exc_info=error)
 
     async def _look(self) -> None:
-        if self._bus.connected != self._was_connected:
-            self._was_connected = self._bus.connected
+        if (standing := (self._bus.connected, self._bus.tried)) != self._was:
+            self._was = standing
             self._streams.tell_all()
         if self._bus.connected and self._shared:
             await self._streams.look()
@@ -118,8 +124,7 @@ class Door:
         try:
             await intake.run()
         except TROUBLE as error:
-            why = cut(str(error), 512) or type(error).__name__
-            log.warning("intake is interrupted", queue=str(intake.queue), error=why)
+            log.warning("intake is interrupted", queue=str(intake.queue), error=_why(error))
         except Exception as error:
             RECONCILE_ERRORS.labels("bug").inc()
             log.error("intake raised, trying again", queue=str(intake.queue), exc_info=error)
@@ -129,3 +134,7 @@ class Door:
         for intake, _ in stopped:
             intake.end()
         await end(task for _, task in stopped)
+
+
+def _why(error: Exception) -> str:
+    return cut(str(error), 512) or type(error).__name__

@@ -26,7 +26,7 @@ from celeriac_operator.bus.connection import ANSWER_SECONDS, Bus
 from celeriac_operator.bus.room import Bounds
 from celeriac_operator.bus.shared import share
 from celeriac_operator.core.admission.standing import QueueKey
-from celeriac_operator.core.intake.stream import StreamState
+from celeriac_operator.core.intake.stream import UNKNOWN, StreamState
 from celeriac_operator.core.names import NATS_DOWN, STREAM_READY, STREAM_REFUSED
 from celeriac_operator.core.text import cut
 from celeriac_operator.kube.api import Permit, unfenced
@@ -100,6 +100,8 @@ class Streams:
         self._empty: dict[QueueKey, float] = {}
         """Streams of queues that are gone, and since when each was seen empty."""
         self._states: dict[QueueKey, StreamState] = {}
+        self._unknown = UNKNOWN
+        """What is said of streams that nobody has looked at."""
         self._troubles: dict[QueueKey, dict[str, tuple[str, float]]] = {}
         """Why some messages of a queue cannot go on, by reason, and when that was last met."""
         self.created: dict[QueueKey, datetime] = {}
@@ -112,12 +114,14 @@ class Streams:
         """What is known of a queue's stream; None where there is no NATS."""
         if not self._bus.enabled:
             return None
-        if not self._bus.connected:
+        if not self._bus.connected and self._bus.tried:
             known = self._states.get(queue)
             why = f"Messages are not taken in: {self._bus.reason or 'NATS does not answer'}"
             return StreamState(known.backlog if known is not None else None, NATS_DOWN, why)
         state, troubles = self._states.get(queue), self._troubles.get(queue)
-        if state is None or state.reason != STREAM_READY or not troubles:
+        if state is None:
+            return self._unknown
+        if state.reason != STREAM_READY or not troubles:
             return state
         reason = min(troubles)
         return StreamState(state.backlog, reason, troubles[reason][0])
@@ -130,6 +134,13 @@ class Streams:
             known[reason] = message, time.monotonic()
         if message != (before[0] if before is not None else None):
             self._changed(queue)
+
+    def failed(self, why: str) -> None:
+        """NATS is there, and the streams cannot be looked at: this is said of those that nobody has looked at yet."""
+        state = StreamState(None, NATS_DOWN, f"Messages are not taken in: {why}")
+        if state != self._unknown:
+            self._unknown = state
+            self.tell_all()
 
     def outdated(self, queue: QueueKey) -> bool:
         """Whether the queue was declared, changed or deleted since the last look."""
@@ -168,6 +179,7 @@ class Streams:
         for known in (self._states, self.created, self._done, self._troubles):
             for queue in [queue for queue in known if queue not in declared]:
                 del known[queue]
+        self._unknown = UNKNOWN
         self._forget_troubles()
         self._count()
 

@@ -11,6 +11,7 @@ from tests.support.crd import problems
 from celeriac.api.v1alpha1 import RateLimitStatus, TaskQueueSpec, TaskQueueStatus
 from celeriac_operator.core.admission.standing import Counts, QueueKey
 from celeriac_operator.core.admission.status import QueueFacts, next_growth, queue_status
+from celeriac_operator.core.intake.stream import UNKNOWN, StreamState
 
 IDLE = Counts(0, 0, None)
 LIMITED = {"rateLimit": {"tasks": 2, "periodSeconds": 60}}
@@ -54,6 +55,23 @@ def test_counts_and_the_oldest() -> None:
     status = queue_status(facts(), Counts(7, 3, T0), None, at(90))
 
     assert (7, 3, 90) == (status.queued, status.running, status.oldest_queued_seconds)
+
+
+STREAMS: dict[str, tuple[StreamState | None, tuple[int | None, dict[str, str]]]] = {
+    "a stream that takes messages": (StreamState(9), (9, {"StreamReady": "True"})),
+    "a stream that NATS refuses": (StreamState(None, "StreamRefused", "no room"), (None, {"StreamReady": "False"})),
+    "as long as nobody has looked, what was known stays": (UNKNOWN, (4, {"StreamReady": "True"})),
+    "without NATS nothing is said of it": (None, (None, {})),
+}
+
+
+@pytest.mark.parametrize(("stream", "expected"), STREAMS.values(), ids=list(STREAMS))
+def test_what_it_says_of_its_stream(stream: StreamState | None, expected: tuple[int | None, dict[str, str]]) -> None:
+    before = queue_status(facts(), IDLE, None, T0, StreamState(4))
+    status = queue_status(facts(before), IDLE, None, at(9), stream)
+
+    said = {each.type: each.status for each in status.conditions if each.type not in ("Accepted", "Active")}
+    assert expected == (status.backlog, said)
 
 
 AGES: dict[str, tuple[int | None, float | None, int | None]] = {

@@ -10,7 +10,7 @@ from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import Counts, QueueKey
 from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.conditions import Truth, condition_since
-from celeriac_operator.core.intake.stream import StreamState, stream_condition
+from celeriac_operator.core.intake.stream import UNKNOWN, StreamState, stream_condition
 
 PAUSE_SECONDS = 5
 """A queue's status is written at most so often."""
@@ -42,7 +42,7 @@ def queue_status(
         observed_generation=facts.generation,
         queued=counts.queued,
         running=counts.running,
-        backlog=stream.backlog if stream is not None else None,
+        backlog=_backlog(facts, stream),
         oldest_queued_seconds=_oldest(facts.status.oldest_queued_seconds, counts.oldest, now),
         rate_limit=_rate_limit(facts, arrival, now),
         conditions=(
@@ -53,9 +53,17 @@ def queue_status(
     )
 
 
+def _backlog(facts: QueueFacts, stream: StreamState | None) -> int | None:
+    if stream is UNKNOWN:
+        return facts.status.backlog
+    return stream.backlog if stream is not None else None
+
+
 def _stream(facts: QueueFacts, stream: StreamState | None, now: datetime) -> tuple[Condition, ...]:
     if stream is None:
         return ()
+    if stream is UNKNOWN:
+        return tuple(each for each in facts.status.conditions if each.type == names.STREAM_READY)
     return (stream_condition(facts.status.conditions, stream, generation=facts.generation, now=now),)
 
 

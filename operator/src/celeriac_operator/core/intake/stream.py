@@ -23,6 +23,10 @@ class StreamState:
     """Why, a sentence."""
 
 
+UNKNOWN = StreamState(None, "Unknown")
+"""Nobody has looked yet: an operator has just begun, or the queue is new. It is known a moment later, and then told."""
+
+
 def stream_condition(known: Iterable[Condition], state: StreamState, *, generation: int, now: datetime) -> Condition:
     """Whether messages for the queue are taken."""
     truth: Truth = "True" if state.reason == STREAM_READY else "False"

@@ -108,12 +108,35 @@ TABLE: dict[str, tuple[Failure, int | None, Failures, dict[str, Any], float | No
 }
 
 
+BEFORE_THE_START: dict[str, tuple[Failure, Failures, dict[str, int], float]] = {
+    "a second after the first": (Failure.EVICTED, Failures(0, 1), {"initial_seconds": 0}, 1),
+    "ever longer": (Failure.EVICTED, Failures(2, 4), {"initial_seconds": 0}, 8),
+    "a minute at most": (Failure.NODE_LOST, Failures(0, 10), {"initial_seconds": 0}, 60),
+    "longer where the task says so": (Failure.EVICTED, Failures(0, 1), {"initial_seconds": 30}, 30),
+    "a failure of its own only as the task says": (
+        Failure.IMAGE_PULL_FAILED,
+        Failures(1, 0),
+        {"initial_seconds": 0},
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(("failure", "used", "backoff", "pause"), BEFORE_THE_START.values(), ids=list(BEFORE_THE_START))
+def test_the_pause_after_an_attempt_that_had_not_started(
+    failure: Failure, used: Failures, backoff: dict[str, int], pause: float
+) -> None:
+    retry = EffectiveRetry(max_attempts=5, backoff=EffectiveBackoff(jitter="None", **backoff))
+    decision = retry_decision(failure, None, used, retry, started=False, seed="uid", now=T0)
+    assert decision.at == at(pause)
+
+
 @pytest.mark.parametrize(("failure", "code", "used", "policy", "pause"), TABLE.values(), ids=TABLE)
 def test_decision(
     failure: Failure, code: int | None, used: Failures, policy: dict[str, Any], pause: float | None
 ) -> None:
     retry = EffectiveRetry.model_validate({"backoff": EXACT, **policy})
-    decision = retry_decision(failure, code, used, retry, seed="uid", now=T0)
+    decision = retry_decision(failure, code, used, retry, started=True, seed="uid", now=T0)
 
     assert decision.at == (None if pause is None else at(pause))
 
@@ -121,7 +144,7 @@ def test_decision(
 @pytest.mark.parametrize("failure", Failure)
 def test_what_is_retried_by_default(failure: Failure) -> None:
     used = Failures(0, 1) if failure in DISRUPTIONS else Failures(1, 0)
-    decision = retry_decision(failure, None, used, EffectiveRetry(max_attempts=5), seed="uid", now=T0)
+    decision = retry_decision(failure, None, used, EffectiveRetry(max_attempts=5), started=True, seed="uid", now=T0)
 
     assert (decision.at is None) == (failure in NOT_RETRIED)
 

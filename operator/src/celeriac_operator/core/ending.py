@@ -160,6 +160,7 @@ def _what_follows(view: View, attempt: Attempt) -> RetryDecision:
         attempt.exit_code,
         view.used(attempt),
         view.policy.retry,
+        started=attempt.start_time is not None,
         seed=view.task.uid,
         now=attempt.finish_time or view.now,
     )

@@ -8,6 +8,12 @@ from datetime import datetime, timedelta
 
 from celeriac.api.v1alpha1 import DISRUPTIONS, NOT_RETRIED, EffectiveBackoff, EffectiveRetry, Failure
 
+_BEFORE_THE_START = EffectiveBackoff(initial_seconds=1, multiplier_percent=200, max_seconds=60, jitter="None")
+"""At least so long where a disruption came before the container had started.
+
+A kubelet that is short of something refuses each pod for as long as the scheduler does not know of it: seven in half a
+second were seen, of the ten disruptions that a Task may have.
+"""
 _ALWAYS_FINAL = frozenset({Failure.CANCELLED, Failure.TOTAL_DEADLINE_EXCEEDED})
 
 
@@ -28,11 +34,19 @@ class RetryDecision:
 
 
 def retry_decision(
-    failure: Failure, exit_code: int | None, used: Failures, policy: EffectiveRetry, *, seed: str, now: datetime
+    failure: Failure,
+    exit_code: int | None,
+    used: Failures,
+    policy: EffectiveRetry,
+    *,
+    started: bool,
+    seed: str,
+    now: datetime,
 ) -> RetryDecision:
     """What follows a failed attempt.
 
     Args:
+        started: whether the attempt's container had started.
         seed: makes the jitter, so that deciding twice decides the same (the Task's uid will do).
     """
     rule = next((rule for rule in policy.rules if rule.matches(failure, exit_code)), None)
@@ -42,10 +56,6 @@ def retry_decision(
         return RetryDecision(None, "a retry rule says Fail")
     if rule is None and failure in NOT_RETRIED:
         return RetryDecision(None, f"{failure} is not retried")
-    return _within_limits(failure, used, policy, seed, now)
-
-
-def _within_limits(failure: Failure, used: Failures, policy: EffectiveRetry, seed: str, now: datetime) -> RetryDecision:
     disrupted = failure in DISRUPTIONS
     count, limit = (used.disruptions, policy.max_disruptions) if disrupted else (used.own, policy.max_attempts - 1)
     if count > limit:
@@ -53,6 +63,8 @@ def _within_limits(failure: Failure, used: Failures, policy: EffectiveRetry, see
         allowed = policy.max_disruptions if disrupted else policy.max_attempts
         return RetryDecision(None, f"{count} {noun}{'s' * (count != 1)} of {allowed} used up")
     pause = backoff_seconds(policy.backoff, count, f"{seed}/{used.own}/{used.disruptions}")
+    if disrupted and not started:
+        pause = max(pause, backoff_seconds(_BEFORE_THE_START, count, seed))
     return RetryDecision(now + timedelta(seconds=pause), "")
 
 

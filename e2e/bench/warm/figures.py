@@ -1,7 +1,7 @@
 """From samples to figures. Pure."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -25,6 +25,8 @@ BURSTS = {
 TARGETS = {WARM: Target(20)}
 RATIOS = {PREFORK: Target(4.65)}
 """The same target, by what a call of Celery took where it was set: 20 ms and 4.3."""
+BURST, BURST_RATIO = Target(50, at_most=False), Target(0.215, at_most=False)
+"""Tasks of a burst in a second, and in the time of such a call."""
 
 
 @dataclass
@@ -44,38 +46,47 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def rows(rounds: Sequence[Round], at_once: int) -> list[Row]:
     """All lines of the table; what was not measured has none."""
-
-    def over(take: Callable[[Round], float]) -> Figure:
-        return figure([take(each) for each in rounds])
-
-    calls = [name for name in CALLS if all(each.alone.get(name) for each in rounds)]
-    bursts = [name for name in BURSTS if all(each.burst.get(name) for each in rounds)]
     everything = [seconds for each in rounds for name in (WARM, BESIDE) for seconds in each.alone.get(name, ())]
     worst = quantile(everything, 0.99) * 1000
+    calls = [name for name in CALLS if all(each.alone.get(name) for each in rounds)]
     return [
-        *(
-            Row(CALLS[name], over(lambda r, name=name: 1000 * median(r.alone[name])), "ms", 1, TARGETS.get(name))  # type: ignore[misc]
-            for name in calls
-        ),
+        *_calls(rounds, calls),
         Row(f"Warm, p99 of all {len(everything)}", Figure(worst, worst, max(everything) * 1000), "ms", 1, Target(100)),
-        Row("Warm / raw Job", over(lambda r: median(r.alone[WARM]) / median(r.alone[JOB])), "", 4, Target(0.01)),
-        *(
-            Row(
-                f"Warm / {what}",
-                over(lambda r, name=name: median(r.alone[WARM]) / median(r.alone[name])),  # type: ignore[misc]
-                target=RATIOS.get(name),
-            )
-            for name, what in ((PREFORK, "Celery prefork"), (FRESH, "Celery, a fresh process"))
-            if name in calls
-        ),
-        *(
-            Row(
-                f"{BURSTS[name]} ({at_once})",
-                over(lambda r, name=name: at_once / median(r.burst[name])),  # type: ignore[misc]
-                "/s",
-                1,
-                Target(50, at_most=False) if name == WARM else None,
-            )
-            for name in bursts
-        ),
+        Row("Warm / raw Job", figure([_call(each, WARM) / _call(each, JOB) for each in rounds]), "", 4, Target(0.01)),
+        *_beside_celery(rounds, calls),
+        *_bursts(rounds, at_once),
+        *_bursts_beside_celery(rounds, calls, at_once),
     ]
+
+
+def _call(one: Round, name: str) -> float:
+    return median(one.alone[name])
+
+
+def _rate(one: Round, name: str, at_once: int) -> float:
+    return at_once / median(one.burst[name])
+
+
+def _calls(rounds: Sequence[Round], calls: Sequence[str]) -> Iterator[Row]:
+    for name in calls:
+        yield Row(CALLS[name], figure([1000 * _call(each, name) for each in rounds]), "ms", 1, TARGETS.get(name))
+
+
+def _beside_celery(rounds: Sequence[Round], calls: Sequence[str]) -> Iterator[Row]:
+    for name, what in ((PREFORK, "Celery prefork"), (FRESH, "Celery, a fresh process")):
+        if name in calls:
+            ratios = [_call(each, WARM) / _call(each, name) for each in rounds]
+            yield Row(f"Warm / {what}", figure(ratios), target=RATIOS.get(name))
+
+
+def _bursts(rounds: Sequence[Round], at_once: int) -> Iterator[Row]:
+    for name, what in BURSTS.items():
+        if all(each.burst.get(name) for each in rounds):
+            rates = [_rate(each, name, at_once) for each in rounds]
+            yield Row(f"{what} ({at_once})", figure(rates), "/s", 1, BURST if name == WARM else None)
+
+
+def _bursts_beside_celery(rounds: Sequence[Round], calls: Sequence[str], at_once: int) -> Iterator[Row]:
+    if PREFORK in calls and all(each.burst.get(WARM) for each in rounds):
+        shares = [_rate(each, WARM, at_once) * _call(each, PREFORK) for each in rounds]
+        yield Row("Warm, tasks of that burst in the time of a call of Celery", figure(shares), "", 3, BURST_RATIO)

@@ -29,9 +29,10 @@ def test_what_was_measured_has_a_row() -> None:
         found["Warm / Celery prefork"],
     )
     assert 100 == found["Warm, p99 of all 3"]
-    assert (50, 800) == (
+    assert (50, 800, 0.25) == (
         found["Warm, as many at once as pods wait (4)"],
         found["Celery prefork, as many at once (4)"],
+        found["Warm, tasks of that burst in the time of a call of Celery"],
     )
 
 

@@ -155,6 +155,7 @@ def test_kwargs_whose_annotation_is_of_all_are_anything() -> None:
     [
         pytest.param((), {}, "'first'", id="one is missing"),
         pytest.param((1, "a", "b"), {}, "too many positional", id="one too many"),
+        pytest.param((1,), {"first": 2}, "first: a parameter has this name", id="one of **kwargs named as a parameter"),
         pytest.param(("x-secret",), {}, "first: ", id="not what the annotation says"),
         pytest.param((1,), {"third": [1, "x-secret"]}, "third[1]: ", id="inside of a list"),
         pytest.param((1,), {"x": object()}, "x: Value error, object is no JSON", id="no JSON"),

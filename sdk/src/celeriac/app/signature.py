@@ -247,9 +247,9 @@ class Signature:
         return self._refused([(name[:64], "the function has no such parameter") for name in names[:8]])
 
     def _invalid(self, error: ValidationError) -> InvalidParams:
-        return self._refused([
-            (_path(each["loc"]) or "params", each["msg"]) for each in error.errors(include_input=False)
-        ])
+        return self._refused(
+            [(_path(each["loc"]) or "params", each["msg"]) for each in error.errors(include_input=False)]
+        )
 
     def _refused(self, fields: list[tuple[str, str]]) -> InvalidParams:
         text = "; ".join(f"{path}: {message}" for path, message in fields)

@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Base64Bytes, BaseModel, Field, computed_field
+from pydantic import Base64Bytes, BaseModel, Field, SecretBytes, SecretStr, computed_field, field_serializer
 from typing_extensions import TypedDict
 
 from celeriac import Context, InvalidParams
@@ -287,6 +287,53 @@ def test_what_an_annotation_leaves_open_has_to_be_json(annotation: Any, value: A
     function.__annotations__["value"] = annotation
     with pytest.raises(InvalidParams, match="datetime is no JSON"):
         Signature("t", function).bind((value,), {})
+
+
+class Login(BaseModel):
+    user: str
+    password: SecretStr
+
+
+class Written(BaseModel):
+    password: SecretStr
+
+    @field_serializer("password", when_used="json")
+    def _whole(self, value: SecretStr) -> str:
+        return value.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        pytest.param(SecretStr, SecretStr("x-secret"), id="a text"),
+        pytest.param(SecretBytes | None, SecretBytes(b"x-secret"), id="bytes, or nothing"),
+        pytest.param(dict[str, list[Login]], {"a": [Login(user="a", password="x-secret")]}, id="in a model"),
+    ],
+)
+def test_a_secret_that_would_come_back_as_asterisks_is_refused(annotation: Any, value: Any) -> None:
+    def function(value: Any) -> Any: ...
+
+    function.__annotations__ = {"value": annotation, "return": annotation}
+    with pytest.raises(InvalidParams, match=r"value: a secret is written as asterisks.*env= of App") as caught:
+        Signature("t", function).bind((value,), {})
+    assert "x-secret" not in str(caught.value)
+    with pytest.raises(ResultMismatch, match="result: a secret is written as asterisks"):
+        Signature("t", function).dump_result(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "expected"),
+    [
+        pytest.param(SecretStr, SecretStr(""), "", id="one of nothing is not hidden"),
+        pytest.param(Written, Written(password="abc"), {"password": "abc"}, id="a model that writes it"),
+        pytest.param(str, "**********", "**********", id="a text of asterisks is no secret"),
+    ],
+)
+def test_what_is_written_whole_is_taken(annotation: Any, value: Any, expected: Any) -> None:
+    def function(value: Any) -> Any: ...
+
+    function.__annotations__ = {"value": annotation, "return": annotation}
+    assert {"value": expected} == Signature("t", function).bind((value,), {})
 
 
 def test_a_value_that_would_come_back_as_another_is_refused() -> None:

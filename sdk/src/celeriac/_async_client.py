@@ -120,6 +120,8 @@ class AsyncClient:
         InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check);
         through NATS UnknownQueue, and AlreadyExists only if the other task has finished: ``get`` raises it otherwise.
         """
+        if request is not None and options:
+            raise errors.InvalidTask(f"Give a request or {', '.join(options)}, not both: the request says it all.")
         return self._handle(await self._submit(request or options, check, Room.of(block, timeout)))
 
     async def submit_many(

@@ -260,3 +260,9 @@ def test_invalid_params(params: dict[str, Any], wanted: str) -> None:
 def test_a_misspelt_policy_is_an_error(policy: type) -> None:
     with pytest.raises(ValueError, match="max_atempts"):
         policy(max_atempts=3)
+
+
+@pytest.mark.parametrize("parts", [{"backoff": {"initial_secs": 3}}, {"rules": [{"on_codes": [1], "action": "Fail"}]}])
+def test_a_misspelt_part_of_a_policy_is_an_error(parts: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Extra inputs are not permitted"):
+        Retry(**parts)

@@ -63,7 +63,7 @@ class Bucket:
             answered = time.monotonic()
             while True:
                 try:
-                    record = await self._ended_now(namespace, name, identity, strange)
+                    record = await self.ended_now(namespace, name, identity, strange)
                     answered = time.monotonic()
                 except errors.ConnectionFailed:
                     if time.monotonic() - answered > GIVE_UP_SECONDS:
@@ -119,7 +119,8 @@ class Bucket:
             await asyncio.sleep(0.05)  # deleted meanwhile
         raise errors.RequestRejected(f"The record of task {namespace}/{name} keeps changing. Try again.")
 
-    async def _ended_now(self, namespace: str, name: str, identity: Identity, strange: bool) -> TaskRecord | None:
+    async def ended_now(self, namespace: str, name: str, identity: Identity, strange: bool) -> TaskRecord | None:
+        """The same as ``ended``, but None where the task has not ended."""
         record = await self.find(namespace, name)
         if record is not None and ends(record):
             return record if _is_about(namespace, name, record, identity) else None

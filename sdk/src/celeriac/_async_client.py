@@ -289,7 +289,7 @@ class AsyncClient:
         Raises CronTaskNotFound, InvalidTask.
         """
         cron = await self.cron_get(name, namespace=namespace)
-        slots = _backfill.slots_of(cron, start, min(end, datetime.now(UTC)), most)
+        slots = _backfill.slots_of(cron, start, end, most, datetime.now(UTC))
         async with aclosing(_backfill.backfill(self._api, cron, slots, concurrency)) as runs:
             async for run in runs:
                 yield run

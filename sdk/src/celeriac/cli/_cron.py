@@ -98,7 +98,7 @@ def backfill(
     begin, until = _span(_utc(start), _utc(end) if end else None, datetime.now(UTC))
     with common.client() as client:
         cron = client.cron_get(name)
-        slots = _backfill.slots_of(cron, begin, min(until, datetime.now(UTC)), most)
+        slots = _backfill.slots_of(cron, begin, until, most, datetime.now(UTC))
         say(_announced(cron, slots, most, concurrency), "dim")
         if dry_run:
             _print_slots([BackfillRun(slot, run_name(cron.name, slot)) for slot in slots], common.output)

@@ -137,6 +137,16 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         600,
         {"status": "Pending/DefinitionNotFound", "again": 900},
     ),
+    "and end the task as they would, so that nobody looks for a queue that is too full": (
+        world_of(definition_name="resize", deadlines={"queue_seconds": 900}),
+        900,
+        {"status": "Failed/DefinitionNotFound"},
+    ),
+    "queueSeconds count from the startTime, for a missing definition too": (
+        world_of(definition_name="resize", deadlines={"queue_seconds": 900}, start_time=at(100)),
+        950,
+        {"status": "Pending/DefinitionNotFound", "again": 1000},
+    ),
     "params that the schema refuses fail at once": (
         world_of(
             definition_name="resize",

@@ -136,7 +136,9 @@ class Bucket:
         if not ends(await self.find(namespace, name)):
             raise errors.TaskNotFound(
                 f"Task {namespace}/{name} ended ({event.reason or event.phase}) at {event.time.isoformat()}, and NATS "
-                "has no record of it, so its result is not known. Submit it again if it is still needed."
+                "has no record of it: that has expired, or the task came by no message, as those of kubectl and "
+                f"CronTasks. 'kubectl get task {name} -n {namespace}' shows it as long as it is there; for this "
+                "program, and for celeriac, set CELERIAC_NATS_URL to nothing. Else submit it again if it is needed."
             )
 
     async def _bucket(self, client: Client) -> KeyValue:

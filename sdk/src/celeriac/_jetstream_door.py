@@ -137,7 +137,9 @@ class JetStreamDoor:
         """The server's release and where it is, once the operator's bucket was found there."""
         client = await self._nats.client()
         await self._bucket.find("default", "doctor")
-        return f"{self._nats.where} answers, NATS {client.connected_server_version}, with the operator's bucket"
+        release = client.connected_server_version
+        version = f"{release.major}.{release.minor}.{release.patch}"
+        return f"{self._nats.where} answers, NATS {version}, with the operator's bucket"
 
     async def close(self) -> None:
         """Close the connection."""

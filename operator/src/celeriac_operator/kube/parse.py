@@ -23,7 +23,7 @@ from celeriac.api.v1alpha1 import (
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
 from celeriac.wire.identity import request_of
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME, WORKER_LABEL
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, SUBMISSION, SUBMIT_TIME, WORKER_LABEL
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
@@ -87,7 +87,7 @@ def task_of(raw: Raw) -> TaskFacts:
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
         request_digest=request_of(annotations),
-        definition_digest=annotations.get(names.DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
+        definition_digest=annotations.get(DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )
     return _without_bulk(task) if task.finished else task

@@ -16,7 +16,7 @@ from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import Backlog, TaskQueueSpec
 from celeriac.wire.message import encode
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import Arrival, arrival
@@ -115,6 +115,7 @@ def test_a_start_far_away_is_waited_for_under_its_minute() -> None:
 
 def test_a_task_says_what_it_came_from_whatever_the_message_says() -> None:
     lies = {SUBMISSION: "sha256:0", SUBMIT_TIME: "1970-01-01T00:00:00Z", "team": "a"}
+    lies |= {DEFINITION_DIGEST_ANNOTATION: "sha256:0"}
     sent = {"name": "a", "labels": {"x": "y"}, "annotations": lies, "spec": {"definitionName": "resize"}}
     arrived = arrives(sent)
     found = verdict(arrived, Known(), at(1))

@@ -14,11 +14,10 @@ from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.api.v1alpha1.model import API_VERSION
 from celeriac.wire.identity import LONGEST_NAME
 from celeriac.wire.message import MalformedMessage, TaskMessage
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, MARKS, SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.names import (
-    DEFINITION_DIGEST_ANNOTATION,
     DEFINITION_GONE,
     INLINE_CONTAINER_DENIED,
     INVALID_TASK,
@@ -174,7 +173,8 @@ def task_manifest(arrival: Arrival, message: TaskMessage, name: str) -> dict[str
     meta: dict[str, Any] = {"name": name, "namespace": arrival.queue.namespace}
     if message.labels:
         meta["labels"] = dict(message.labels)
-    meta["annotations"] = {**message.annotations, **ours}
+    theirs = {key: text for key, text in message.annotations.items() if key not in MARKS}
+    meta["annotations"] = {**theirs, **ours}
     spec = {**message.spec, "queueName": arrival.queue.queue}
     return {"apiVersion": API_VERSION, "kind": "Task", "metadata": meta, "spec": spec}
 

@@ -101,6 +101,19 @@ async def test_what_is_known_of_the_attempts_of_a_task_stays_as_long_as_the_task
         assert await expiry.sweep(now() + 8 * DAY) == len(theirs)
 
 
+@pytest.mark.parametrize("planted", ["media.*", "media.>", "media.*.1", "*.*"])
+async def test_a_record_under_wildcards_takes_no_others_with_it(planted: str, server: NatsServer) -> None:
+    """The server takes such a message of whoever may publish to all that its subject matches."""
+    async with keeper(server) as keeping:
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK, frozenset)
+        await record(keeping, "media.wish", 30 * DAY)
+        await keeping.bucket.create("media.uid.1", b"{}")
+        await keeping.bus.js.publish(f"$KV.{RESULTS_BUCKET}.{planted}", b"{}")
+        await record(keeping, "media.new", 9 * DAY)
+        await expiry.sweep(now() + 8 * DAY)
+        assert await keys(keeping) == sorted((planted, "media.new", "media.wish"))
+
+
 async def put(keeping: Keeper, name: str) -> None:
     await _objects.put(keeping.bus.js, name, b"[1]")
 
@@ -183,6 +196,15 @@ async def test_chunks_that_no_description_names_go(server: NatsServer) -> None:
         payloads = collector(keeping, [make_task(params_ref=REF)])
         assert await payloads.collect(now()) == 0
         assert (await payloads.collect(now() + DAY), await stored(keeping)) == (1, 2)
+
+
+@pytest.mark.parametrize("planted", [("media", "*"), ("*", "*")])
+async def test_a_chunk_under_wildcards_takes_no_others_with_it(planted: tuple[str, str], server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        await keeping.bus.js.publish(chunk_subject(*planted, 0), b"x")
+        assert await rounds(collector(keeping, [make_task(params_ref=REF)])) == 0
+        assert await _objects.get(keeping.bus.js, PARAMS) == b"[1]"
 
 
 async def test_a_description_that_names_what_is_anothers_costs_that_nothing(server: NatsServer) -> None:

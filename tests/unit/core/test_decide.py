@@ -120,6 +120,22 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         0,
         {},
     ),
+    "of a task that a finalizer keeps the Job goes": (
+        replace(
+            world_of(make_status(make_attempt()), job=make_job(), pod=make_pod()),
+            task=make_task(status=make_status(make_attempt()), deleting=True),
+        ),
+        5,
+        {"delete": ["Job job-1"]},
+    ),
+    "the Job of a task that a finalizer keeps goes once": (
+        replace(
+            world_of(job=make_job(deleting=True), pod=make_pod()),
+            task=make_task(status=make_status(make_attempt()), deleting=True),
+        ),
+        5,
+        {},
+    ),
     # --- waiting ---
     "a missing definition is said only after a second": (world_of(definition_name="resize"), 0, {"again": 1}),
     "a missing definition is waited for, ten minutes": (

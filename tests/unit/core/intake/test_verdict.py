@@ -55,6 +55,7 @@ REASONS: dict[str, tuple[str, Arrival, Known]] = {
     "a name may have 63 characters": ("InvalidTask", arrives({"name": "a" * 64, "spec": {}}), Known()),
     "an empty name is none that a Task can have": ("InvalidTask", arrives({"name": "", "spec": {}}), Known()),
     "a message goes to one queue": ("InvalidTask", arrives(queueName="fast"), Known()),
+    "an integer that Kubernetes would round is none": ("InvalidTask", arrives(params={"n": [2**63]}), Known()),
     "messages may say no container by default": ("InlineContainerDenied", arrives(CONTAINER), Known()),
     "nor where only resources may": (
         "InlineContainerDenied",
@@ -96,6 +97,7 @@ CREATED: dict[str, tuple[Arrival, Known]] = {
         arrives(definitionDigest=f"sha256:{DIGEST[:8]}"),
         Known(revisions=(KEPT,)),
     ),
+    "the largest integer": (arrives(params={"n": [2**63 - 1]}), Known()),
     "a start a minute away": (arrives(startTime=at(160).isoformat()), Known()),
     "a start that was far away and has come near": (arrives(startTime=START, delayed=True), Known()),
     "a start that cannot be read is the API server's to refuse": (arrives(startTime="tomorrow"), Known()),

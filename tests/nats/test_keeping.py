@@ -27,9 +27,12 @@ from celeriac.wire.names import (
     stream_of,
 )
 from celeriac_operator.bus.expiry import Expiry
+from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.payloads import Payloads
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.kube.api import unfenced
+from celeriac_operator.kube.cache import Cache
+from celeriac_operator.settings import Settings
 
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -76,6 +79,24 @@ async def test_a_sweep_goes_on_where_the_last_one_stopped(server: NatsServer) ->
             await record(keeping, f"media.task-{number}", DAY)
         later = now() + 8 * DAY
         assert [await expiry.sweep(later, at_once=2) for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_what_expires_faster_than_one_go_deletes_goes_all_the_same(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three records a task: workers write some hundreds a second."""
+    monkeypatch.setattr("celeriac_operator.bus.keeping.BREATH_SECONDS", 0)
+    goes = list[int]()
+
+    async def sweep(_expiry: Expiry, _now: datetime) -> int:
+        goes.append(1)
+        return max(5 - len(goes), 0)
+
+    monkeypatch.setattr(Expiry, "sweep", sweep)
+    async with keeper(server) as keeping:
+        kept = Keeping(keeping.bus, Cache(), Settings(), unfenced, lambda _: None, ours, clock=now)
+        await kept.expire()
+    assert len(goes) == 5
 
 
 async def test_records_of_namespaces_that_are_not_ours_are_left_alone(server: NatsServer) -> None:

@@ -254,6 +254,20 @@ def test_a_status_is_not_the_attackers_to_write(scene: Scene) -> None:
         )
 
 
+def test_a_task_that_is_deleted_and_kept_by_a_finalizer_does_not_run_on(scene: Scene) -> None:
+    kept = task("kept", "sleep 3600", deadlines={"graceSeconds": 1})
+    kept["metadata"]["finalizers"] = ["example.com/mine"]
+    scene.submit(kept)
+    scene.namespace.wait("kept", phase("Running"))
+    job = scene.namespace.job_name("kept")
+    scene.attacker.delete(TASKS, scene.namespace.name, "kept")
+
+    scene.namespace.kube.wait(JOBS, scene.namespace.name, job, gone())
+    assert scene.namespace.pods_of("kept") == []
+    scene.attacker.patch(TASKS, scene.namespace.name, "kept", {"metadata": {"finalizers": None}})
+    scene.namespace.kube.wait(TASKS, scene.namespace.name, "kept", gone())
+
+
 # --- parameters as code
 
 

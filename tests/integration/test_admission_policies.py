@@ -149,6 +149,12 @@ REFUSED = [
     ("editor", "a task that says when it came", _marked(submit_time="2020-01-01T00:00:00Z"), "submit-time"),
     ("editor", "a task of a former definition", _marked(definition_digest="sha256:0"), "definition-digest"),
     ("editor", "a Job that a Task seems to control", _job(_of_task()), "operator's to write"),
+    (
+        "editor",
+        "a Job that seems to be of a pod which waits for tasks",
+        _job({**_of_task(), "kind": "TaskDefinition"}),
+        "operator's to write",
+    ),
     ("editor", "a TaskDefinition's content in a ControllerRevision", _revision(**CONTENT), "operator's to write"),
     ("editor", "a pod that looks like a task's", _pod(**MANAGED), "only the Job controller"),
 ]

@@ -122,6 +122,26 @@ BAD: list[tuple[str, Obj, tuple[str, ...]]] = [
         ("spec.taskTemplate.metadata.labels",),
     ),
     (
+        "a label whose key no label has",
+        cron(taskTemplate={**TEMPLATE, "metadata": {"labels": {"a b": "c"}}}),
+        ("spec.taskTemplate.metadata.labels", "each key"),
+    ),
+    (
+        "a label with a space",
+        cron(taskTemplate={**TEMPLATE, "metadata": {"labels": {"team": "a b"}}}),
+        ("spec.taskTemplate.metadata.labels", "each value"),
+    ),
+    (
+        "an annotation whose key none has",
+        cron(taskTemplate={**TEMPLATE, "metadata": {"annotations": {"a b": "c"}}}),
+        ("spec.taskTemplate.metadata.annotations", "each key"),
+    ),
+    (
+        "a misspelt resource",
+        template(container={"image": "x", "resources": {"limits": {"memroy": "1Gi"}}}),
+        ("taskTemplate.spec.container.resources.limits", "ephemeral-storage"),
+    ),
+    (
         "a name for the Tasks",
         cron(taskTemplate={**TEMPLATE, "metadata": {"name": "x"}}),
         ("taskTemplate.metadata.name",),
@@ -147,6 +167,16 @@ def test_is_refused_with_the_name_of_the_field(kube: Kube, manifest: Obj, says: 
         cron("nickname", schedule="@daily"),
         cron("capitals", schedule="@Daily"),
         cron("spaces", schedule=" 0  2 * * * "),
+        cron(
+            "labelled",
+            taskTemplate={
+                **TEMPLATE,
+                "metadata": {
+                    "labels": {"example.com/" + "k" * 63: "v" * 63, "plain_Key.1": ""},
+                    "annotations": {"Example.com/Why": "no label: ü", "plain": "x" * 4096},
+                },
+            },
+        ),
     ],
     ids=lambda manifest: manifest["metadata"]["name"][:40],
 )

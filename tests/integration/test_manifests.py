@@ -321,6 +321,8 @@ BAD = (
         ("spec.worker.minPods", "at most maxPods"),
     ),
     Bad("less memory than none", _resources(limits={"memory": "-1Mi"}), ("resources.limits",)),
+    Bad("a misspelt resource", _resources(limits={"memroy": "1Gi"}), ("resources.limits", "nvidia.com/gpu")),
+    Bad("a resource with spaces", _resources(requests={"example.com/g p u": 1}), ("resources.requests",)),
     Bad("fewer cores than none, as a number", _resources(requests={"cpu": -1}), ("resources.requests",)),
     Bad(
         "a request above its limit",
@@ -382,7 +384,8 @@ def test_is_refused_with_the_name_of_the_field(kube: Kube, bad: Bad) -> None:
             container_fields={
                 "resources": {
                     "requests": {"cpu": 1, "memory": "+1Gi"},
-                    "limits": {"cpu": "1000m", "memory": "1024Mi", "ephemeral-storage": "0"},
+                    "limits": {"cpu": "1000m", "memory": "1024Mi", "ephemeral-storage": "0", "hugepages-2Mi": "2Mi"}
+                    | {"nvidia.com/gpu": 1},
                 }
             },
         ),

@@ -66,6 +66,7 @@ FORBIDDEN: tuple[tuple[str, Obj], ...] = (
     ("a mount of no volume", definition("mount", pod={"volumeMounts": [{"name": "v", "mountPath": "/v"}]})),
     ("a node that no label has", definition("node", pod={"nodeSelector": {"a b": "c d"}})),
     ("a class that no object has", definition("class", pod={"priorityClassName": "High_Priority"})),
+    ("a resource that nobody has", task("resource", container_fields={"resources": {"limits": {"memroy": "1Gi"}}})),
     ("a LocalQueue that no label can name", queue("local", kueueQueueName="q" * 64)),
 )
 

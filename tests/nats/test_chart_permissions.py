@@ -8,9 +8,12 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import nats.errors
 import nats.js.errors
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js import api
 from tests.support.flushing import flushed
 from tests.support.nats_operator import NOW, FakeOperator
@@ -290,6 +293,99 @@ async def test_one_message_of_a_user_never_empties_a_bucket(filled: NatsServer) 
         bucket = await operator.client.jetstream().key_value(names.RESULTS_BUCKET)
 
         assert b"{}" == (await bucket.get(names.record_key("a-b", "t"))).value
+
+
+THEIRS = names.stream_of("a-b", "q")
+ELSEWHERE = {
+    "submit": SUBMIT["a-b"],
+    "write a record": f"$KV.{names.RESULTS_BUCKET}.{names.record_key('a-b', 'forged')}",
+    "decide an attempt": OUTCOME["a-b"],
+    "bury a message": names.dead_subject("a-b", "q"),
+    "empty a stream": f"$JS.API.STREAM.PURGE.{THEIRS}",
+    "delete a stream": f"$JS.API.STREAM.DELETE.{THEIRS}",
+    "answer the operator": "_INBOX_operator.x",
+    "tell a pod of a task": names.assign_subject("a-b", "uid"),
+    "say that a pod waits": names.ready_subject("a-b", "uid"),
+}
+"""Subjects that no user of the namespace media may publish to."""
+NOT_THEIRS = [
+    *((user, what, subject) for user in ("client-media", "runner-media") for what, subject in ELSEWHERE.items()),
+    ("client-media", "decide an attempt of its own namespace", OUTCOME["media"]),
+    ("runner-media", "submit to its own namespace", SUBMIT["media"]),
+    ("runner-media", "write a record of its own namespace", RECORD["media"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"), [pytest.param(who, where, id=f"{who} to {what}") for who, what, where in NOT_THEIRS]
+)
+async def test_the_server_answers_nowhere_else_than_to_who_asks(user: str, subject: str, filled: NatsServer) -> None:
+    """It publishes an answer wherever it is asked to, whatever who asks may publish to; so that must lead nowhere."""
+    stored = names.object_subject("media.params.stored")
+    async with session(filled, user) as connection, session(filled, "operator") as operator:
+        heard = await operator.client.subscribe(">")
+        before = await _contents(operator.client)
+        await connection.client.publish(f"{READ_OBJECT}.{stored}", reply=subject)  # answered by what is there, or a 404
+        await connection.client.publish(stored, b"{}", reply=subject)  # by an acknowledgement, of JSON
+        await connection.client.publish(stored, b"", reply=f"_INBOX_{user}.x")
+        await connection.client.publish(f"{READ_OBJECT}.{stored}", reply=subject)  # by nothing, as some requests are
+        await _answered(connection.client, user)
+        await flushed(operator.client)
+        told = [message.subject async for message in _pending(heard)]
+
+        assert subject not in told
+        assert before == await _contents(operator.client)
+
+
+async def _answered(client: Client, user: str) -> None:
+    """Until the server has answered what was asked of its streams before: it does so in order."""
+    await client.request(f"{READ_OBJECT}.{names.object_subject('media.params.stored')}", timeout=30)
+    await client.jetstream().publish(names.object_subject(f"media.params.{user}"), b"{}")
+
+
+async def _contents(client: Client) -> dict[str, int]:
+    """How many messages each stream holds, but for the one that who asks writes to."""
+    streams = await client.jetstream().streams_info()
+    kept = {str(stream.config.name): stream.state.messages for stream in streams}
+    return {name: count for name, count in kept.items() if name != names.PAYLOADS_STREAM}
+
+
+async def _pending(subscription: Subscription) -> AsyncIterator[Msg]:
+    while subscription.pending_msgs:
+        yield await subscription.next_msg(timeout=30)
+
+
+async def test_a_client_is_told_that_there_is_no_such_queue(filled: NatsServer) -> None:
+    async with session(filled, "client-media") as connection:
+        with pytest.raises(nats.js.errors.NoStreamResponseError):
+            await connection.client.jetstream().publish(names.submit_subject("media", "none", "n"), b"{}")
+
+
+async def test_what_runners_and_the_operator_say_to_each_other_arrives(filled: NatsServer) -> None:
+    async with session(filled, "runner-media") as runner, session(filled, "operator") as operator:
+        told = await runner.client.subscribe(names.assign_subject("media", "uid"))
+        asked = await runner.client.subscribe(names.roll_subject("media"))
+        ready = await operator.client.subscribe(names.ready_subject("*", "*"))
+        await asyncio.gather(flushed(runner.client), flushed(operator.client))
+        await operator.client.publish(names.assign_subject("media", "uid"), b"a task")
+        await operator.client.publish(names.roll_subject("media"), b"who waits?")
+        await runner.client.publish(names.ready_subject("media", "uid"), b"one")
+
+        assert b"a task" == (await told.next_msg(timeout=30)).data
+        assert b"who waits?" == (await asked.next_msg(timeout=30)).data
+        assert b"one" == (await ready.next_msg(timeout=30)).data
+        with pytest.raises(nats.errors.NoRespondersError):
+            await operator.client.request(names.assign_subject("media", "other"), b"a task", timeout=30)
+
+
+@pytest.mark.parametrize("user", ["client", "client-media"])
+async def test_a_client_hears_the_progress_that_a_runner_reports(user: str, filled: NatsServer) -> None:
+    async with session(filled, user) as client, session(filled, "runner-media") as runner:
+        heard = await client.client.subscribe("celeriac.events.media.>")
+        await flushed(client.client)
+        await runner.client.publish(PROGRESS["media"], b"half")
+
+        assert b"half" == (await heard.next_msg(timeout=30)).data
 
 
 async def test_a_client_reads_the_history_of_its_own_namespace(

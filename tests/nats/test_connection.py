@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
+from tests.support.flushing import flushed
 from tests.support.keeping import until
 from tests.support.nats_server import NatsServer, nats_server
+from tests.support.raw_publish import publish_raw
 from tests.support.rotation import ROTATIONS, accounts, rotated
 
 from celeriac._nats_options import NatsOptions
@@ -128,3 +131,37 @@ async def test_it_goes_on_with_the_password_that_its_file_has_then(
             await rotated(server, rotate, file)
             await until(lambda: bus.connected)
             assert (await bus.js.account_info()).streams == 0
+
+
+POISON = {
+    "a subject that is no text": {"subject": b"ready.\xff"},
+    "a subject with a vertical tab": {"subject": b"ready.x\x0by"},
+    "a subject that seems to be another subscription's": {"subject": b"ready.x\x0b3"},
+    "the same with headers": {"subject": b"ready.x\x0c3", "headers": b"NATS/1.0\r\na: b\r\n\r\n"},
+    "a reply that is no text": {"subject": b"ready.x", "reply": b"\xff"},
+    "headers that are none": {"subject": b"ready.x", "headers": b"\r\n\r\n"},
+    "a status that is no text": {"subject": b"ready.x", "headers": b"NATS/1.0 \xff\xff\xff\r\n\r\n"},
+}
+
+
+@pytest.mark.parametrize("published", POISON.values(), ids=POISON)
+async def test_it_goes_on_over_whatever_others_publish(published: dict[str, bytes], server: NatsServer) -> None:
+    bus, heard, others = bus_to(server), list[bytes](), list[bytes]()
+
+    async def hear(message: Msg) -> None:
+        heard.append(message.data)
+
+    async def hear_other(message: Msg) -> None:
+        others.append(message.data)
+
+    async with running(bus):
+        await until(lambda: bus.connected)
+        first = bus.client
+        await first.subscribe("ready.*", cb=hear)
+        await first.subscribe("other.*", cb=hear_other)
+        await flushed(first)
+        publish_raw(server, payload=b"poison", **published)
+        publish_raw(server, b"ready.next", b"next")
+        await until(lambda: len(heard) == 2)
+        assert ([b"poison", b"next"], []) == (heard, others)
+        assert bus.connected and bus.client is first

@@ -19,7 +19,7 @@ from celeriac._nats_options import NatsOptions
 from celeriac.api.v1alpha1 import Phase, TaskStatus
 from celeriac.wire.names import EVENTS_STREAM, event_subject
 from celeriac_operator.bus.connection import Bus
-from celeriac_operator.bus.history import History
+from celeriac_operator.bus.history import History, event_of
 from celeriac_operator.metrics import REGISTRY
 
 ATTEMPT = make_attempt()
@@ -112,3 +112,17 @@ def test_the_command_without_nats_says_what_to_set() -> None:
     found = CliRunner(env={"CELERIAC_NATS_URL": ""}).invoke(app, ["history", "resize-42", "-n", "media"])
     assert found.exit_code == 3
     assert "CELERIAC_NATS_URL" in found.output
+
+
+async def test_what_another_namespace_has_published_before_takes_no_events_place(server: NatsServer) -> None:
+    """A task's uid can be seen in the names of its records, and the server drops what has the id of another message."""
+    async with keeper(server) as keeping:
+        for old, new in STEPS:
+            task = make_task(status=old)
+            attempt = new.attempts[-1].number if new.attempts else 0
+            for guess in (event_of(task, new, at(4)).id, f"{task.uid}.{new.phase}.{attempt}"):
+                subject = event_subject("evil", "x", "Progress")
+                await keeping.bus.js.publish(subject, b"{}", headers={"Nats-Msg-Id": guess})
+    await published(server)
+    found = await history(NatsOptions(url=server.url), "media", "resize-42")
+    assert [(event.phase, event.attempt) for event in found] == [("Queued", None), ("Running", 1), ("Succeeded", 1)]

@@ -24,9 +24,10 @@ from tests.support.door import (
 )
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.objects import Raw
+from tests.support.raw_publish import publish_raw
 
 from celeriac.wire.message import MSG_ID, decode, encode
-from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of
+from celeriac.wire.names import REQUEST_DIGEST, RESULTS_BUCKET, SUBMIT_TIME, record_key, stream_of, submit_subject
 from celeriac.wire.records import RecordKind, TaskRecord
 from celeriac_operator.bus.lanes import Lanes
 from celeriac_operator.bus.room import Bounds
@@ -298,6 +299,17 @@ async def test_headers_that_look_like_the_servers_own_change_nothing(
         await ready(client)
         headers = {"Status": "503", "Nats-Msg-Id": "other.0123", "Celeriac-Reason": "x"}
         await client.publish_bytes(encode(message("resize-1")), headers=headers)
+        await drained(client)
+    assert (["resize-1"], []) == (tasks_of(cluster), await client.letters())
+
+
+async def test_headers_that_are_none_change_nothing(server: NatsServer, cluster: Cluster, client: Client) -> None:
+    """The message comes again until something has become of it, and with it whatever it does to the connection."""
+    declare(cluster)
+    async with Operator(server, cluster).running():
+        await ready(client)
+        subject = submit_subject("media", "default", "n").encode()
+        publish_raw(server, subject, encode(message("resize-1")), headers=b"\r\n\r\n")
         await drained(client)
     assert (["resize-1"], []) == (tasks_of(cluster), await client.letters())
 

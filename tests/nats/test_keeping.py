@@ -27,9 +27,12 @@ from celeriac.wire.names import (
     stream_of,
 )
 from celeriac_operator.bus.expiry import Expiry
+from celeriac_operator.bus.keeping import Keeping
 from celeriac_operator.bus.payloads import Payloads
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.kube.api import unfenced
+from celeriac_operator.kube.cache import Cache
+from celeriac_operator.settings import Settings
 
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -78,6 +81,24 @@ async def test_a_sweep_goes_on_where_the_last_one_stopped(server: NatsServer) ->
         assert [await expiry.sweep(later, at_once=2) for _ in range(4)] == [2, 2, 1, 0]
 
 
+async def test_what_expires_faster_than_one_go_deletes_goes_all_the_same(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three records a task: workers write some hundreds a second."""
+    monkeypatch.setattr("celeriac_operator.bus.keeping.BREATH_SECONDS", 0)
+    goes = list[int]()
+
+    async def sweep(_expiry: Expiry, _now: datetime) -> int:
+        goes.append(1)
+        return max(5 - len(goes), 0)
+
+    monkeypatch.setattr(Expiry, "sweep", sweep)
+    async with keeper(server) as keeping:
+        kept = Keeping(keeping.bus, Cache(), Settings(), unfenced, lambda _: None, ours, clock=now)
+        await kept.expire()
+    assert len(goes) == 5
+
+
 async def test_records_of_namespaces_that_are_not_ours_are_left_alone(server: NatsServer) -> None:
     async with keeper(server) as keeping:
         await record(keeping, "media.mine", DAY)
@@ -99,6 +120,19 @@ async def test_what_is_known_of_the_attempts_of_a_task_stays_as_long_as_the_task
         assert await keys(keeping) == sorted(theirs)
         there.clear()
         assert await expiry.sweep(now() + 8 * DAY) == len(theirs)
+
+
+@pytest.mark.parametrize("planted", ["media.*", "media.>", "media.*.1", "*.*"])
+async def test_a_record_under_wildcards_takes_no_others_with_it(planted: str, server: NatsServer) -> None:
+    """The server takes such a message of whoever may publish to all that its subject matches."""
+    async with keeper(server) as keeping:
+        expiry = Expiry(keeping.bus, RESULTS_BUCKET, ours, unfenced, WEEK, frozenset)
+        await record(keeping, "media.wish", 30 * DAY)
+        await keeping.bucket.create("media.uid.1", b"{}")
+        await keeping.bus.js.publish(f"$KV.{RESULTS_BUCKET}.{planted}", b"{}")
+        await record(keeping, "media.new", 9 * DAY)
+        await expiry.sweep(now() + 8 * DAY)
+        assert await keys(keeping) == sorted((planted, "media.new", "media.wish"))
 
 
 async def put(keeping: Keeper, name: str) -> None:
@@ -183,6 +217,15 @@ async def test_chunks_that_no_description_names_go(server: NatsServer) -> None:
         payloads = collector(keeping, [make_task(params_ref=REF)])
         assert await payloads.collect(now()) == 0
         assert (await payloads.collect(now() + DAY), await stored(keeping)) == (1, 2)
+
+
+@pytest.mark.parametrize("planted", [("media", "*"), ("*", "*")])
+async def test_a_chunk_under_wildcards_takes_no_others_with_it(planted: tuple[str, str], server: NatsServer) -> None:
+    async with keeper(server) as keeping:
+        await put(keeping, PARAMS)
+        await keeping.bus.js.publish(chunk_subject(*planted, 0), b"x")
+        assert await rounds(collector(keeping, [make_task(params_ref=REF)])) == 0
+        assert await _objects.get(keeping.bus.js, PARAMS) == b"[1]"
 
 
 async def test_a_description_that_names_what_is_anothers_costs_that_nothing(server: NatsServer) -> None:

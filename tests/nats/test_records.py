@@ -16,7 +16,7 @@ from tests.support.keeping import Keeper, keeper, until
 from tests.support.nats_server import NatsServer
 
 from celeriac.api.v1alpha1 import Failure, Result
-from celeriac.wire.names import RESULTS_BUCKET, attempt_key, record_key, stop_key
+from celeriac.wire.names import RESULTS_BUCKET, attempt_key, claim_key, record_key, stop_key
 from celeriac.wire.records import AttemptRecord, Author, RecordKind, StopNotice, TaskRecord
 from celeriac_operator.bus.bucket import Bucket, Entry
 from celeriac_operator.bus.connection import BusDown
@@ -117,6 +117,19 @@ async def test_the_record_of_an_attempt_is_heard_of_without_asking_again(server:
         await keeping.bucket.create(ATTEMPT, wire(by(Author.RUNNER)))
         await until(lambda: TASK.key in keeping.changed)
         assert (await keeping.book.about(TASK, 1, runner=True)).attempt == by(Author.RUNNER)
+
+
+async def test_what_another_namespace_writes_of_a_task_is_not_believed(server: NatsServer) -> None:
+    """Whoever may write records of a namespace may know the uids of others' Tasks: they are in the names of records."""
+    claim = {"author": "Runner", "taskUid": TASK.uid, "attempt": 1, "podUID": "pod-1", "time": at(1).isoformat()}
+    async with keeper(server) as keeping:
+        await keeping.book.about(TASK, 1, runner=True, claim=True)
+        await keeping.bucket.create(attempt_key("evil", TASK.uid, 1), wire(by(Author.OPERATOR)))
+        await keeping.bucket.create(claim_key("evil", TASK.uid, 1), json.dumps(claim).encode())
+        await keeping.bucket.create(RECORD, b"{}")
+        await until(lambda: TASK.key in keeping.changed)
+        found = await keeping.book.about(TASK, 1, runner=True, claim=True)
+        assert (found.attempt, found.claim) == (None, None)
 
 
 async def test_a_request_to_cancel_gives_way_to_the_record_and_the_record_to_nothing(server: NatsServer) -> None:

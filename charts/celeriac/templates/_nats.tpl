@@ -102,53 +102,97 @@ your own the operator has a default. */ -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* What a client may do in a namespace, or in all of them (*): submit, ask to cancel, read records and events, and put
-and read large params and results. The streams and buckets are the operator's to make, change and delete. Nobody else may
-make a consumer: it delivers wherever it is told to, whatever its maker may publish to. So all is read by its subject. */ -}}
-{{- define "celeriac.natsClientPermissions" -}}
-publish: {
-  allow: [
-    "celeriac.submit.{{ .namespace }}.>"
-    "$KV.celeriac-results.{{ .namespace }}.*"
-    "$JS.API.DIRECT.GET.CELERIAC_EVENTS.celeriac.events.{{ .namespace }}.>"
-    {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
-  ]
-}
-subscribe: {
-  allow: ["_INBOX_{{ .user }}.>", "$KV.celeriac-results.{{ .namespace }}.>", "celeriac.events.{{ .namespace }}.>"]
-}
+{{- /* What a client may publish to, and listen to beside the answers to itself, in a namespace, or in all of them (*), as
+YAML: submit, ask to cancel, read records and events, and put and read large params and results. The streams and buckets are
+the operator's to make, change and delete. Nobody else may make a consumer: it delivers wherever it is told to, whatever its
+maker may publish to. So all is read by its subject. */ -}}
+{{- define "celeriac.natsClientRights" -}}
+publish:
+  - celeriac.submit.{{ . }}.>
+  - $KV.celeriac-results.{{ . }}.*
+  - $JS.API.DIRECT.GET.CELERIAC_EVENTS.celeriac.events.{{ . }}.>
+  {{- include "celeriac.natsSharedRights" . | nindent 2 }}
+subscribe:
+  - $KV.celeriac-results.{{ . }}.>
+  - celeriac.events.{{ . }}.>
 {{- end -}}
 
 {{- /* What the pods of a namespace's tasks may do: record the outcome of attempts, report progress, put and read large
 params and results, and wait for tasks and claim them. */ -}}
-{{- define "celeriac.natsRunnerPermissions" -}}
-publish: {
-  allow: [
-    "$KV.celeriac-results.{{ .namespace }}.*.*"
-    "$KV.celeriac-results.{{ .namespace }}.claim.*.*"
-    "celeriac.ready.{{ .namespace }}.*"
-    "celeriac.events.{{ .namespace }}.*.Progress"
-    {{- include "celeriac.natsSharedPermissions" . | nindent 4 }}
-  ]
-}
-subscribe: {
-  allow: [
-    "_INBOX_{{ .user }}.>"
-    "$KV.celeriac-results.{{ .namespace }}.>"
-    "celeriac.assign.{{ .namespace }}.*"
-    "celeriac.roll.{{ .namespace }}"
-  ]
-}
+{{- define "celeriac.natsRunnerRights" -}}
+publish:
+  - $KV.celeriac-results.{{ . }}.*.*
+  - $KV.celeriac-results.{{ . }}.claim.*.*
+  - celeriac.ready.{{ . }}.*
+  - {{ include "celeriac.natsProgress" . }}
+  {{- include "celeriac.natsSharedRights" . | nindent 2 }}
+subscribe:
+  - $KV.celeriac-results.{{ . }}.>
+  - celeriac.assign.{{ . }}.*
+  - celeriac.roll.{{ . }}
 {{- end -}}
 
-{{- define "celeriac.natsSharedPermissions" -}}
-"$JS.API.INFO"
-"$JS.API.STREAM.INFO.*"
-"$JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ .namespace }}.>"
-"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.C.{{ .namespace }}.>"
-"$JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.M.{{ .namespace }}.>"
-"$O.celeriac-payloads.C.{{ .namespace }}.>"
-"$O.celeriac-payloads.M.{{ .namespace }}.>"
+{{- define "celeriac.natsProgress" -}}
+celeriac.events.{{ . }}.*.Progress
+{{- end -}}
+
+{{- define "celeriac.natsSharedRights" -}}
+- $JS.API.INFO
+- $JS.API.STREAM.INFO.*
+- $JS.API.DIRECT.GET.KV_celeriac-results.$KV.celeriac-results.{{ . }}.>
+- $JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.C.{{ . }}.>
+- $JS.API.DIRECT.GET.OBJ_celeriac-payloads.$O.celeriac-payloads.M.{{ . }}.>
+- $O.celeriac-payloads.C.{{ . }}.>
+- $O.celeriac-payloads.M.{{ . }}.>
+{{- end -}}
+
+{{- /* What the operator's account lets others have of it: what any client or runner may. */ -}}
+{{- define "celeriac.natsExports" -}}
+{{- $client := include "celeriac.natsClientRights" "*" | fromYaml -}}
+{{- $runner := include "celeriac.natsRunnerRights" "*" | fromYaml -}}
+exports: [
+  {{- range concat $client.publish $runner.publish | uniq }}
+  {service: {{ quote . }}}
+  {{- end }}
+  {{- range concat $client.subscribe $runner.subscribe | uniq }}
+  {stream: {{ quote . }}}
+  {{- end }}
+]
+{{- end -}}
+
+{{- /* A user, in an account of its own. Permissions do not look at where an answer is to go, and the server publishes its
+answers wherever it is asked to: in the operator's account that would be a way to every subject of it, to delete a stream
+among them. Here an answer stays in the account of who asked.
+
+What comes into the operator's account from another one is not passed on to a third (nats-server#8338). So a client hears
+of progress from the runners' accounts: `tells` of one, `hears` of another, which has the namespaces. */ -}}
+{{- define "celeriac.natsAccount" -}}
+{{ quote .user }}: {
+  users: [
+    {
+      user: {{ .user }}
+      password: ${{ include "celeriac.natsPasswordVariable" .user }}
+      permissions: {
+        publish: {allow: [{{ range .rights.publish }}{{ quote . }}, {{ end }}]}
+        subscribe: {allow: [{{ range .rights.subscribe }}{{ quote . }}, {{ end }}{{ printf "_INBOX_%s.>" .user | quote }}]}
+      }
+    }
+  ]
+  imports: [
+    {{- range .rights.publish }}
+    {service: {account: CELERIAC, subject: {{ quote . }}}}
+    {{- end }}
+    {{- range .rights.subscribe }}
+    {stream: {account: CELERIAC, subject: {{ quote . }}}}
+    {{- end }}
+    {{- range .hears }}
+    {stream: {account: {{ printf "runner-%s" . | quote }}, subject: {{ include "celeriac.natsProgress" . | quote }}}}
+    {{- end }}
+  ]
+  {{- with .tells }}
+  exports: [{stream: {{ include "celeriac.natsProgress" . | quote }}}]
+  {{- end }}
+}
 {{- end -}}
 
 {{- /* One user's Secret; its keys are the names of the variables that the SDK reads, so that envFrom is all one needs. */ -}}

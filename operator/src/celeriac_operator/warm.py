@@ -35,6 +35,8 @@ WORKERS_SECONDS = 1.0
 REMEMBERED = 1000
 """So many of the last attempts count for rate and hit rate."""
 LONGEST_MESSAGE = 512
+MOST_HEARD = 10_000
+"""Beyond so many, pods that nobody has seen are not remembered: they say it again, and anybody may say it of any."""
 
 
 @dataclass(slots=True)
@@ -91,10 +93,12 @@ class WarmPools:
 
     def heard(self, pod_uid: str, left: int = 1) -> None:
         """A pod says that it waits, or how many more tasks it takes."""
+        definition = self._cache.ahead.definition_of(pod_uid)
+        if definition is None and len(self._heard) >= MOST_HEARD:
+            return
         news = pod_uid not in self._heard or left == 0
         self._heard[pod_uid], self._lefts[pod_uid] = self._clock(), left
         self._deaf.discard(pod_uid)
-        definition = self._cache.ahead.definition_of(pod_uid)
         if definition is None:
             return
         if news:

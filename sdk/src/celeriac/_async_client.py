@@ -120,6 +120,8 @@ class AsyncClient:
         InvalidParams, AlreadyExists (same name or key, other content), QueueFull, UnknownDefinition (with check);
         through NATS UnknownQueue, and AlreadyExists only if the other task has finished: ``get`` raises it otherwise.
         """
+        if request is not None and options:
+            raise errors.InvalidTask(f"Give a request or {', '.join(options)}, not both: the request says it all.")
         return self._handle(await self._submit(request or options, check, Room.of(block, timeout)))
 
     async def submit_many(
@@ -287,7 +289,7 @@ class AsyncClient:
         Raises CronTaskNotFound, InvalidTask.
         """
         cron = await self.cron_get(name, namespace=namespace)
-        slots = _backfill.slots_of(cron, start, min(end, datetime.now(UTC)), most)
+        slots = _backfill.slots_of(cron, start, end, most, datetime.now(UTC))
         async with aclosing(_backfill.backfill(self._api, cron, slots, concurrency)) as runs:
             async for run in runs:
                 yield run

@@ -13,6 +13,7 @@ from celeriac import _tasks, errors
 from celeriac._api import Api
 from celeriac._cron_task import CronTask
 from celeriac._crons import identity_of
+from celeriac._request import check_time
 from celeriac._task import Task
 from celeriac._wire import tasks_path
 from celeriac.cron.run import build_run, run_name
@@ -40,13 +41,13 @@ class BackfillRun:
         return self.task is not None and self.task.succeeded
 
 
-def slots_of(cron: CronTask, start: datetime, end: datetime, most: int) -> tuple[datetime, ...]:
-    """The slots from start to end, both included, the oldest first, at most so many.
+def slots_of(cron: CronTask, start: datetime, end: datetime, most: int, now: datetime) -> tuple[datetime, ...]:
+    """The slots from start to end, both included, that have passed, the oldest first, at most so many.
 
     Raises InvalidTask: the CronTask's schedule cannot be used, or a time has no zone.
     """
-    if start.tzinfo is None or end.tzinfo is None:
-        raise errors.InvalidTask("start and end need a time zone: use an aware datetime.")
+    check_time("start", start)
+    check_time("end", end)
     try:
         calendars = importlib.import_module("celeriac.cron.calendar")
     except ModuleNotFoundError as error:
@@ -55,7 +56,7 @@ def slots_of(cron: CronTask, start: datetime, end: datetime, most: int) -> tuple
         calendar = calendars.calendar_of(cron.spec, cron.namespace, cron.name)
     except ValueError as error:
         raise errors.InvalidTask(f"CronTask {cron.namespace}/{cron.name}: {error}.") from None
-    return tuple(islice(calendar.between(start - _SECOND, end), most))
+    return tuple(islice(calendar.between(start - _SECOND, min(end, now)), most))
 
 
 async def backfill(

@@ -63,7 +63,7 @@ class Bucket:
             answered = time.monotonic()
             while True:
                 try:
-                    record = await self._ended_now(namespace, name, identity, strange)
+                    record = await self.ended_now(namespace, name, identity, strange)
                     answered = time.monotonic()
                 except errors.ConnectionFailed:
                     if time.monotonic() - answered > GIVE_UP_SECONDS:
@@ -119,7 +119,8 @@ class Bucket:
             await asyncio.sleep(0.05)  # deleted meanwhile
         raise errors.RequestRejected(f"The record of task {namespace}/{name} keeps changing. Try again.")
 
-    async def _ended_now(self, namespace: str, name: str, identity: Identity, strange: bool) -> TaskRecord | None:
+    async def ended_now(self, namespace: str, name: str, identity: Identity, strange: bool) -> TaskRecord | None:
+        """The same as ``ended``, but None where the task has not ended."""
         record = await self.find(namespace, name)
         if record is not None and ends(record):
             return record if _is_about(namespace, name, record, identity) else None
@@ -135,7 +136,9 @@ class Bucket:
         if not ends(await self.find(namespace, name)):
             raise errors.TaskNotFound(
                 f"Task {namespace}/{name} ended ({event.reason or event.phase}) at {event.time.isoformat()}, and NATS "
-                "has no record of it, so its result is not known. Submit it again if it is still needed."
+                "has no record of it: that has expired, or the task came by no message, as those of kubectl and "
+                f"CronTasks. 'kubectl get task {name} -n {namespace}' shows it as long as it is there; for this "
+                "program, and for celeriac, set CELERIAC_NATS_URL to nothing. Else submit it again if it is needed."
             )
 
     async def _bucket(self, client: Client) -> KeyValue:

@@ -9,7 +9,7 @@ from celeriac import _tasks, errors
 from celeriac._api import Api
 from celeriac._cron_task import CronTask, parse_cron
 from celeriac._task import Task
-from celeriac._wire import resource_path
+from celeriac._wire import may_be_name, resource_path
 from celeriac.api.v1alpha1 import API_VERSION
 from celeriac.cron.run import build_run, manual_name
 from celeriac.wire.canonical import digest
@@ -21,14 +21,14 @@ _MARK_LENGTH = 5
 _MOST_TRIES = 10
 
 
-def crons_path(namespace: str | None, name: str | None = None) -> str:
+def crons_path(namespace: str | None, *name: str) -> str:
     """The path of a CronTask, of the CronTasks of a namespace, or of all.
 
-    Raises CronTaskNotFound: the name is empty, and would be taken for the collection.
+    Raises CronTaskNotFound: the name would be taken for the collection, or for a part of an object.
     """
-    if name == "":
-        raise errors.CronTaskNotFound("The name is empty: give the name of a CronTask, as `celeriac cron list` shows.")
-    return resource_path(f"/apis/{API_VERSION}", "crontasks", namespace, name)
+    if not all(map(may_be_name, name)):
+        raise errors.CronTaskNotFound(f"{name[0]!r} is no name: give a CronTask's, as `celeriac cron list` shows.")
+    return resource_path(f"/apis/{API_VERSION}", "crontasks", namespace, *name)
 
 
 async def get(api: Api, namespace: str, name: str) -> CronTask:

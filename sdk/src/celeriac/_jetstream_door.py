@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,11 @@ from celeriac._publisher import Publisher
 from celeriac._records import ends, finished, task_of
 from celeriac._request import TaskOptions, TaskRequest
 from celeriac._room import Room
+from celeriac._soon import soon
 from celeriac._task import Task
 from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.records import RecordKind
 
-LOOK_SECONDS = 1.0
-"""Who has waited in vain is told how the task is, if that takes no longer."""
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -99,7 +98,10 @@ class JetStreamDoor:
             async with asyncio.timeout(seconds("timeout", timeout)):
                 return await self._ended(namespace, name, identity)
         except TimeoutError:
-            task = await self._at_once(namespace, name)
+            record = await soon(self._bucket.ended_now(namespace, name, identity, strange=False))
+        if record is not None:
+            return finished(namespace, name, record)
+        task = await soon(self.get(namespace, name))
         raise errors.TimeoutError(_not_yet(namespace, name, timeout, task, submitted=identity is not ANY))
 
     async def admitted(self, namespace: str, name: str) -> None:
@@ -135,19 +137,14 @@ class JetStreamDoor:
         """The server's release and where it is, once the operator's bucket was found there."""
         client = await self._nats.client()
         await self._bucket.find("default", "doctor")
-        return f"{self._nats.where} answers, NATS {client.connected_server_version}, with the operator's bucket"
+        release = client.connected_server_version
+        version = f"{release.major}.{release.minor}.{release.patch}"
+        return f"{self._nats.where} answers, NATS {version}, with the operator's bucket"
 
     async def close(self) -> None:
         """Close the connection."""
         self._publisher.close()
         await self._nats.close()
-
-    async def _at_once(self, namespace: str, name: str) -> Task | None:
-        """The task as it is, if NATS says it soon: who asks has waited already."""
-        with suppress(TimeoutError, errors.CeleriacError):
-            async with asyncio.timeout(LOOK_SECONDS):
-                return await self.get(namespace, name)
-        return None
 
     async def _earlier(self, letter: Letter) -> Submitted | None:
         """The task that the same submission was before, if it has ended. Raises AlreadyExists: another one was."""

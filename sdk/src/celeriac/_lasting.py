@@ -1,16 +1,25 @@
 """A NATS client that lasts: whatever a server says before it ends a connection, the next one is made.
 
 nats-py closes for good, as when a server takes new passwords without a restart, and who waits for messages waits for
-ever.
+ever. It also stops reading where it cannot read the subject or headers of a message, which are whatever anybody has
+published: a server looks at neither.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
+from nats.protocol import parser
 from nats.protocol.parser import PERMISSIONS_ERR
+
+parser.MSG_RE = re.compile(rb"\AMSG[ \t]+([^ \t\r\n]+)[ \t]+(\d+)[ \t]+(([^ \t\r\n]+)[ \t]+)?(\d+)\r\n")
+parser.HMSG_RE = re.compile(rb"\AHMSG[ \t]+([^ \t\r\n]+)[ \t]+(\d+)[ \t]+(([^ \t\r\n]+)[ \t]+)?(\d+)[ \t]+(\d+)\r\n")
+"""As the server separates: a vertical tab or a form feed is a part of a subject. nats-py took it for the end of one, so
+that the message was another subscription's, or the connection's end."""
 
 
 def is_cancelled() -> bool:
@@ -37,6 +46,20 @@ class LastingClient(Client):
         error = nats.errors.Error(f"nats: {err_msg}")
         await self._error_cb(error)
         await self._process_op_err(error)
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        """A message whose headers are none has none."""
+        try:
+            found: dict[str, str] | None = await super()._process_headers(headers)
+        except (ValueError, IndexError) as error:
+            await self._error_cb(error)
+            return None
+        return found
+
+    def _build_message(self, sid: int, subject: bytes, reply: bytes, *rest: Any) -> Any:
+        """Of a subject that is no text, something that is."""
+        subject, reply = (each.decode(errors="replace").encode() for each in (subject, reply))
+        return super()._build_message(sid, subject, reply, *rest)
 
     async def _process_connect_init(self) -> None:
         """Leave no connection open in which the server has refused this client: nats-py makes the next one over it."""

@@ -92,13 +92,9 @@ def _expired(task: Task) -> errors.CeleriacError:
 
 
 def _unknown_definition(task: Task) -> errors.CeleriacError:
-    if not task.uid:
-        why = _why(task, "its TaskDefinition is not there")
-        return errors.UnknownDefinition(f"{_called(task)} cannot run: {why}. Apply the definition, and submit again.")
-    return errors.UnknownDefinition(
-        f"{_called(task)} names the TaskDefinition {task.spec.definition_name or ''}, which did not come. "
-        f"Apply it, then run 'celeriac retry {task.name} -n {task.namespace}'."
-    )
+    why = _why(task, "its TaskDefinition is not there")
+    again = f"run 'celeriac retry {task.name} -n {task.namespace}'" if task.uid else "submit again"
+    return errors.UnknownDefinition(f"{_called(task)} cannot run: {why}. Apply the definition, and {again}.")
 
 
 def _name_reused(task: Task) -> errors.CeleriacError:

@@ -5,7 +5,7 @@ Apart from the API models, which must stay lenient about fields that a later ver
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
@@ -19,6 +19,12 @@ class Backoff(v1alpha1.Backoff):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
+class RetryRule(v1alpha1.RetryRule):
+    """What to do about a kind of failure: exactly one of ``on_exit_codes`` and ``on_failures``."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
 class Retry(v1alpha1.Retry):
     """When and how often a failed attempt is followed by another, such as ``Retry(max_attempts=3)``.
 
@@ -27,6 +33,10 @@ class Retry(v1alpha1.Retry):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
+    backoff: Backoff | None = None
+    """The pause before the next attempt."""
+    rules: Annotated[tuple[RetryRule, ...], Field(max_length=32)] | None = None
+    """The first rule that matches decides; where none does, the defaults of the failure's class."""
     retry_for: tuple[type[BaseException], ...] = Field(default=(), exclude=True)
     """Exceptions after which the function may run again, beside SoftDeadlineExceeded. Empty: all."""
     dont_retry_for: tuple[type[BaseException], ...] = Field(default=(), exclude=True)
@@ -41,12 +51,6 @@ class Retry(v1alpha1.Retry):
         if isinstance(error, SoftDeadlineExceeded):
             return True  # as where the operator ends it: a deadline is no exception of the program's
         return not self.retry_for or isinstance(error, self.retry_for)
-
-
-class RetryRule(v1alpha1.RetryRule):
-    """What to do about a kind of failure: exactly one of ``on_exit_codes`` and ``on_failures``."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 class Deadlines(v1alpha1.Deadlines):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import UnionType
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -32,7 +33,7 @@ from celeriac.api.v1alpha1.model import DNS_LABEL
 from celeriac.wire.canonical import canonical_json, digest
 from celeriac.wire.message import digest_of
 from celeriac.wire.names import PAYLOADS_BUCKET, REQUEST_DIGEST, params_object
-from celeriac.wire.storable import unstorable
+from celeriac.wire.storable import is_unicode, unstorable
 
 MAX_LARGE_PARAMS_BYTES = 16 * 1024 * 1024
 """Params that are stored and referred to are at most so large: the process of the task reads them into memory."""
@@ -205,7 +206,7 @@ def _build(
         spec["paramsRef"] = params_ref.to_wire()
     seal = digest({"spec": spec} | _relative_start(request))
     if request.countdown is not None:
-        spec["startTime"] = (now + _as_timedelta(request.countdown)).isoformat()
+        spec["startTime"] = (now + as_timedelta("countdown", request.countdown)).isoformat()
     annotations = dict(request.annotations or {}) | {REQUEST_DIGEST: seal}
     if request.key is not None:
         annotations[IDEMPOTENCY_KEY] = request.key
@@ -222,8 +223,38 @@ def manifest_of(
     return {"apiVersion": API_VERSION, "kind": "Task", "metadata": metadata, "spec": spec}
 
 
+_KINDS: tuple[tuple[str, type | UnionType, str], ...] = (
+    ("key", str, "a text, or None"),
+    ("namespace", str, "a text, or None"),
+    ("deadlines", Deadlines, "Deadlines(run_seconds=60), or run_seconds=60 and the like"),
+    ("command", Iterable, 'a list of words, such as ["sh", "-c", "echo hi"]'),
+    ("args", Iterable, 'a list of words, such as ["--verbose"]'),
+    ("env", Mapping, 'a dict, such as {"LEVEL": "debug"}'),
+    ("labels", Mapping, 'a dict, such as {"team": "media"}'),
+    ("annotations", Mapping, 'a dict, such as {"example.com/why": "nightly"}'),
+)
+"""Arguments of which parts are used before a model sees them, what they are, and what to give."""
+
+
+def _check_kinds(request: TaskRequest) -> None:
+    for name, kind, wanted in _KINDS:
+        value = getattr(request, name)
+        if value is not None and not isinstance(value, kind):
+            raise errors.InvalidTask(f"{name} is a {type(value).__name__}: give {wanted}.")
+    check_retry(request.retry)
+
+
+def check_retry(retry: object) -> None:
+    """Raises InvalidTask: it is no policy, or one that the process of the task would have to know of."""
+    if retry is not None and not isinstance(retry, Retry):
+        raise errors.InvalidTask(f"retry is a {type(retry).__name__}: give Retry(max_attempts=3), or None.")
+    if getattr(retry, "retry_for", ()) or getattr(retry, "dont_retry_for", ()):
+        raise errors.InvalidTask("retry_for and dont_retry_for belong to @app.task, as the pod decides by them.")
+
+
 def _check_choices(request: TaskRequest) -> None:
     """What the models cannot see, because it is about arguments that exclude each other."""
+    _check_kinds(request)
     inline = ("command", "args", "env", "resources", "working_dir", "image_pull_policy")
     if (request.definition is None) == (request.image is None):
         raise errors.InvalidTask("Give exactly one of definition and image: what runs is one or the other.")
@@ -234,8 +265,8 @@ def _check_choices(request: TaskRequest) -> None:
         raise errors.InvalidTask("Give name or key, not both: the name is derived from the key.")
     if request.key == "":
         raise errors.InvalidTask("key is empty, and would make one task of all that have none: give a text, or None.")
-    if request.key is not None and not isinstance(request.key, str):
-        raise errors.InvalidTask(f"key is a {type(request.key).__name__}: give a text, or None.")
+    if request.key is not None and not is_unicode(request.key):
+        raise errors.InvalidTask("key is no Unicode text: take another.")
     if request.name is not None and not _may_be_name(request.name):
         raise errors.InvalidTask(
             f"{request.name!r} cannot be a name: use a-z, 0-9 and -, at most {MAX_NAME} characters, no - at the ends."
@@ -256,10 +287,17 @@ def _check_metadata(request: TaskRequest) -> None:
 def _check_start(request: TaskRequest) -> None:
     if request.start_time is not None and request.countdown is not None:
         raise errors.InvalidTask("Give start_time or countdown, not both.")
-    if request.start_time is not None and not isinstance(request.start_time, datetime):
-        raise errors.InvalidTask(f"start_time is a {type(request.start_time).__name__}: give an aware datetime.")
-    if request.start_time is not None and request.start_time.tzinfo is None:
-        raise errors.InvalidTask("start_time has no time zone: use datetime.now(timezone.utc) or an aware datetime.")
+    if request.start_time is not None:
+        check_time("start_time", request.start_time)
+
+
+def check_time(name: str, value: object) -> datetime:
+    """The time, if it says which one it is. Raises InvalidTask."""
+    if not isinstance(value, datetime):
+        raise errors.InvalidTask(f"{name} is a {type(value).__name__}: give an aware datetime.")
+    if value.tzinfo is None:
+        raise errors.InvalidTask(f"{name} has no time zone: use datetime.now(timezone.utc) or an aware datetime.")
+    return value
 
 
 def _build_spec(request: TaskRequest, params: dict[str, Any] | None) -> dict[str, Any]:
@@ -278,7 +316,7 @@ def _build_spec(request: TaskRequest, params: dict[str, Any] | None) -> dict[str
         "ttlSecondsAfterFinished": request.ttl_seconds_after_finished,
     }
     try:
-        return TaskSpec.model_validate(spec).to_wire()
+        return TaskSpec.model_validate(spec, extra="forbid").to_wire()
     except ValidationError as error:
         raise invalid_task(error) from None
 
@@ -346,14 +384,19 @@ def _name(request: TaskRequest, namespace: str) -> str:
 
 def _relative_start(request: TaskRequest) -> dict[str, Any]:
     """A countdown is the same content whenever it is submitted; the time that it comes to is not."""
-    return {} if request.countdown is None else {"countdown": _as_timedelta(request.countdown).total_seconds()}
+    return (
+        {} if request.countdown is None else {"countdown": as_timedelta("countdown", request.countdown).total_seconds()}
+    )
 
 
-def _as_timedelta(countdown: float | timedelta) -> timedelta:
+def as_timedelta(name: str, value: float | timedelta) -> timedelta:
+    """Seconds as a timedelta. Raises InvalidTask."""
+    if not isinstance(value, int | float | timedelta):
+        raise errors.InvalidTask(f"{name} is a {type(value).__name__}: give seconds or a timedelta.")
     try:
-        found = countdown if isinstance(countdown, timedelta) else timedelta(seconds=countdown)
+        found = value if isinstance(value, timedelta) else timedelta(seconds=value)
     except (OverflowError, ValueError):  # infinite, NaN, or more than a timedelta holds
         found = timedelta.max
     if abs(found) > _LONGEST_COUNTDOWN:
-        raise errors.InvalidTask(f"countdown is {countdown}: give seconds or a timedelta, at most a hundred years.")
+        raise errors.InvalidTask(f"{name} is {value}: give seconds or a timedelta, at most a hundred years.")
     return found

@@ -19,6 +19,7 @@ from celeriac._arguments import seconds, text
 from celeriac._names import IDEMPOTENCY_KEY, RETRY_OF, retry_name, retry_number
 from celeriac._phase import Phase
 from celeriac._request import TaskRequest, build_task, manifest_of
+from celeriac._soon import soon
 from celeriac._task import Task, parse_task
 from celeriac._watch import follow_one
 from celeriac._wire import Query, resource_path, tasks_path
@@ -91,11 +92,17 @@ async def _get_or_none(api: Api, namespace: str, name: str) -> Task | None:
         return None
 
 
-async def watch(api: Api, namespace: str, name: str, uid: str | None = None) -> AsyncGenerator[Task, None]:
-    """The Task as it is, then as it changes; the finished one is the last. TaskNotFound where it goes before that."""
+async def _named(api: Api, namespace: str, name: str, uid: str | None) -> Task:
+    """The Task of that name, if it is that very one."""
     task = await get(api, namespace, name)
     if uid is not None and task.uid != uid:
         raise errors.TaskNotFound(_gone(namespace, name))
+    return task
+
+
+async def watch(api: Api, namespace: str, name: str, uid: str | None = None) -> AsyncGenerator[Task, None]:
+    """The Task as it is, then as it changes; the finished one is the last. TaskNotFound where it goes before that."""
+    task = await _named(api, namespace, name, uid)
     yield task
     if task.finished:
         return
@@ -131,8 +138,9 @@ async def wait(api: Api, namespace: str, name: str, timeout: float | None, uid: 
             async for task in states:
                 last = task
     except TimeoutError:
-        raise errors.TimeoutError(_not_yet(namespace, name, timeout, last)) from None
-    assert last is not None and last.finished  # noqa: S101 -- watch ends with the finished one
+        last = last or await soon(_named(api, namespace, name, uid))
+    if last is None or not last.finished:
+        raise errors.TimeoutError(_not_yet(namespace, name, timeout, last))
     return last
 
 

@@ -78,29 +78,35 @@ class Transport(Protocol):
         """Give up every connection."""
 
 
-def tasks_path(namespace: str | None, name: str | None = None) -> str:
+def tasks_path(namespace: str | None, *name: str) -> str:
     """The path of a Task, of the Tasks of a namespace, or of all."""
-    return resource_path(f"/apis/{API_VERSION}", "tasks", namespace, name)
+    return resource_path(f"/apis/{API_VERSION}", "tasks", namespace, *name)
 
 
-def queues_path(namespace: str | None, name: str | None = None) -> str:
+def queues_path(namespace: str | None, *name: str) -> str:
     """The path of a TaskQueue, of the TaskQueues of a namespace, or of all."""
-    if name == "":
-        raise errors.UnknownQueue("The name is empty: give the name of a queue, such as `celeriac queues` shows.")
-    return resource_path(f"/apis/{API_VERSION}", "taskqueues", namespace, name)
+    if not all(map(may_be_name, name)):
+        raise errors.UnknownQueue(f"{name[0]!r} is no name: give that of a queue, such as `celeriac queues` shows.")
+    return resource_path(f"/apis/{API_VERSION}", "taskqueues", namespace, *name)
 
 
-def pods_path(namespace: str, name: str | None = None) -> str:
+def pods_path(namespace: str, *name: str) -> str:
     """The path of a pod, or of the pods of a namespace."""
-    return resource_path("/api/v1", "pods", namespace, name)
+    return resource_path("/api/v1", "pods", namespace, *name)
 
 
-def resource_path(api: str, plural: str, namespace: str | None, name: str | None = None) -> str:
-    """The path of an object, or of a collection.
+def resource_path(api: str, plural: str, namespace: str | None, *name: str) -> str:
+    """The path of an object, or of a collection where no name is given.
 
-    Raises TaskNotFound: the name is empty, and would be taken for the collection; TypeError: one is no text.
+    Raises TaskNotFound: the name would be taken for the collection or for a part of an object; TypeError: one is no
+    text.
     """
-    if name == "":
-        raise errors.TaskNotFound("The name is empty: give the name of a task, such as `celeriac list` shows.")
+    if not all(map(may_be_name, name)):
+        raise errors.TaskNotFound(f"{name[0]!r} is no name: give that of a task, such as `celeriac list` shows.")
     scope = "" if namespace is None else f"/namespaces/{quote(text('namespace', namespace), safe='')}"
-    return f"{api}{scope}/{plural}" + ("" if name is None else f"/{quote(text('name', name), safe='')}")
+    return "/".join((f"{api}{scope}/{plural}", *(quote(each, safe="") for each in name)))
+
+
+def may_be_name(name: str) -> bool:
+    """Whether it names one object: the API server takes a / for one between its parts, however it is quoted."""
+    return text("name", name) != "" and "/" not in name

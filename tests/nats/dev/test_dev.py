@@ -122,7 +122,7 @@ def test_a_definition_that_never_comes_is_said_and_ends_the_wait(running: Lab) -
     with running.client() as client:
         handle = client.submit(definition="never", queue_seconds=3)
         first = next(task for task in client.watch(handle.name) if task.status.reason is not None)
-        with pytest.raises(errors.TaskExpired, match="3"):
+        with pytest.raises(errors.UnknownDefinition, match=r"TaskDefinition never is not .*queueSeconds \(3 s\)"):
             handle.get(PATIENCE)
 
     assert ("Pending", "DefinitionNotFound") == (first.phase, first.status.reason)

@@ -38,6 +38,17 @@ async def test_what_a_task_returned_comes_back(either: AsyncClient, world: World
     assert (await handle.wait(5)).succeeded
 
 
+async def test_a_wait_of_no_time_finds_what_is_there(either: AsyncClient, world: World) -> None:
+    handle = await either.submit(definition="d", name="n")
+
+    with pytest.raises(errors.TimeoutError, match=f"Task {world.namespace}/n did not finish within 0 seconds"):
+        await handle.get(0)
+    await world.finish("n", "Succeeded", value=3)
+
+    assert await handle.get(0) == 3
+    assert await either.result("n", 0) == 3
+
+
 async def test_a_task_that_returned_nothing_gives_none(either: AsyncClient, world: World) -> None:
     handle = await either.submit(definition="d", name="n")
     await world.finish("n", "Succeeded")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,6 +47,12 @@ async def test_a_message_goes_to_its_queue_and_band(
     assert f"celeriac.submit.{operator.namespace}.{subject}" == message.subject
     assert message.headers is not None
     assert message.headers[MSG_ID].startswith(f"{handle.name}.")
+
+
+async def test_who_answers_is_told_for_people(client: AsyncClient) -> None:
+    told = await client._door.greet()
+    assert told is not None
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ answers, NATS \d+\.\d+\.\d+, with the operator's bucket", told)
 
 
 async def test_a_message_is_what_the_contract_says(client: AsyncClient, operator: FakeOperator) -> None:

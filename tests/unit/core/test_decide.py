@@ -120,6 +120,22 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         0,
         {},
     ),
+    "of a task that a finalizer keeps the Job goes": (
+        replace(
+            world_of(make_status(make_attempt()), job=make_job(), pod=make_pod()),
+            task=make_task(status=make_status(make_attempt()), deleting=True),
+        ),
+        5,
+        {"delete": ["Job job-1"]},
+    ),
+    "the Job of a task that a finalizer keeps goes once": (
+        replace(
+            world_of(job=make_job(deleting=True), pod=make_pod()),
+            task=make_task(status=make_status(make_attempt()), deleting=True),
+        ),
+        5,
+        {},
+    ),
     # --- waiting ---
     "a missing definition is said only after a second": (world_of(definition_name="resize"), 0, {"again": 1}),
     "a missing definition is waited for, ten minutes": (
@@ -136,6 +152,16 @@ TABLE: dict[str, tuple[World, float, dict[str, Any]]] = {
         world_of(definition_name="resize", deadlines={"queue_seconds": 900}),
         600,
         {"status": "Pending/DefinitionNotFound", "again": 900},
+    ),
+    "and end the task as they would, so that nobody looks for a queue that is too full": (
+        world_of(definition_name="resize", deadlines={"queue_seconds": 900}),
+        900,
+        {"status": "Failed/DefinitionNotFound"},
+    ),
+    "queueSeconds count from the startTime, for a missing definition too": (
+        world_of(definition_name="resize", deadlines={"queue_seconds": 900}, start_time=at(100)),
+        950,
+        {"status": "Pending/DefinitionNotFound", "again": 1000},
     ),
     "params that the schema refuses fail at once": (
         world_of(

@@ -80,6 +80,11 @@ STANDINGS: dict[str, tuple[World, float, str]] = {
     "a task that is cancelled while it waits has none": (make_world(make_task(cancel={}), slot=FULL), 5, NOTHING),
     "a finished task has none": (make_world(make_task(status=finished_status())), 25, NOTHING),
     "a task that is being deleted has none": (make_world(make_task(status=RUNS, deleting=True)), 5, NOTHING),
+    "a task that a finalizer keeps has its slot until its pod has ended": (
+        make_world(make_task(status=RUNS, deleting=True), job=make_job(), pod=make_pod()),
+        5,
+        HOLDS,
+    ),
     "a Job that a full quota refused keeps the slot until it is tried again": (
         make_world(refusal=quota(5), slot=Granted()),
         2,

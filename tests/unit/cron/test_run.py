@@ -60,6 +60,14 @@ def test_the_task_carries_its_origin_over_the_templates_own_metadata() -> None:
     assert {"container": {"image": "x"}, "params": {"a": None}} == manifest["spec"]
 
 
+def test_a_run_never_says_that_it_came_by_message() -> None:
+    """The admission policy lets the operator say so, and the operator makes what the template's author has written."""
+    marks = ("submission", "submit-time", "definition-digest")
+    given = template(annotations={f"celeriac.dev/{mark}": "sha256:0" for mark in marks})
+
+    assert {} == build_run(CRON, given, "nightly-manual-x7k2p", None)["metadata"]["annotations"]
+
+
 def test_a_template_without_metadata_is_enough() -> None:
     bare = TaskTemplate.model_validate({"spec": {"container": {"image": "x"}}})
 

@@ -32,6 +32,17 @@ def test_a_task_that_was_just_created_has_no_status() -> None:
     assert (found.key, found.created, found.status.phase, found.finished) == (("media", "resize-42"), T0, None, False)
 
 
+@pytest.mark.parametrize(
+    ("finalizers", "expected"),
+    [
+        pytest.param(["example.com/mine"], True, id="a task that goes as soon as others let it"),
+        pytest.param(["orphan"], False, id="one that leaves its Jobs behind goes on until it is gone"),
+    ],
+)
+def test_a_task_that_is_being_deleted(finalizers: list[str], expected: bool) -> None:
+    assert expected == task_of(raw_task(deletionTimestamp=wire(at(5)), finalizers=finalizers)).deleting
+
+
 def test_fields_of_a_later_version_are_ignored() -> None:
     raw = raw_task(spec={"container": {"image": "x", "sidecars": []}, "color": "red"}, status={"mood": "good"})
 

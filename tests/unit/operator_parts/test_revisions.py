@@ -6,9 +6,8 @@ from tests.support.clock import Clock
 from tests.support.cluster import NAMESPACE, Cluster
 from tests.support.process import Process
 
-from celeriac.wire.names import SUBMISSION
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, SUBMISSION
 from celeriac_operator.core.facts import Key
-from celeriac_operator.core.names import DEFINITION_DIGEST_ANNOTATION
 from celeriac_operator.watch import WATCHED
 
 

@@ -14,6 +14,7 @@ from tests.unit.core.warm.test_any_worker import AnyWorker
 
 from celeriac_operator.core.facts import Key
 from celeriac_operator.metrics import WARM_ATTEMPTS
+from celeriac_operator.warm import MOST_HEARD
 
 
 class Played(AnyAssignment):
@@ -436,3 +437,14 @@ def test_who_waits_for_a_worker_is_not_called_while_nats_is_away(workers: Worker
     workers.pods_say_that_they_wait()
     workers.process.work_off()
     assert workers.task("resize-1")["attempts"]
+
+
+def test_pods_that_nobody_has_seen_are_remembered_up_to_a_bound(stage: Stage) -> None:
+    """Whoever has a runner's password may say of any number of pods that they wait."""
+    for number in range(MOST_HEARD + 10):
+        stage.process.warm.heard(f"nobody-{number}")
+
+    assert len(stage.process.warm._heard) <= MOST_HEARD
+    stage.give("resize-1")
+    stage.claim()
+    assert stage.task("resize-1")["attempts"][0]["podName"]

@@ -36,6 +36,12 @@ async def test_submit_takes_a_request_too(client: AsyncClient) -> None:
     assert handle.name == "n"
 
 
+async def test_submit_takes_a_request_or_arguments_and_not_both(client: AsyncClient, fake: FakeApi) -> None:
+    with pytest.raises(errors.InvalidTask, match="Give a request or priority, not both"):
+        await client.submit(TaskRequest(definition="d"), priority=5)
+    assert not fake.objects
+
+
 @pytest.mark.parametrize("options", [{"name": "n"}, {"key": "k"}], ids=["by name", "by key"])
 async def test_the_same_submission_again_is_the_same_task(client: AsyncClient, options: dict[str, Any]) -> None:
     first = await client.submit(definition="d", countdown=60, **options)

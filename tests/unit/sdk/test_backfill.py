@@ -158,7 +158,15 @@ async def test_a_calendar_that_cannot_be_used(fake: Busy, client: AsyncClient, s
         await collect(client)
 
 
-async def test_a_time_without_a_zone(fake: Busy, client: AsyncClient) -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        pytest.param(datetime(2026, 3, 1), START, "start has no time zone", id="a beginning without a zone"),
+        pytest.param(START, datetime(2026, 3, 1), "end has no time zone", id="an end without a zone"),
+        pytest.param(START, "2026-03-02", "end is a str: give an aware datetime", id="text"),
+    ],
+)
+async def test_times_that_are_none(fake: Busy, client: AsyncClient, start: Any, end: Any, says: str) -> None:
     await fake.cron("nightly")
-    with pytest.raises(errors.InvalidTask, match="time zone"):
-        [_ async for _ in client.cron_backfill("nightly", datetime(2026, 3, 1), START)]
+    with pytest.raises(errors.InvalidTask, match=says):
+        [_ async for _ in client.cron_backfill("nightly", start, end)]

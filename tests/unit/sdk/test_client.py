@@ -148,11 +148,30 @@ def test_a_nats_url_that_is_none_is_named(url: Any, error: type[Exception], said
         client.get("n")
 
 
-def test_tasks_path_is_quoted(sync: Client, fake: FakeApi) -> None:
-    with pytest.raises(errors.TaskNotFound):
-        sync.get("../pods/x")
+@pytest.mark.parametrize("name", ["../pods/x", "n/status", ""])
+def test_a_name_is_of_one_object(sync: Client, fake: FakeApi, name: str) -> None:
+    for ask, error in (
+        (sync.get, errors.TaskNotFound),
+        (sync.pause, errors.UnknownQueue),
+        (sync.cron_get, errors.CronTaskNotFound),
+    ):
+        with pytest.raises(error, match=f"'{name}' is no name: give"):
+            ask(name)
+    assert not fake.calls
 
-    assert fake.calls[-1].path == f"{TASKS}/..%2Fpods%2Fx"
+
+def test_a_name_of_none_is_no_name(sync: Client, fake: FakeApi) -> None:
+    for ask in (sync.get, sync.cancel, sync.retry, sync.why, sync.pause, sync.cron_get):
+        with pytest.raises(TypeError, match=r"name is None \(NoneType\): give a text"):
+            ask(None)  # type: ignore[operator]
+    assert not fake.calls
+
+
+def test_what_is_in_a_path_is_quoted(sync: Client, fake: FakeApi) -> None:
+    with pytest.raises(errors.TaskNotFound):
+        sync.get("a?b")
+
+    assert fake.calls[-1].path == f"{TASKS}/a%3Fb"
 
 
 NOT_CLOSED = """

@@ -65,11 +65,13 @@ def test_value(status: dict[str, Any], expected: Any) -> None:
         ),
         pytest.param(finished("Expired"), {}, errors.TaskExpired, "longer queueSeconds", id="expired"),
         pytest.param(
-            finished("DefinitionNotFound"),
-            {"definitionName": "d"},
+            finished(
+                "DefinitionNotFound", message="TaskDefinition d is not in namespace team, and 10 minutes have passed"
+            ),
+            {},
             errors.UnknownDefinition,
-            "TaskDefinition d, which did not come",
-            id="a definition that did not come",
+            r"team/n cannot run: TaskDefinition d is not in .* passed\. Apply .*, and run 'celeriac retry n -n team'",
+            id="a definition that did not come, which the operator names",
         ),
         pytest.param(
             finished("InvalidParams", message="a: no"), {}, errors.InvalidParams, "a: no", id="invalid params"

@@ -60,7 +60,7 @@ async def test_a_queue_that_nobody_declared_is_unknown(client: AsyncClient) -> N
 
 
 async def test_an_empty_name_is_unknown_too(client: AsyncClient) -> None:
-    with pytest.raises(errors.UnknownQueue, match="empty"):
+    with pytest.raises(errors.UnknownQueue, match="is no name"):
         await client.resume("")
 
 

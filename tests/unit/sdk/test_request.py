@@ -163,6 +163,30 @@ def test_digest(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
         pytest.param({"definition": "d", "countdown": timedelta.max}, "a hundred years", id="the longest timedelta"),
         pytest.param({"definition": "d", "start_time": datetime(2026, 1, 1)}, "time zone", id="a start without a zone"),
         pytest.param({"image": "i", "command": "echo hi"}, "list of words", id="a command that is one string"),
+        pytest.param({"definition": "d", "countdown": "5"}, "countdown is a str: give seconds", id="text for seconds"),
+        pytest.param({"definition": "d", "key": 5}, "key is a int: give a text", id="a number as a key"),
+        pytest.param({"definition": "d", "key": "\ud800"}, "key is no Unicode text", id="a key that cannot be written"),
+        pytest.param({"definition": "d", "namespace": 5}, "namespace is a int: give", id="a number as a namespace"),
+        pytest.param({"definition": "d", "labels": ["a"]}, "labels is a list: give a dict", id="labels in a list"),
+        pytest.param({"definition": "d", "annotations": "a"}, "annotations is a str: give a dict", id="notes as text"),
+        pytest.param({"image": "i", "env": [("A", "b")]}, "env is a list: give a dict", id="variables in a list"),
+        pytest.param(
+            {"image": "i", "command": 5}, "command is a int: give a list of words", id="a number as a command"
+        ),
+        pytest.param(
+            {"definition": "d", "deadlines": {"run_seconds": 5}}, "deadlines is a dict: give Deadl", id="no Deadlines"
+        ),
+        pytest.param({"definition": "d", "retry": {"max_attempts": 5}}, "retry is a dict: give Retry", id="no Retry"),
+        pytest.param(
+            {"definition": "d", "retry": Retry(retry_for=(OSError,))},
+            "retry_for and dont_retry_for belong to @app.task",
+            id="exceptions, of which only the process knows",
+        ),
+        pytest.param(
+            {"image": "i", "resources": {"limit": {"cpu": 1}}},
+            "spec.container.resources.limit: Extra",
+            id="a misspelt part",
+        ),
         pytest.param({"definition": "d", "key": ""}, "key is empty", id="a key that would be everybody's"),
         pytest.param({"definition": "d", "labels": {"a b": "c"}}, "metadata.labels: 'a b' cannot", id="a label's key"),
         pytest.param(
@@ -236,3 +260,9 @@ def test_invalid_params(params: dict[str, Any], wanted: str) -> None:
 def test_a_misspelt_policy_is_an_error(policy: type) -> None:
     with pytest.raises(ValueError, match="max_atempts"):
         policy(max_atempts=3)
+
+
+@pytest.mark.parametrize("parts", [{"backoff": {"initial_secs": 3}}, {"rules": [{"on_codes": [1], "action": "Fail"}]}])
+def test_a_misspelt_part_of_a_policy_is_an_error(parts: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Extra inputs are not permitted"):
+        Retry(**parts)

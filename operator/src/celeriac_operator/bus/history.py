@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,8 @@ class Published:
 
     subject: str
     id: str
-    """Its Nats-Msg-Id: told again, it adds nothing while the server remembers."""
+    """Its Nats-Msg-Id: told again, it adds nothing while the server remembers. It has the time in it, so that nobody
+    knows it before: the stream is of all namespaces, and what another had published under it would take its place."""
     data: bytes
 
 
@@ -91,4 +93,5 @@ def event_of(task: TaskFacts, status: TaskStatus, now: datetime) -> Published:
         attempt=attempt,
     )
     subject = event_subject(task.key.namespace, task.key.name, event_kind(phase, attempt))
-    return Published(subject, f"{task.uid}.{phase}.{attempt or 0}", event.to_json())
+    data = event.to_json()
+    return Published(subject, hashlib.sha256(data).hexdigest()[:32], data)

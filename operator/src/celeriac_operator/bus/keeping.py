@@ -27,6 +27,8 @@ from celeriac_operator.settings import Settings
 log = structlog.get_logger()
 
 EXPIRY_SECONDS = 30.0
+BREATH_SECONDS = 2.0
+"""Between two goes at what has expired, where the first has not found the end of it: what runs comes first."""
 COLLECT_SECONDS = 600.0
 
 
@@ -72,7 +74,7 @@ class Keeping:
             self._bucket.follow(self.book.told, self.book.begin),
             self.history.run(),
             self._every(self._settings.relist_seconds, self._relist),
-            self._every(EXPIRY_SECONDS, lambda: self._expiry.sweep(self._clock())),
+            self._every(EXPIRY_SECONDS, self.expire),
             self._every(COLLECT_SECONDS, lambda: self._payloads.collect(self._clock())),
         ]
 
@@ -80,6 +82,13 @@ class Keeping:
         """Have everything looked up again: whatever news were missed."""
         if self._bucket.ready:
             self.book.begin()
+
+    async def expire(self) -> None:
+        """Go on while something goes: more may expire in a while than one go deletes, and the volume would fill up."""
+        while True:
+            if await self._expiry.sweep(self._clock()) == 0:
+                return
+            await asyncio.sleep(BREATH_SECONDS)
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         while True:

@@ -12,7 +12,7 @@ from celeriac_operator.bus.connection import Bus
 
 
 async def messages(bus: Bus, stream: str, subject: str, first: int = 1) -> AsyncIterator[RawStreamMsg]:
-    """The messages of these subjects from that sequence on.
+    """The messages of these subjects from that sequence on, without those under wildcards, which no part of ours sends.
 
     Raises:
         nats.errors.Error, OSError, BusDown: NATS does not answer.
@@ -22,8 +22,15 @@ async def messages(bus: Bus, stream: str, subject: str, first: int = 1) -> Async
             found = await bus.js.get_msg(stream, seq=first, subject=subject, next=True, direct=False)
         except NotFoundError:
             return
-        yield found
+        if is_one(found.subject or ""):
+            yield found
         first = (found.seq or first) + 1
+
+
+def is_one(subject: str) -> bool:
+    """Whether it is one subject. The server takes messages under subjects with wildcards, too, from whoever may publish
+    to all that these match; to purge such a one would be to purge all of those."""
+    return not {"*", ">"} & set(subject.split("."))
 
 
 def stored_at(found: RawStreamMsg) -> datetime:

@@ -11,7 +11,7 @@ from nats.js.api import RawStreamMsg
 
 from celeriac.wire.names import DEAD_STREAM, DELAYED_STREAM, chunk_subject, object_subject
 from celeriac_operator.bus.connection import Bus
-from celeriac_operator.bus.pages import messages, stored_at
+from celeriac_operator.bus.pages import is_one, messages, stored_at
 from celeriac_operator.bus.streams import api_request, list_queue_streams
 from celeriac_operator.core.facts import TaskFacts
 from celeriac_operator.core.payloads import GRACE, Marks, Stored, Waiting, judge, named_by_tasks, unnamed
@@ -121,7 +121,7 @@ class Payloads:
             ask = {"subjects_filter": f"{self._prefix}C.>", "offset": offset}
             page = await api_request(self._bus.client, f"STREAM.INFO.{self._stream}", ask)
             subjects = page["state"].get("subjects") or {}
-            for parts in (each.split(".") for each in subjects):
+            for parts in (each.split(".") for each in subjects if is_one(each)):
                 if len(parts) == CHUNK_TOKENS:
                     puts.add((parts[3], parts[4]))
             offset += len(subjects)

@@ -240,10 +240,15 @@ class RecordBook:
                 known.task, known.task_revision = _read(TaskRecord, entry), entry.revision
                 if not known.ending:
                     self._changed([key])
-        elif len(parts) == 3 and parts[1] in self._keys:
-            self._took_attempt(self._keys[parts[1]], parts[2], entry)
-        elif len(parts) == 4 and parts[1] == "claim" and parts[2] in self._keys:
-            self._took_claim(self._keys[parts[2]], parts[3], entry)
+        elif len(parts) == 3 and (found := self._key_of(parts[0], parts[1])) is not None:
+            self._took_attempt(found, parts[2], entry)
+        elif len(parts) == 4 and parts[1] == "claim" and (found := self._key_of(parts[0], parts[2])) is not None:
+            self._took_claim(found, parts[3], entry)
+
+    def _key_of(self, namespace: str, uid: str) -> Key | None:
+        """The Task, if it is of that namespace: whoever writes there may know the uids of others'."""
+        key = self._keys.get(uid)
+        return key if key is not None and key.namespace == namespace else None
 
     def _took_attempt(self, key: Key, number: str, entry: Entry) -> None:
         """One that is not looked up yet will be, with its Job: it is only said that there is something to see."""

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from celeriac_operator.core.clocks import after, earliest
 from celeriac_operator.core.facts import PodFacts
-from celeriac_operator.core.plan import DeletePod, DeleteTask, Plan
+from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, DeleteTask, Plan
+from celeriac_operator.core.stopping import stop_of_deleted
 from celeriac_operator.core.view import View
 
 EXIT_SECONDS = 30
@@ -15,8 +16,17 @@ EXIT_SECONDS = 30
 
 
 def being_deleted(view: View) -> Plan | None:
-    """The API server removes it, and its Jobs with it (owner references): nothing is left to do."""
-    return Plan() if view.task.deleting else None
+    """The API server removes it, and its Jobs with it (owner references). Where a finalizer keeps it, its Job goes now:
+    no deadline would end what runs."""
+    return Plan(delete=tuple(_running(view))) if view.task.deleting else None
+
+
+def _running(view: View) -> Iterable[Delete]:
+    job, stop = view.world.job, stop_of_deleted(view.task, view.world.pod)
+    if stop is not None:
+        yield stop
+    elif job is not None and not job.deleting and not job.finished:
+        yield DeleteJob(job.name, job.uid)
 
 
 def already_finished(view: View) -> Plan | None:

@@ -18,9 +18,6 @@ KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 ACCEPTED_ANNOTATION = "celeriac.dev/accepted"
 """On a Job: the policy and revision its Task was accepted with, for the time before the first status write."""
 
-DEFINITION_DIGEST_ANNOTATION = "celeriac.dev/definition-digest"
-"""On a Task that came as a message: the digest of the TaskDefinition's content that it was made for."""
-
 LEASE_LABEL = "celeriac.dev/lease"
 """On a Lease: the name that the Leases of one installation have in common."""
 SHARDS_ANNOTATION = "celeriac.dev/shards"

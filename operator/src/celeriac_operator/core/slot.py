@@ -33,8 +33,10 @@ def asks(view: View) -> Asks:
 def holds(view: View, plan: Plan) -> bool:
     """An attempt is under way, or begins with the plan, or a quota that is full for now keeps it from beginning."""
     task = view.task
-    if task.deleting or task.finished or plan.ends:
+    if task.finished or plan.ends:
         return False
+    if task.deleting:
+        return _runs_on(view)
     if plan.worker is not None:
         return isinstance(view.world.slot, Granted)  # it keeps the slot of its queue, as a pod does without a node
     if plan.starts:
@@ -44,6 +46,12 @@ def holds(view: View, plan: Plan) -> bool:
     if kept_out and refusal is not None and never_fits(refusal.message):
         return False  # it would keep the slot for ever
     return _under_way(view, plan) or (kept_out and refusal is not None and view.now < refusal.retry_at)
+
+
+def _runs_on(view: View) -> bool:
+    """A finalizer keeps the Task: it has its slot until its pod has ended. A worker ends nothing but the attempt."""
+    pod = view.world.pod
+    return pod is not None and not pod.ended and not view.in_worker
 
 
 def _under_way(view: View, plan: Plan) -> bool:

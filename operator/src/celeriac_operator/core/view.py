@@ -236,10 +236,12 @@ class View:
         return self.clocks.total is not None and self.now >= self.clocks.total
 
     @property
-    def definition_deadline(self) -> datetime | None:
-        """Until when a missing TaskDefinition is waited for, where queueSeconds do not say."""
-        grace = after(self.task.created, DEFINITION_GRACE_SECONDS)
-        return None if self.deadlines.queue_seconds is not None else grace
+    def definition_deadline(self) -> tuple[datetime, str]:
+        """Until when a missing TaskDefinition is waited for, and how long that is."""
+        seconds = self.deadlines.queue_seconds
+        if seconds is not None:
+            return origin(self.task) + timedelta(seconds=seconds), f"queueSeconds ({seconds} s)"
+        return self.task.created + timedelta(seconds=DEFINITION_GRACE_SECONDS), "10 minutes"
 
     @property
     def waiting_since(self) -> datetime:

@@ -42,7 +42,7 @@ def too_late(view: View) -> Plan | None:
     """totalSeconds or queueSeconds have passed while nothing runs."""
     if view.out_of_time:
         return finish(view, out_of_time(view))
-    return finish(view, expired(view)) if view.expired else None
+    return finish(view, expired(view)) if view.expired and view.acceptance is not None else None
 
 
 def definition_missing(view: View) -> Plan | None:
@@ -51,9 +51,9 @@ def definition_missing(view: View) -> Plan | None:
         return None
     name = view.task.spec.definition_name
     missing = f"TaskDefinition {name} is not in namespace {view.task.key.namespace}"
-    deadline = view.definition_deadline
-    if deadline is not None and view.now >= deadline:
-        return finish(view, Saying(Phase.FAILED, names.DEFINITION_NOT_FOUND, f"{missing}, and 10 minutes have passed"))
+    deadline, waited = view.definition_deadline
+    if view.now >= deadline:
+        return finish(view, Saying(Phase.FAILED, names.DEFINITION_NOT_FOUND, f"{missing}, and {waited} have passed"))
     saying = Saying(Phase.PENDING, names.DEFINITION_NOT_FOUND, f"Waiting: {missing}")
     return waits(view, saying, until=deadline)
 

@@ -23,7 +23,7 @@ from celeriac.api.v1alpha1 import (
 )
 from celeriac.cron.run import BACKFILL_ANNOTATION
 from celeriac.wire.identity import request_of
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME, WORKER_LABEL
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, SUBMISSION, SUBMIT_TIME, WORKER_LABEL
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.admission.status import QueueFacts
@@ -47,6 +47,8 @@ from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, content_
 Raw = dict[str, Any]
 
 
+ORPHAN = "orphan"
+"""Finalizer of a Task that goes without its Jobs: until it is gone, all goes on."""
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 """What every container waits for when it starts: not news."""
 
@@ -82,12 +84,12 @@ def task_of(raw: Raw) -> TaskFacts:
         created=time_of(meta["creationTimestamp"]),
         spec=TaskSpec.model_validate(raw["spec"]),
         status=_status_of(raw),
-        deleting="deletionTimestamp" in meta,
+        deleting="deletionTimestamp" in meta and ORPHAN not in (meta.get("finalizers") or ()),
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),
         request_digest=request_of(annotations),
-        definition_digest=annotations.get(names.DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
+        definition_digest=annotations.get(DEFINITION_DIGEST_ANNOTATION) if SUBMISSION in annotations else None,
         submitted=_submitted(annotations, time_of(meta["creationTimestamp"])),
     )
     return _without_bulk(task) if task.finished else task

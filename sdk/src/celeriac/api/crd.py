@@ -19,7 +19,9 @@ from celeriac.api.rules import (
     exactly_one,
     immutable,
     in_order,
-    labels_of_nodes,
+    known_resources,
+    label_keys,
+    labels,
     mounts_are_declared,
     name_rule,
     never_set,
@@ -251,6 +253,8 @@ def _container_rules(path: str) -> dict[str, list[Rule]]:
         f"{path}.env": [each_once("name")],
         f"{path}.env.*": [not_ours()],
         f"{path}.resources": [requests_within_limits()],
+        f"{path}.resources.requests": [known_resources()],
+        f"{path}.resources.limits": [known_resources()],
     }
 
 
@@ -277,6 +281,8 @@ def _cron_rules(spec: Schema) -> dict[str, list[Rule]]:
             never_set("cancel", "a run is cancelled by its own Task"),
             never_set("startTime", "the schedule says when"),
         ],
+        "taskTemplate.metadata.labels": labels(),
+        "taskTemplate.metadata.annotations": [label_keys("key.lowerAscii()")],
         **_container_rules("taskTemplate.spec.container"),
         **_retry_rules("taskTemplate.spec.retry"),
         "taskTemplate.spec.paramsRef": [at_least_nothing("size")],
@@ -307,7 +313,7 @@ def _definition_rules(_: Schema) -> dict[str, list[Rule]]:
         "pod.volumes": [each_once("name")],
         "pod.volumes.*": [one_source, not_our_volume()],
         "pod.volumeMounts": [each_once("mountPath")],
-        "pod.nodeSelector": labels_of_nodes(),
+        "pod.nodeSelector": labels(),
         **{f"pod.{name}": [object_name()] for name in pod_names},
     }
 

@@ -140,19 +140,36 @@ def object_name(longest: int | None = None) -> Rule:
     }
 
 
-def labels_of_nodes() -> list[Rule]:
-    """Of a nodeSelector: keys and values are ones that a label can have."""
+def label_keys(key: str = "key") -> Rule:
+    """Of labels, and of annotations: the keys are ones that those can have.
+
+    key: what of a key is looked at, as CEL.
+    """
+    return {
+        "rule": f"self.all(key, {key}.matches(r'{LABEL_KEY}'))",
+        "message": "each key must be a label's: a name of at most 63 letters, digits, -, _ and ., and a "
+        "domain with / before it or none",
+    }
+
+
+def labels() -> list[Rule]:
+    """Of labels, or of a nodeSelector: keys and values are ones that a label can have."""
     return [
-        {
-            "rule": f"self.all(key, key.matches(r'{LABEL_KEY}'))",
-            "message": "each key must be a label's: a name of at most 63 letters, digits, -, _ and ., and a "
-            "domain with / before it or none",
-        },
+        label_keys(),
         {
             "rule": f"self.all(key, self[key].matches(r'{LABEL_VALUE}'))",
             "message": "each value must be a label's: at most 63 letters, digits, -, _ and ., or empty",
         },
     ]
+
+
+def known_resources() -> Rule:
+    """Of requests or limits: Kubernetes refuses a pod that asks for something else, memroy for example."""
+    plain = "key in ['cpu', 'memory', 'ephemeral-storage'] || key.startsWith('hugepages-')"
+    return {
+        "rule": f"self.all(key, {plain} || (key.contains('/') && key.matches(r'{LABEL_KEY}')))",
+        "message": "each must be cpu, memory, ephemeral-storage, hugepages-SIZE, or have a domain, as nvidia.com/gpu",
+    }
 
 
 def mounts_are_declared() -> Rule:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from celeriac import errors
@@ -81,9 +81,9 @@ class TaskFunction(Generic[P, C, R]):
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
         *,
-        countdown: float | None = None,
+        countdown: float | timedelta | None = None,
         eta: datetime | None = None,
-        expires: float | datetime | None = None,
+        expires: float | timedelta | datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
         task_id: str | None = None,
@@ -91,8 +91,9 @@ class TaskFunction(Generic[P, C, R]):
     ) -> TaskHandle[R]:
         """Submit the task as Celery's apply_async does. ``options`` is the typed way.
 
-        eta, expires: times with a time zone. expires: also seconds from now; the task expires if it has not started
-        by then. task_id: name of the Task, a DNS label. time_limit: seconds that one attempt may run.
+        countdown: seconds, or a timedelta. eta, expires: times with a time zone. expires: also so long from now; the
+        task expires if it has not started by then. task_id: name of the Task, a DNS label. time_limit: seconds that
+        one attempt may run.
         """
         options = CallOptions(
             countdown=countdown,
@@ -106,6 +107,8 @@ class TaskFunction(Generic[P, C, R]):
         if isinstance(args, str | bytes) or not isinstance(args, Iterable | None):
             kind = type(args).__name__
             raise errors.InvalidParams(f"{self.name}: args is of type {kind}: give a tuple or a list, such as (1,).")
+        if not isinstance(kwargs, Mapping | None):
+            raise errors.InvalidParams(f"{self.name}: kwargs is of type {type(kwargs).__name__}: give a dict.")
         return TaskCall[Any, R](self, options).delay(*(args or ()), **(kwargs or {}))
 
 
@@ -133,16 +136,13 @@ class TaskCall(Generic[P, R]):
 
     def request(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskRequest:
         """The request that ``delay`` would submit. Raises InvalidParams, InvalidTask."""
-        from celeriac._request import TaskRequest  # noqa: PLC0415 -- the runner needs none
+        from celeriac._request import TaskRequest, check_retry  # noqa: PLC0415 -- the runner needs none
         from celeriac.app.retry import of_call  # noqa: PLC0415 -- as above
 
         task, options = self._task, self._options
         params = task.signature.bind(args, kwargs)
         retry = options.get("retry")
-        if retry is not None and (retry.retry_for or retry.dont_retry_for):
-            raise errors.InvalidTask(
-                f"{task.name}: retry_for and dont_retry_for belong to @app.task, as the pod decides by them."
-            )
+        check_retry(retry)
         chosen = CallOptions(
             retry=of_call(retry),
             queue=options.get("queue") or task.settings.get("queue") or queue_of(task.app.routes, task.name, params),
@@ -160,20 +160,19 @@ class TaskCall(Generic[P, R]):
         return self._task.signature.load_result
 
 
-def _queue_seconds(expires: float | datetime | None, countdown: float | None, eta: datetime | None) -> int | None:
+def _queue_seconds(
+    expires: float | timedelta | datetime | None, countdown: float | timedelta | None, eta: datetime | None
+) -> int | None:
     """Celery's expires as queueSeconds, which count from the start time where there is one."""
+    from celeriac._request import as_timedelta, check_time  # noqa: PLC0415 -- the runner needs none
+
+    if eta is not None:
+        check_time("eta", eta)
     if expires is None:
         return None
     now = datetime.now(UTC)
-    try:
-        start = eta or now + timedelta(seconds=countdown or 0)
-        end = expires if isinstance(expires, datetime) else now + timedelta(seconds=expires)
-    except (OverflowError, ValueError):  # infinite, NaN, or past the year 9999
-        raise errors.InvalidTask("countdown or expires leads to no date: give fewer seconds.") from None
-    if start.tzinfo is None or end.tzinfo is None:
-        raise errors.InvalidTask(
-            "eta or expires has no time zone: use datetime.now(timezone.utc) or an aware datetime."
-        )
+    start = eta or now + as_timedelta("countdown", countdown or 0)
+    end = check_time("expires", expires) if isinstance(expires, date) else now + as_timedelta("expires", expires)
     seconds = math.ceil((end - max(start, now)).total_seconds())
     if seconds < 1:
         raise errors.InvalidTask("The task would expire before it may start: give a later expires.")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import Secret, SecretBytes, SecretStr, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from celeriac.wire.canonical import canonical_json
+
+_HIDDEN = b'"**********"'
+"""What pydantic writes for a secret."""
 
 
 class Unwritable(Exception):  # noqa: N818 -- names what it is, as the other errors do
@@ -32,7 +36,10 @@ def written(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> byte
         text = _json(adapter, valid)
     except ValueError:  # its text can hold the value
         raise Unwritable(_first_unknown(valid), "JSON has nothing for a type or value in it") from None
-    again = _json(adapter, adapter.validate_json(text))
+    read = adapter.validate_json(text)
+    if _HIDDEN in text:
+        _check_secrets(_plain(adapter, valid), _plain(adapter, read))
+    again = _json(adapter, read)
     if again != text:
         _check_same(json.loads(text), json.loads(again))
     return text
@@ -66,6 +73,21 @@ def _first_unknown(value: dict[str, Any]) -> str:
     return "params"
 
 
+def _check_secrets(sent: dict[str, Any], read: dict[str, Any]) -> None:
+    for name, part in sent.items():
+        if list(_secrets(part)) != list(_secrets(read.get(name))):
+            raise Unwritable(name, "a secret is written as asterisks, as params and results can be read by many: leave "
+                "it where it is kept, and have the pod read it (env= of App or @app.task)")  # fmt: skip
+
+
+def _secrets(value: Any) -> Iterator[Any]:
+    if isinstance(value, Secret | SecretStr | SecretBytes):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _secrets(each)
+
+
 def _check_same(sent: dict[str, Any], read: dict[str, Any]) -> None:
     for name, part in sent.items():
         if _unordered(part) != _unordered(read.get(name)):
@@ -75,6 +97,12 @@ def _check_same(sent: dict[str, Any], read: dict[str, Any]) -> None:
 def _json(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> bytes:
     """Without computed fields, and by alias, because that is what validation takes."""
     return adapter.dump_json(value, by_alias=True, round_trip=True)
+
+
+def _plain(adapter: TypeAdapter[dict[str, Any]], value: dict[str, Any]) -> dict[str, Any]:
+    """With models as dicts, and all else as Python has it."""
+    plain: dict[str, Any] = adapter.dump_python(value, round_trip=True)
+    return plain
 
 
 def _unordered(value: Any) -> Any:

@@ -11,7 +11,8 @@ import base64
 import binascii
 import types
 import typing
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NewType, Union
 
 from pydantic import BeforeValidator, EncodedBytes, PlainSerializer, ValidationInfo, WithJsonSchema
 
@@ -65,7 +66,18 @@ Base64 = Annotated[
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
 Anything = Annotated[Any, BeforeValidator(_only_json)]
-_LEAVES = ((bytes, Base64), (Any, Anything), (object, Anything), (list, list[Anything]), (dict, dict[str, Anything]))
+_LEAVES = (
+    (bytes, Base64),
+    (Any, Anything),
+    (object, Anything),
+    (list, list[Anything]),
+    (dict, dict[str, Anything]),
+    (tuple, tuple[Anything, ...]),
+    (set, set[Anything]),
+    (frozenset, frozenset[Anything]),
+    (Sequence, Sequence[Anything]),
+    (Mapping, Mapping[str, Anything]),
+)
 
 
 def for_json(annotation: Any) -> Any:
@@ -88,6 +100,10 @@ def for_json(annotation: Any) -> Any:
 
 
 def _leaf(annotation: Any) -> Any:
+    if isinstance(annotation, NewType):
+        return for_json(annotation.__supertype__)
+    if not hasattr(annotation, "__args__"):  # typing's List without brackets is list
+        annotation = typing.get_origin(annotation) or annotation
     return next((written for leaf, written in _LEAVES if annotation is leaf), None)
 
 

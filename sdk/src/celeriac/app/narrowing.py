@@ -187,6 +187,8 @@ def _unjudged(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[N
     for keyword in _SAME:
         if keyword in new and new[keyword] != old.get(keyword):
             yield Narrowing(path, f"its {keyword} is new" if keyword not in old else f"its {keyword} is another")
+    if "contentEncoding" in old and new.get("type") == "string" and "contentEncoding" not in new:
+        yield Narrowing(path, f"its contentEncoding is gone, so it would be read as {old['contentEncoding']} text")
     if "multipleOf" in new and not _is_multiple(old.get("multipleOf"), new["multipleOf"]):
         yield Narrowing(path, f"its multipleOf is {'another' if 'multipleOf' in old else 'new'}")
     bounds = {keyword for keywords, _ in _ENDS for keyword in keywords}

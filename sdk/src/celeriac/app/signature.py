@@ -65,8 +65,7 @@ class Signature:
         except ValidationError as error:
             raise self._invalid(error) from None
         except Unwritable as error:
-            fields = ((error.name, str(error)),)
-            raise InvalidParams(f"{self.task}: invalid params: {error.name}: {error}.", fields) from None
+            raise self._refused([(error.name, str(error))]) from None
         params: dict[str, Any] = json.loads(text)
         rest_params: dict[str, Any] = json.loads(rest_text)
         return params | rest_params
@@ -238,15 +237,21 @@ class Signature:
             raise InvalidParams(
                 f"{self.task}: {error}. It takes {', '.join(self.signature.parameters) or 'nothing'}."
             ) from None
-        return given, given.pop(self._rest_name, {}) if self._rest_name is not None else {}
+        rest = given.pop(self._rest_name, {}) if self._rest_name is not None else {}
+        twice = sorted(rest.keys() & self._named.keys())  # by position only, and once more for **kwargs
+        if twice:
+            raise self._refused([(name, "a parameter has this name, so **kwargs cannot have it too") for name in twice])
+        return given, rest
 
     def _unknown(self, names: list[str]) -> InvalidParams:
-        fields = [(name[:64], "the function has no such parameter") for name in names[:8]]
-        text = "; ".join(f"{name}: {message}" for name, message in fields)
-        return InvalidParams(f"{self.task}: invalid params: {text}.", fields)
+        return self._refused([(name[:64], "the function has no such parameter") for name in names[:8]])
 
     def _invalid(self, error: ValidationError) -> InvalidParams:
-        fields = [(_path(each["loc"]) or "params", each["msg"]) for each in error.errors(include_input=False)]
+        return self._refused(
+            [(_path(each["loc"]) or "params", each["msg"]) for each in error.errors(include_input=False)]
+        )
+
+    def _refused(self, fields: list[tuple[str, str]]) -> InvalidParams:
         text = "; ".join(f"{path}: {message}" for path, message in fields)
         return InvalidParams(f"{self.task}: invalid params: {text}.", fields)
 

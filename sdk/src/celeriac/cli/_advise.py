@@ -16,7 +16,7 @@ from celeriac._async_client import AsyncClient
 from celeriac._wire import resource_path
 from celeriac.api.v1alpha1 import API_VERSION, TaskDefinitionSpec
 from celeriac.cli._console import say, write
-from celeriac.cli._flags import Common, Output, command
+from celeriac.cli._flags import Common, Output, command, names_of
 from celeriac.cli._print import print_columns, print_data
 
 HEADINGS = ["DEFINITION", "NOW", "ADVICE", "ATTEMPTS", "START", "RUN", "CPU", "MEMORY", "WHY"]
@@ -25,7 +25,12 @@ HEADINGS = ["DEFINITION", "NOW", "ADVICE", "ATTEMPTS", "START", "RUN", "CPU", "M
 @command
 def advise(
     definition: Annotated[
-        str | None, typer.Argument(help="Name of the TaskDefinition. Default: all.", metavar="DEFINITION")
+        str | None,
+        typer.Argument(
+            help="Name of the TaskDefinition. Default: all.",
+            metavar="DEFINITION",
+            callback=names_of("taskdefinition"),
+        ),
     ] = None,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of every namespace.")] = False,
     *,

@@ -14,14 +14,14 @@ from celeriac._cron_task import CronTask
 from celeriac._explain import span
 from celeriac.cli._console import complain, out, say, write
 from celeriac.cli._exit import ExitCode
-from celeriac.cli._flags import Common, Output, command, parse_start
+from celeriac.cli._flags import Common, Output, command, names_of, parse_start
 from celeriac.cli._print import first_line, manifest_of, print_columns, print_data
 from celeriac.cli._submit import print_submitted
 from celeriac.cron.run import run_name
 
 app = typer.Typer(help="Tasks by the calendar.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name of the CronTask.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="Name of the CronTask.", metavar="NAME", callback=names_of("crontask"))]
 HEADINGS = ("NAME", "SCHEDULE", "ZONE", "ACTIVE", "MISSED", "LAST", "NEXT", "MESSAGE")
 
 
@@ -95,10 +95,10 @@ def backfill(
     common: Common,
 ) -> None:
     """Run slots that have passed. One whose task is there is not run again; so what was interrupted can be repeated."""
-    begin, until = _span(parse_start(start), parse_start(end) if end else None, datetime.now(UTC))
+    begin, until = _span(_utc(start), _utc(end) if end else None, datetime.now(UTC))
     with common.client() as client:
         cron = client.cron_get(name)
-        slots = _backfill.slots_of(cron, begin, min(until, datetime.now(UTC)), most)
+        slots = _backfill.slots_of(cron, begin, until, most, datetime.now(UTC))
         say(_announced(cron, slots, most, concurrency), "dim")
         if dry_run:
             _print_slots([BackfillRun(slot, run_name(cron.name, slot)) for slot in slots], common.output)
@@ -111,6 +111,10 @@ def backfill(
     if common.output in (Output.JSON, Output.YAML):
         print_data([_wire(run) for run in done], common.output)
     raise typer.Exit(ExitCode.OK if all(run.succeeded for run in done) else ExitCode.TASK_FAILED)
+
+
+def _utc(text: str) -> datetime:
+    return parse_start(text).astimezone(UTC)
 
 
 def _span(begin: datetime, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:

@@ -18,7 +18,7 @@ from celeriac._task import Task
 from celeriac.cli._console import complain, out, write
 from celeriac.cli._escape import escape, escape_json
 from celeriac.cli._exit import ExitCode, code_of
-from celeriac.cli._flags import Common, Output, command, parse_duration
+from celeriac.cli._flags import Common, Output, command, names_of, parse_duration
 from celeriac.cli._print import (
     STYLES,
     first_line,
@@ -30,8 +30,8 @@ from celeriac.cli._print import (
     print_tasks,
 )
 
-Names = Annotated[list[str], typer.Argument(help="Names of tasks.", metavar="NAME...")]
-Name = Annotated[str, typer.Argument(help="Name of the task.", metavar="NAME")]
+Names = Annotated[list[str], typer.Argument(help="Names of tasks.", metavar="NAME...", callback=names_of("task"))]
+Name = Annotated[str, typer.Argument(help="Name of the task.", metavar="NAME", callback=names_of("task"))]
 
 
 @command

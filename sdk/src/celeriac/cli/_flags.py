@@ -140,6 +140,27 @@ def guarded(run: Callable[[], None]) -> None:
         raise typer.Exit(ExitCode.CLUSTER) from None
 
 
+def names_of(kind: str) -> Callable[[str | list[str] | None], str | list[str] | None]:
+    """Reads names of objects also as kubectl and ``-o name`` write them, so that one command can feed another.
+
+    kind: in lower case, such as ``task``, which is left out of ``task/x`` and ``task.celeriac.dev/x``.
+    """
+    kinds = {kind, f"{kind}s", f"{kind}.celeriac.dev", f"{kind}s.celeriac.dev"}
+
+    def name(text: str) -> str:
+        found, slash, rest = text.partition("/")
+        if slash and found not in kinds:
+            raise typer.BadParameter(f"{text!r} is no name of a {kind}: write NAME, or {kind}/NAME")
+        return rest if slash else found
+
+    def read(given: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(given, str):
+            return name(given)
+        return given and [name(each) for each in given]
+
+    return read
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -14,7 +14,7 @@ from celeriac._async_client import AsyncClient
 from celeriac._nats_options import NatsOptions
 from celeriac.cli._console import write
 from celeriac.cli._escape import escape
-from celeriac.cli._flags import Common, Output, command
+from celeriac.cli._flags import Common, Output, command, names_of
 from celeriac.cli._print import print_columns, print_data
 from celeriac.wire.events import TaskEvent
 
@@ -23,7 +23,7 @@ HEADINGS = ["TIME", "PHASE", "ATTEMPT", "REASON", "MESSAGE"]
 
 @command
 def history(
-    task: Annotated[str, typer.Argument(help="Name of the task.", metavar="TASK")],
+    task: Annotated[str, typer.Argument(help="Name of the task.", metavar="TASK", callback=names_of("task"))],
     *,
     progress: Annotated[bool, typer.Option("--progress", help="With its last report of its progress.")] = False,
     common: Common,

@@ -66,7 +66,8 @@ def check(
     app, new = _definitions(location, common.namespace, "none", None)
     old = _read(file) if file is not None else asyncio.run(_in_cluster(common))
     found = breaks(old, new, app.name)
-    _print(found, common.output)
+    names, there = ({each["metadata"]["name"] for each in some} for some in (new, old))
+    _print(found, common.output, compared=bool(names & there))
     raise typer.Exit(ExitCode.TASK_FAILED if found else ExitCode.OK)
 
 
@@ -113,17 +114,19 @@ async def _in_cluster(common: Common) -> list[dict[str, Any]]:
         return items
 
 
-def _print(found: list[Break], output: Output) -> None:
+def _print(found: list[Break], output: Output, *, compared: bool) -> None:
     if output in (Output.JSON, Output.YAML):
         print_data([asdict(each) for each in found], output)
         return
     for each in found:
         write(str(each))
     if output is Output.TABLE:
-        say(_summary(found), "bold red" if found else "green")
+        say(_summary(found, compared), "bold red" if found else "green" if compared else "yellow")
 
 
-def _summary(found: list[Break]) -> str:
+def _summary(found: list[Break], compared: bool) -> str:
+    if not found and not compared:
+        return "Nothing was compared: none of the App's TaskDefinitions is there. Is it the right namespace, or file?"
     if not found:
         return "Nothing breaks: queued tasks run, and results can be read."
     many = "changes break" if len(found) > 1 else "change breaks"

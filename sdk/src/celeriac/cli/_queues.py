@@ -27,11 +27,14 @@ from celeriac.cli._flags import (
     Output,
     OutputOption,
     command,
+    names_of,
     parse_duration,
 )
 from celeriac.cli._print import print_columns, print_data
 
-QueueName = Annotated[str, typer.Argument(help="Name of the TaskQueue.", metavar="QUEUE")]
+QueueName = Annotated[
+    str, typer.Argument(help="Name of the TaskQueue.", metavar="QUEUE", callback=names_of("taskqueue"))
+]
 Reason = Annotated[str, typer.Option(help="Why, for people: waiting tasks say it.")]
 HEADINGS = ["NAME", "STATE", "RUNNING", "QUEUED", "OLDEST", "RATE", "WHY"]
 

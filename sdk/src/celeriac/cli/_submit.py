@@ -11,7 +11,7 @@ from celeriac._client import TaskHandle
 from celeriac._request import TaskOptions
 from celeriac.cli._console import complain, say, write
 from celeriac.cli._exit import ExitCode
-from celeriac.cli._flags import Common, Output, TaskFlags, command, parse_duration
+from celeriac.cli._flags import Common, Output, TaskFlags, command, names_of, parse_duration
 from celeriac.cli._params import options_of, parse_params
 from celeriac.cli._print import manifest_of, name_of, print_data
 from celeriac.errors import CeleriacError
@@ -19,7 +19,10 @@ from celeriac.errors import CeleriacError
 
 @command
 def submit(
-    definition: Annotated[str, typer.Argument(help="Name of the TaskDefinition.", metavar="DEFINITION")],
+    definition: Annotated[
+        str,
+        typer.Argument(help="Name of the TaskDefinition.", metavar="DEFINITION", callback=names_of("taskdefinition")),
+    ],
     params: Annotated[
         list[str] | None,
         typer.Argument(help="Params; a value is JSON where it can be, else text.", metavar="KEY=VALUE"),

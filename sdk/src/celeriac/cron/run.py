@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celeriac.api.v1alpha1 import API_VERSION, TaskTemplate
+from celeriac.wire.names import MARKS
 
 CRON_LABEL = "celeriac.dev/cron"
 """On a Task: the CronTask that it is a run of."""
@@ -38,7 +39,7 @@ def slot_of(cron: str, task: str) -> datetime | None:
 def build_run(
     cron: Mapping[str, str], template: TaskTemplate, name: str, slot: datetime | None, *, backfill: bool = False
 ) -> dict[str, Any]:
-    """The manifest of a run.
+    """The manifest of a run. It came by no message, whatever its template says: the operator believes itself.
 
     Args:
         cron: name, namespace and uid of the CronTask.
@@ -46,7 +47,7 @@ def build_run(
         slot: None for a run by hand.
     """
     given = template.metadata
-    annotations = dict(given.annotations or {}) if given else {}
+    annotations = {key: text for key, text in ((given and given.annotations) or {}).items() if key not in MARKS}
     if slot is not None:
         annotations[SCHEDULED_TIME_ANNOTATION] = slot.strftime("%Y-%m-%dT%H:%M:%SZ")
     if backfill:

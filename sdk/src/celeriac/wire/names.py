@@ -28,6 +28,10 @@ SUBMISSION = "celeriac.dev/submission"
 """Annotation of a Task that came as a message: the message's digest."""
 SUBMIT_TIME = "celeriac.dev/submit-time"
 """Annotation of a Task that came as a message: when the stream took it, RFC 3339; the clocks start there."""
+DEFINITION_DIGEST_ANNOTATION = "celeriac.dev/definition-digest"
+"""Annotation of a Task that came as a message: the digest of the TaskDefinition's content that it was made for."""
+MARKS = frozenset({SUBMISSION, SUBMIT_TIME, DEFINITION_DIGEST_ANNOTATION})
+"""Annotations that the operator alone gives to a Task; what others say under these names is none of them."""
 REQUEST_DIGEST = "celeriac.dev/request-digest"
 """Annotation: the digest of what a client was asked for, so that a repeated request is known as such."""
 

@@ -27,12 +27,13 @@ def _problem(value: Any) -> str | None:
         return "an integer is over 64 bits, and Kubernetes would round it: use a string"
     if isinstance(value, float) and not math.isfinite(value):
         return "a number is not finite, which JSON has not"
-    if isinstance(value, str) and not _is_unicode(value):
+    if isinstance(value, str) and not is_unicode(value):
         return "a text is no Unicode: use bytes"
     return None
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether it can be written at all: half of a surrogate pair cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -16,7 +16,7 @@ from tests.support.profiles import examples
 
 from celeriac.api.v1alpha1 import Backlog, TaskQueueSpec
 from celeriac.wire.message import encode
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, SUBMISSION, SUBMIT_TIME
 from celeriac_operator.core.admission.standing import QueueKey
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import Arrival, arrival
@@ -55,6 +55,7 @@ REASONS: dict[str, tuple[str, Arrival, Known]] = {
     "a name may have 63 characters": ("InvalidTask", arrives({"name": "a" * 64, "spec": {}}), Known()),
     "an empty name is none that a Task can have": ("InvalidTask", arrives({"name": "", "spec": {}}), Known()),
     "a message goes to one queue": ("InvalidTask", arrives(queueName="fast"), Known()),
+    "an integer that Kubernetes would round is none": ("InvalidTask", arrives(params={"n": [2**63]}), Known()),
     "messages may say no container by default": ("InlineContainerDenied", arrives(CONTAINER), Known()),
     "nor where only resources may": (
         "InlineContainerDenied",
@@ -96,6 +97,7 @@ CREATED: dict[str, tuple[Arrival, Known]] = {
         arrives(definitionDigest=f"sha256:{DIGEST[:8]}"),
         Known(revisions=(KEPT,)),
     ),
+    "the largest integer": (arrives(params={"n": [2**63 - 1]}), Known()),
     "a start a minute away": (arrives(startTime=at(160).isoformat()), Known()),
     "a start that was far away and has come near": (arrives(startTime=START, delayed=True), Known()),
     "a start that cannot be read is the API server's to refuse": (arrives(startTime="tomorrow"), Known()),
@@ -115,6 +117,7 @@ def test_a_start_far_away_is_waited_for_under_its_minute() -> None:
 
 def test_a_task_says_what_it_came_from_whatever_the_message_says() -> None:
     lies = {SUBMISSION: "sha256:0", SUBMIT_TIME: "1970-01-01T00:00:00Z", "team": "a"}
+    lies |= {DEFINITION_DIGEST_ANNOTATION: "sha256:0"}
     sent = {"name": "a", "labels": {"x": "y"}, "annotations": lies, "spec": {"definitionName": "resize"}}
     arrived = arrives(sent)
     found = verdict(arrived, Known(), at(1))

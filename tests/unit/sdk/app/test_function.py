@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
@@ -151,16 +151,21 @@ def test_apply_async_is_celerys(recorder: Recorder, given: dict[str, Any], expec
 
 
 @pytest.mark.parametrize(
-    "given",
+    ("given", "says"),
     [
-        pytest.param({"eta": datetime(2026, 1, 1)}, id="without a time zone"),
-        pytest.param({"countdown": 60, "expires": 30}, id="it would expire before it starts"),
-        pytest.param({"expires": float("inf")}, id="it expires at no date"),
-        pytest.param({"countdown": float("nan")}, id="it starts at no date"),
+        pytest.param({"eta": datetime(2026, 1, 1)}, "eta has no time zone", id="without a time zone"),
+        pytest.param({"expires": datetime(2026, 1, 1)}, "expires has no time zone", id="its end without one"),
+        pytest.param({"countdown": 60, "expires": 30}, "later expires", id="it would expire before it starts"),
+        pytest.param({"expires": float("inf")}, "expires is inf", id="it expires at no date"),
+        pytest.param({"countdown": float("nan")}, "countdown is nan", id="it starts at no date"),
+        pytest.param({"expires": "5"}, "expires is a str: give seconds", id="text for seconds"),
+        pytest.param({"expires": date(2030, 1, 1)}, "expires is a date: give an aware", id="a day"),
+        pytest.param({"eta": "2030-01-01"}, "eta is a str: give an aware datetime", id="text for a time"),
+        pytest.param({"countdown": "5"}, "countdown is a str", id="text for a countdown"),
     ],
 )
-def test_apply_async_refuses(recorder: Recorder, given: dict[str, Any]) -> None:
-    with pytest.raises(InvalidTask):
+def test_apply_async_refuses(recorder: Recorder, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidTask, match=says):
         thumb.apply_async(("a",), **{"expires": 5, **given})
     assert [] == recorder.requests
 
@@ -169,6 +174,13 @@ def test_apply_async_without_args_is_celerys_too(recorder: Recorder) -> None:
     thumb.apply_async(None, {"path": "a"})
     thumb.apply_async(kwargs={"path": "a"})
     assert [{"path": "a"}, {"path": "a"}] == [each.params for each in recorder.requests]
+
+
+@pytest.mark.parametrize("kwargs", ["ab", [("path", "a")], 1], ids=["text", "pairs", "a number"])
+def test_apply_async_takes_a_dict_of_keywords(recorder: Recorder, kwargs: Any) -> None:
+    with pytest.raises(InvalidParams, match=r"kwargs is of type .*: give a dict"):
+        thumb.apply_async((), kwargs)
+    assert [] == recorder.requests
 
 
 @pytest.mark.parametrize("args", ["ab", b"ab", 1], ids=["text, which is no list of letters", "bytes", "one argument"])
@@ -217,6 +229,11 @@ def test_options_that_do_not_exist(call: Callable[[], Any], says: str) -> None:
 def test_retry_for_is_no_option_of_a_call() -> None:
     with pytest.raises(InvalidTask, match=r"belong to @app\.task"):
         thumb.options(retry=Retry(retry_for=(OSError,))).request("a")
+
+
+def test_a_calls_retry_is_a_policy() -> None:
+    with pytest.raises(InvalidTask, match=r"retry is a dict: give Retry\(max_attempts=3\)"):
+        thumb.options(retry={"max_attempts": 3}).request("a")  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 
+from celeriac.app.leaves import Base64
 from celeriac.app.narrowing import narrowings
 from celeriac_operator.core.schema import schema_problem
 
@@ -69,6 +70,9 @@ def test_nothing_is_narrower(old: Any, new: Any) -> None:
         pytest.param(list[int], set[int], "", "its items must be unique now", id="a set instead of a list"),
         pytest.param(Node, Stricter, "name", "maxLength is 5 now", id="a constraint, inside of a recursive type"),
         pytest.param(Any, int, "", "it was anything, and is integer now", id="not anything any more"),
+        pytest.param(
+            Base64, str, "", "its contentEncoding is gone, so it would be read as base64 text", id="bytes as text"
+        ),
     ],
 )
 def test_narrower(old: Any, new: Any, path: str, says: str) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Unpack
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Base64Bytes, BaseModel, Field, computed_field
+from pydantic import Base64Bytes, BaseModel, Field, SecretBytes, SecretStr, computed_field, field_serializer
 from typing_extensions import TypedDict
 
 from celeriac import Context, InvalidParams
@@ -67,6 +68,7 @@ WHEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
         pytest.param(int | None, None, None, id="None is sent, as the caller said it"),
         pytest.param(bytes, b"\xff\x00", "/wA=", id="bytes are base64"),
         pytest.param(list[bytes | None], [b"a", None], ["YQ==", None], id="and inside of other types"),
+        pytest.param(NewType("Blob", bytes), b"\xff", "/w==", id="and under another name"),
         pytest.param(
             dict[str, Annotated[bytes, Field(max_length=3)]], {"a": b"abc"}, {"a": "YWJj"}, id="and annotated"
         ),
@@ -80,6 +82,8 @@ WHEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
         pytest.param(Literal["a", "b"], "a", "a", id="a literal"),
         pytest.param(set[int], {1}, [1], id="a set"),
         pytest.param(tuple[int, str], (1, "a"), [1, "a"], id="a tuple"),
+        pytest.param(tuple[()], (), [], id="an empty tuple"),
+        pytest.param(tuple, (1, "a"), [1, "a"], id="a tuple of anything"),
         pytest.param(
             Model,
             Model(size=2, made=WHEN, camelCase=4),
@@ -155,6 +159,7 @@ def test_kwargs_whose_annotation_is_of_all_are_anything() -> None:
     [
         pytest.param((), {}, "'first'", id="one is missing"),
         pytest.param((1, "a", "b"), {}, "too many positional", id="one too many"),
+        pytest.param((1,), {"first": 2}, "first: a parameter has this name", id="one of **kwargs named as a parameter"),
         pytest.param(("x-secret",), {}, "first: ", id="not what the annotation says"),
         pytest.param((1,), {"third": [1, "x-secret"]}, "third[1]: ", id="inside of a list"),
         pytest.param((1,), {"x": object()}, "x: Value error, object is no JSON", id="no JSON"),
@@ -261,13 +266,74 @@ def test_json_of_any_kind_arrives_as_it_was(annotation: Any, value: Any, arrives
     assert (type(arrives), arrives) == (type(arrived), arrived)
 
 
-@pytest.mark.parametrize("annotation", [list, dict, list[Any], dict[str, Any], list[object], tuple[Any, ...]])
-def test_what_an_annotation_leaves_open_has_to_be_json(annotation: Any) -> None:
+LIST, DICT, TUPLE, SET, FROZEN_SET = (getattr(typing, each) for each in ("List", "Dict", "Tuple", "Set", "FrozenSet"))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        *((each, [WHEN]) for each in (list, LIST, list[Any], list[object], Sequence, typing.Sequence)),
+        *((each, {"a": WHEN}) for each in (dict, DICT, dict[str, Any], Mapping, typing.Mapping)),
+        *((each, (WHEN,)) for each in (tuple, TUPLE, tuple[Any, ...])),
+        *((each, {WHEN}) for each in (set, SET)),
+        *((each, frozenset({WHEN})) for each in (frozenset, FROZEN_SET)),
+        (NewType("Rows", list), [WHEN]),
+        (NewType("Whatever", object), WHEN),
+    ],
+)
+def test_what_an_annotation_leaves_open_has_to_be_json(annotation: Any, value: Any) -> None:
     def function(value: Any) -> None: ...
 
     function.__annotations__["value"] = annotation
     with pytest.raises(InvalidParams, match="datetime is no JSON"):
-        Signature("t", function).bind(({"a": WHEN} if annotation in (dict, dict[str, Any]) else [WHEN],), {})
+        Signature("t", function).bind((value,), {})
+
+
+class Login(BaseModel):
+    user: str
+    password: SecretStr
+
+
+class Written(BaseModel):
+    password: SecretStr
+
+    @field_serializer("password", when_used="json")
+    def _whole(self, value: SecretStr) -> str:
+        return value.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        pytest.param(SecretStr, SecretStr("x-secret"), id="a text"),
+        pytest.param(SecretBytes | None, SecretBytes(b"x-secret"), id="bytes, or nothing"),
+        pytest.param(dict[str, list[Login]], {"a": [Login(user="a", password="x-secret")]}, id="in a model"),
+    ],
+)
+def test_a_secret_that_would_come_back_as_asterisks_is_refused(annotation: Any, value: Any) -> None:
+    def function(value: Any) -> Any: ...
+
+    function.__annotations__ = {"value": annotation, "return": annotation}
+    with pytest.raises(InvalidParams, match=r"value: a secret is written as asterisks.*env= of App") as caught:
+        Signature("t", function).bind((value,), {})
+    assert "x-secret" not in str(caught.value)
+    with pytest.raises(ResultMismatch, match="result: a secret is written as asterisks"):
+        Signature("t", function).dump_result(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "expected"),
+    [
+        pytest.param(SecretStr, SecretStr(""), "", id="one of nothing is not hidden"),
+        pytest.param(Written, Written(password="abc"), {"password": "abc"}, id="a model that writes it"),
+        pytest.param(str, "**********", "**********", id="a text of asterisks is no secret"),
+    ],
+)
+def test_what_is_written_whole_is_taken(annotation: Any, value: Any, expected: Any) -> None:
+    def function(value: Any) -> Any: ...
+
+    function.__annotations__ = {"value": annotation, "return": annotation}
+    assert {"value": expected} == Signature("t", function).bind((value,), {})
 
 
 def test_a_value_that_would_come_back_as_another_is_refused() -> None:

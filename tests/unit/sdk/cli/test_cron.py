@@ -55,8 +55,9 @@ def test_nothing_to_list(celeriac: Command, cluster: Cluster) -> None:
     assert (0, "", "No CronTasks.") == (result.exit_code, result.stdout, result.stderr.strip())
 
 
-def test_trigger(celeriac: Command) -> None:
-    result = celeriac("cron", "trigger", "nightly")
+@pytest.mark.parametrize("name", ["nightly", "crontask.celeriac.dev/nightly"])
+def test_trigger(celeriac: Command, name: str) -> None:
+    result = celeriac("cron", "trigger", name)
 
     assert result.stdout.startswith("task.celeriac.dev/nightly-manual-")
     assert 0 == result.exit_code
@@ -117,6 +118,11 @@ def test_a_dry_run_creates_nothing(celeriac: Command, cluster: Cluster, words: l
             ["--from", "2026-03-02T00:00:00Z", "--to", "2026-03-01T00:00:00Z"],
             "--to: 2",
             id="an end before the beginning",
+        ),
+        pytest.param(
+            ["--from", "2026-03-02T00:00:00Z", "--to", "2026-03-02T00:30:00+01:00"],
+            "--to: 2026-03-01 23:30 UTC is before --from",
+            id="the same, by its zone",
         ),
         pytest.param(["--from", "2999-01-01T00:00:00Z"], "--from: 2", id="a beginning that is still to come"),
         pytest.param(["--from", "2026-03-02"], "'2026-03-02' has no time zone: write 2026-03-02T00:00:00Z", id="a day"),

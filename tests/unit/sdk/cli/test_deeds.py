@@ -37,6 +37,26 @@ def test_get_as_yaml_is_a_manifest(celeriac: Command, cluster: Cluster) -> None:
     assert (manifest["kind"], manifest["metadata"]["name"]) == ("Task", "n")
 
 
+@pytest.mark.parametrize("written", ["a", "task/a", "tasks/a", "task.celeriac.dev/a", "tasks.celeriac.dev/a"])
+def test_names_are_taken_as_they_are_printed(celeriac: Command, cluster: Cluster, written: str) -> None:
+    cluster.add("a", finished("Succeeded"))
+
+    waited = celeriac("wait", written, "-o", "name")
+
+    assert (waited.exit_code, waited.stdout) == (0, "task.celeriac.dev/a\n")
+    assert celeriac("why", written, "-o", "name").stdout == waited.stdout
+
+
+@pytest.mark.parametrize("written", ["crontask.celeriac.dev/a", "default/a", "/a"])
+def test_names_of_other_kinds_are_no_tasks(celeriac: Command, cluster: Cluster, written: str) -> None:
+    cluster.add("a", finished("Succeeded"))
+
+    refused = celeriac("get", "a", written)
+
+    assert refused.exit_code == 2
+    assert "is no name of a task: write NAME, or task/NAME" in " ".join(refused.stderr.replace("│", "").split())
+
+
 def test_get_of_several_reports_those_that_are_missing(celeriac: Command, cluster: Cluster) -> None:
     cluster.add("a")
 

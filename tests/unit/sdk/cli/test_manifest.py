@@ -76,6 +76,12 @@ def test_check_of_a_file(code: Path, celeriac: Command, old: str, new: str, code
     assert (code_, says) == (done.exit_code, done.stdout), done.output
 
 
+def test_a_check_that_compares_nothing_says_so(code: Path, celeriac: Command) -> None:
+    done = celeriac("check", "shop_tasks:app", "--cluster", "-n", "elsewhere")
+    assert (0, "") == (done.exit_code, done.stdout)
+    assert "Nothing was compared: none of the App's TaskDefinitions is there." in " ".join(done.stderr.split())
+
+
 def test_check_of_the_cluster(code: Path, celeriac: Command, cluster: Cluster) -> None:
     (definition,) = yaml.safe_load_all(celeriac("manifest", "shop_tasks:app").stdout)
     path = "/apis/celeriac.dev/v1alpha1/namespaces/team/taskdefinitions/thumb"

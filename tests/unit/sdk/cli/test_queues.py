@@ -65,7 +65,7 @@ def test_pause_says_why(celeriac: Command, cluster: Cluster) -> None:
 
 
 def test_resume(celeriac: Command, cluster: Cluster) -> None:
-    assert "taskqueue.celeriac.dev/slow resumed\n" == celeriac("resume", "slow").stdout
+    assert "taskqueue.celeriac.dev/slow resumed\n" == celeriac("resume", "taskqueue.celeriac.dev/slow").stdout
     assert {} == spec(cluster, "slow")
 
 

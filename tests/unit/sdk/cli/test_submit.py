@@ -28,7 +28,7 @@ def test_params(
     (tmp_path / "p.yaml").write_text("a: 1\nb: 2\n")
     words = [word.replace("{file}", str(tmp_path / "p.yaml")) for word in words]
 
-    result = celeriac("submit", "resize", *words, stdin='{"in": "stdin"}')
+    result = celeriac("submit", "taskdefinition.celeriac.dev/resize", *words, stdin='{"in": "stdin"}')
 
     assert result.exit_code == 0, result.output
     assert spec_of(cluster) == {"definitionName": "resize"} | ({"params": params} if params else {})

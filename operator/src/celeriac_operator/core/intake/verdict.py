@@ -5,6 +5,7 @@ Nothing is dropped: a message becomes a Task, waits for its time, or goes to the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,11 +15,11 @@ from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.api.v1alpha1.model import API_VERSION
 from celeriac.wire.identity import LONGEST_NAME
 from celeriac.wire.message import MalformedMessage, TaskMessage
-from celeriac.wire.names import SUBMISSION, SUBMIT_TIME
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, MARKS, SUBMISSION, SUBMIT_TIME
+from celeriac.wire.storable import unstorable
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import Arrival
 from celeriac_operator.core.names import (
-    DEFINITION_DIGEST_ANNOTATION,
     DEFINITION_GONE,
     INLINE_CONTAINER_DENIED,
     INVALID_TASK,
@@ -43,6 +44,7 @@ REASONS = frozenset(
 FAR = timedelta(seconds=60)
 """A Task whose startTime is nearer waits as a Task."""
 _MINUTE = 60
+_LONG_INTEGER = re.compile(rb"[0-9]{19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,14 @@ def _definition_gone(view: _View) -> Verdict | None:
     return Bury(DEFINITION_GONE, f"spec.definitionDigest: {gone}")
 
 
+def _would_change(view: _View) -> Verdict | None:
+    """Kubernetes rounds an integer over 64 bits, and says nothing."""
+    if _LONG_INTEGER.search(view.arrival.data) is None:
+        return None
+    problem = unstorable(view.message.spec.get("params"))
+    return Bury(INVALID_TASK, f"spec.params: {problem}") if problem is not None else None
+
+
 def _far_away(view: _View) -> Verdict | None:
     start = view.arrival.start_time
     if view.arrival.delayed or start is None or start - view.now <= FAR:
@@ -161,6 +171,7 @@ RULES: tuple[_Rule, ...] = (
     _wrong_queue,  # the subject says where it goes, and who may send there
     _container_denied,  # who may send messages may not say what runs, unless the queue allows it
     _definition_gone,  # it was checked against a signature that is not there any more
+    _would_change,  # a task never runs with other numbers than it was given
     _far_away,  # a Task object that waits for weeks costs more than a message
     _create,  # the API server judges the rest
 )
@@ -174,7 +185,8 @@ def task_manifest(arrival: Arrival, message: TaskMessage, name: str) -> dict[str
     meta: dict[str, Any] = {"name": name, "namespace": arrival.queue.namespace}
     if message.labels:
         meta["labels"] = dict(message.labels)
-    meta["annotations"] = {**message.annotations, **ours}
+    theirs = {key: text for key, text in message.annotations.items() if key not in MARKS}
+    meta["annotations"] = {**theirs, **ours}
     spec = {**message.spec, "queueName": arrival.queue.queue}
     return {"apiVersion": API_VERSION, "kind": "Task", "metadata": meta, "spec": spec}
 

@@ -91,10 +91,11 @@ class WarmPools:
 
     # --- what the pods say ---
 
-    def heard(self, pod_uid: str, left: int = 1) -> None:
-        """A pod says that it waits, or how many more tasks it takes."""
+    def heard(self, namespace: str, pod_uid: str, left: int = 1) -> None:
+        """A pod says that it waits, or how many more tasks it takes; of one elsewhere nobody can say it there."""
         definition = self._cache.ahead.definition_of(pod_uid)
-        if definition is None and len(self._heard) >= MOST_HEARD:
+        elsewhere = definition is not None and definition.namespace != namespace
+        if elsewhere or (definition is None and len(self._heard) >= MOST_HEARD):
             return
         news = pod_uid not in self._heard or left == 0
         self._heard[pod_uid], self._lefts[pod_uid] = self._clock(), left

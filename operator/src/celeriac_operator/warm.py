@@ -14,7 +14,7 @@ from celeriac_operator.core.plan import CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import BusState
 from celeriac_operator.core.text import safe
 from celeriac_operator.core.warm.claim import is_assigned, taken_back
-from celeriac_operator.core.warm.crowd import Crowd, Kind
+from celeriac_operator.core.warm.crowd import Crowd, Kind, kind_of
 from celeriac_operator.core.warm.decide import AHEAD, FAILING, PoolPlan, decide_pool, unavailable
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble, next_to_take, room_of
 from celeriac_operator.core.warm.holding import NOBODY
@@ -129,7 +129,7 @@ class WarmPools:
             world = replace(world, heard=last.pod_uid not in self._deaf, told_to_stop=told)
             if not taken_back(last, world.records.claim):
                 return world
-        kind = _kind(world)
+        kind = kind_of(world)
         revision = world.pinned or world.live  # what it is accepted with, if it is
         if kind is None or revision is None or revision.spec.isolation not in AHEAD:
             return world
@@ -203,7 +203,7 @@ class WarmPools:
         Args:
             done: its status was written.
         """
-        task, kind = world.task, _kind(world)
+        task, kind = world.task, kind_of(world)
         if done and plan.worker is not None and kind is not None:
             self._crowd.put(task.key, kind, plan.worker)
             self._work.add_at(kind.definition, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
@@ -393,11 +393,3 @@ class WarmPools:
                 del told[uid]
         for key in [key for key in self._history if Key(*key[:2]) not in self._cache.definitions.entries]:
             del self._history[key]
-
-
-def _kind(world: World) -> Kind | None:
-    """What a Task that is not over would wait for."""
-    name, revision = world.task.spec.definition_name, world.pinned or world.live
-    if name is None or revision is None or world.task.finished:
-        return None
-    return Kind(DefinitionKey(world.task.key.namespace, name), revision.digest)

@@ -137,7 +137,7 @@ async def test_what_is_no_claim_can_be_revoked(server: NatsServer) -> None:
 
 async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
     async with keeper(server) as ours, await nats.connect(server.url) as client:
-        heard, unheard, told, asked = list[tuple[str, int]](), list[str](), list[Any](), list[str]()
+        heard, unheard, told, asked = list[tuple[str, str, int]](), list[str](), list[Any](), list[str]()
 
         async def take(message: Any) -> None:
             told.append(json.loads(message.data))
@@ -149,9 +149,9 @@ async def test_pods_are_heard_asked_told_and_missed(server: NatsServer) -> None:
         await client.subscribe(assign_subject("media", "pod-1"), cb=take)
         await client.subscribe(roll_subject("media"), cb=answer)
         await flushed(client)
-        sut = Assignments(ours.bus, lambda: ("media",), lambda uid, left: heard.append((uid, left)), unheard.append)
+        sut = Assignments(ours.bus, lambda: ("media",), lambda *said: heard.append(said), unheard.append)
         await sut._on_connect()
-        await until(lambda: heard == [("pod-1", 7)])
+        await until(lambda: heard == [("media", "pod-1", 7)])
         await sut.tell("media", "pod-1", {"uid": "x"})
         await until(lambda: told == [{"uid": "x"}])
         await sut.tell("media", "pod-2", {"uid": "y"})

@@ -14,7 +14,7 @@ from celeriac_operator.core.plan import CreateJob, Plan, RevokeClaim
 from celeriac_operator.core.records import BusState
 from celeriac_operator.core.text import safe
 from celeriac_operator.core.warm.claim import is_assigned, taken_back
-from celeriac_operator.core.warm.crowd import Crowd, Kind
+from celeriac_operator.core.warm.crowd import Crowd, Kind, kind_of
 from celeriac_operator.core.warm.decide import AHEAD, FAILING, PoolPlan, decide_pool, unavailable
 from celeriac_operator.core.warm.facts import Ahead, Pool, Trouble, next_to_take, room_of
 from celeriac_operator.core.warm.holding import NOBODY
@@ -91,10 +91,11 @@ class WarmPools:
 
     # --- what the pods say ---
 
-    def heard(self, pod_uid: str, left: int = 1) -> None:
-        """A pod says that it waits, or how many more tasks it takes."""
+    def heard(self, namespace: str, pod_uid: str, left: int = 1) -> None:
+        """A pod says that it waits, or how many more tasks it takes; of one elsewhere nobody can say it there."""
         definition = self._cache.ahead.definition_of(pod_uid)
-        if definition is None and len(self._heard) >= MOST_HEARD:
+        elsewhere = definition is not None and definition.namespace != namespace
+        if elsewhere or (definition is None and len(self._heard) >= MOST_HEARD):
             return
         news = pod_uid not in self._heard or left == 0
         self._heard[pod_uid], self._lefts[pod_uid] = self._clock(), left
@@ -128,7 +129,7 @@ class WarmPools:
             world = replace(world, heard=last.pod_uid not in self._deaf, told_to_stop=told)
             if not taken_back(last, world.records.claim):
                 return world
-        kind = _kind(world)
+        kind = kind_of(world)
         revision = world.pinned or world.live  # what it is accepted with, if it is
         if kind is None or revision is None or revision.spec.isolation not in AHEAD:
             return world
@@ -202,7 +203,7 @@ class WarmPools:
         Args:
             done: its status was written.
         """
-        task, kind = world.task, _kind(world)
+        task, kind = world.task, kind_of(world)
         if done and plan.worker is not None and kind is not None:
             self._crowd.put(task.key, kind, plan.worker)
             self._work.add_at(kind.definition, self._clock() + timedelta(seconds=REPLACE_AFTER_SECONDS))
@@ -392,11 +393,3 @@ class WarmPools:
                 del told[uid]
         for key in [key for key in self._history if Key(*key[:2]) not in self._cache.definitions.entries]:
             del self._history[key]
-
-
-def _kind(world: World) -> Kind | None:
-    """What a Task that is not over would wait for."""
-    name, revision = world.task.spec.definition_name, world.pinned or world.live
-    if name is None or revision is None or world.task.finished:
-        return None
-    return Kind(DefinitionKey(world.task.key.namespace, name), revision.digest)

@@ -332,7 +332,7 @@ def test_what_was_taken_back_from_a_worker_may_be_given_to_it_again(workers: Wor
     worker = workers.give("resize-1")["attempts"][0]["podUID"]
     workers.process.warm.unheard(worker)
     workers.process.work_off()
-    workers.process.warm.heard(worker)
+    workers.process.warm.heard(NAMESPACE, worker)
     workers.process.work_off()
     (attempt,) = workers.task("resize-1")["attempts"]
     (_, before), *_, (again, told) = workers.cluster.assignments
@@ -363,7 +363,7 @@ def test_what_was_taken_back_from_a_pod_is_given_to_another_rather_than_to_it_ag
     first = stage.give("resize-1")["attempts"][0]["podUID"]
     for _ in range(6):
         stage.clock.advance(1)
-        stage.process.warm.heard(first)
+        stage.process.warm.heard(NAMESPACE, first)
         stage.process.work_off()
 
     assert stage.task("resize-1")["attempts"][0]["podUID"] != first
@@ -442,9 +442,17 @@ def test_who_waits_for_a_worker_is_not_called_while_nats_is_away(workers: Worker
 def test_pods_that_nobody_has_seen_are_remembered_up_to_a_bound(stage: Stage) -> None:
     """Whoever has a runner's password may say of any number of pods that they wait."""
     for number in range(MOST_HEARD + 10):
-        stage.process.warm.heard(f"nobody-{number}")
+        stage.process.warm.heard(NAMESPACE, f"nobody-{number}")
 
     assert len(stage.process.warm._heard) <= MOST_HEARD
     stage.give("resize-1")
     stage.claim()
     assert stage.task("resize-1")["attempts"][0]["podName"]
+
+
+def test_of_a_pod_nobody_elsewhere_says_that_it_waits_or_takes_no_more(workers: WorkerStage) -> None:
+    worker = workers.give("resize-1")["attempts"][0]["podUID"]
+    room = workers.process.warm._lefts[worker]
+    workers.process.warm.heard("evil", worker, 0)
+
+    assert workers.process.warm._lefts[worker] == room

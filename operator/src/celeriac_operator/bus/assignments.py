@@ -25,7 +25,7 @@ class Assignments:
 
     Args:
         namespaces: where pods may wait.
-        heard: is told the uid of a pod that says that it waits, and how many more tasks it takes.
+        heard: is told the namespace and uid of a pod that says that it waits, and how many more tasks it takes.
         unheard: is told the uid of a pod that did not listen.
     """
 
@@ -33,7 +33,7 @@ class Assignments:
         self,
         bus: Bus,
         namespaces: Callable[[], Iterable[str]],
-        heard: Callable[[str, int], None],
+        heard: Callable[[str, str, int], None],
         unheard: Callable[[str], None],
     ) -> None:
         self._bus, self._namespaces, self._heard, self._unheard = bus, namespaces, heard, unheard
@@ -71,7 +71,8 @@ class Assignments:
             log.debug("a pod could not be told", pod=pod_uid, error=str(error))
 
     async def _ready(self, message: Msg) -> None:
-        self._heard(message.subject.rpartition(".")[2], _left(message.data))
+        *_, namespace, uid = message.subject.split(".")
+        self._heard(namespace, uid, _left(message.data))
 
     async def _answered(self, message: Msg) -> None:
         if (message.headers or {}).get("Status") == NOBODY:

@@ -195,7 +195,7 @@ class AnyAssignment(RuleBasedStateMachine):
     def pods_say_that_they_wait(self) -> None:
         for pod in self.pods():
             if self.waits(pod) and self.cluster.bucket.up:
-                self.process.warm.heard(pod["metadata"]["uid"])
+                self.process.warm.heard(NAMESPACE, pod["metadata"]["uid"])
 
     @precondition(lambda self: self.cluster.assignments)
     @rule(pick=st.sampled_from([0, 0, 1, 2, 5]))

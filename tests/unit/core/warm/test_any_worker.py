@@ -48,7 +48,7 @@ class AnyWorker(AnyAssignment):
         for pod in self.running() if self.cluster.bucket.up else ():
             uid, meta = pod["metadata"]["uid"], pod["metadata"]
             if WORKER_LABEL in meta["labels"] and "deletionTimestamp" not in meta:
-                self.process.warm.heard(uid, TASKS - self.taken[uid])
+                self.process.warm.heard(NAMESPACE, uid, TASKS - self.taken[uid])
 
     def arrive(self, pod_uid: str, message: Raw) -> None:
         pod = next((pod for pod in self.running() if pod["metadata"]["uid"] == pod_uid), None)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from celeriac_operator.core.admission.standing import Asks
 from celeriac_operator.core.definition import DefinitionKey
-from celeriac_operator.core.facts import Key
+from celeriac_operator.core.facts import Key, World
 
 
 class Kind(NamedTuple):
@@ -87,3 +87,11 @@ class Crowd:
     def all_of(self, kind: Kind) -> list[Key]:
         """Everybody who waits for it."""
         return [task for task, known in self._kinds.items() if known == kind]
+
+
+def kind_of(world: World) -> Kind | None:
+    """What a Task that is not over would wait for."""
+    name, revision = world.task.spec.definition_name, world.pinned or world.live
+    if name is None or revision is None or world.task.finished:
+        return None
+    return Kind(DefinitionKey(world.task.key.namespace, name), revision.digest)

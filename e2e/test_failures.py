@@ -56,7 +56,7 @@ _SECRET_VOLUME = {
     "volumes": [{"name": "keys", "secret": {"secretName": "no-such-secret"}}],
     "volumeMounts": [{"name": "keys", "mountPath": "/keys"}],
 }
-_UNKNOWN = {"resources": {"limits": {"no-such-resource": "1"}}}
+_HALF_A_DEVICE = {"resources": {"limits": {"example.com/device": "500m"}}}
 _HUNGRY = {"command": ["tail", "/dev/zero"], "resources": {"limits": {"memory": "32Mi"}}}
 _GLUTTON = {"resources": {"limits": {"ephemeral-storage": "64Mi"}}}
 _RETRIES = {"maxAttempts": 3, "backoff": backoff()}
@@ -137,8 +137,8 @@ CASES = (
     failed(
         "a resource that no container can have is refused with the field",
         "InvalidPod",
-        task("unknown-resource", container_fields=_UNKNOWN),
-        r"resources\.limits\[no-such-resource\]",
+        task("half-a-device", container_fields=_HALF_A_DEVICE),
+        r"resources\.limits\[example\.com/device\]",
         attempts=0,
     ),
     failed_of(

@@ -214,7 +214,15 @@ def _event(event: Mapping[str, Any], now: datetime) -> str:
 
 
 def _clock(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    return local(moment).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def local(moment: datetime) -> datetime:
+    """The moment by the clock of whoever reads it; as it is, where that has no such date (the end of the year 9999)."""
+    try:
+        return moment.astimezone()
+    except OverflowError:
+        return moment
 
 
 def span(later: datetime, earlier: datetime) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.unit.sdk.fake_api import finished
 
-from celeriac._explain import Answer, Evidence, count_ahead, explain, span
+from celeriac._explain import Answer, Evidence, count_ahead, explain, local, span
 from celeriac._task import Task, parse_task
 
 NOW = datetime(2026, 11, 23, 10, 10, tzinfo=UTC)
@@ -172,6 +173,17 @@ def test_who_comes_before() -> None:
 )
 def test_span(seconds: float, expected: str) -> None:
     assert span(NOW + timedelta(seconds=seconds), NOW) == expected
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_last_moment_of_all_is_told_in_every_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert local(datetime.max.replace(tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
-from celeriac._explain import priority, span
+from celeriac._explain import local, priority, span
 from celeriac._phase import Phase
 from celeriac._task import Task
 from celeriac.api.v1alpha1 import Attempt, Result
@@ -200,7 +200,7 @@ def _shown(value: Any) -> str:
 
 
 def _time(moment: datetime | None) -> str:
-    return moment.astimezone().isoformat(" ", "seconds") if moment else ""
+    return local(moment).isoformat(" ", "seconds") if moment else ""
 
 
 def print_facts(facts: Sequence[tuple[str, str]], style: str = "", *, styled: str = "") -> None:

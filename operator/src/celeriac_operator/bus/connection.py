@@ -54,6 +54,11 @@ def closings_are_errors() -> Iterator[None]:
         raise ConnectionError("the connection was closed") from None
 
 
+def reason_of(error: Exception) -> str:
+    """What an error says, for log and people; its kind, where it says nothing."""
+    return cut(str(error), 512) or type(error).__name__
+
+
 class Bus:
     """A connection that is made for ever anew.
 
@@ -157,7 +162,7 @@ class Bus:
             with closings_are_errors():
                 await self._ask()
         except (*TROUBLE, ssl.SSLError, ValueError) as error:
-            self._down(cut(str(error), 512) or type(error).__name__)
+            self._down(reason_of(error))
             return
         self._answered = time.monotonic()
         if self.reason:
@@ -220,7 +225,7 @@ class Bus:
 
     async def _error(self, error: Exception) -> None:
         """What the client tells of: a server's refusal, a connection that could not be made. Once, not each second."""
-        told = cut(str(error), 512) or type(error).__name__
+        told = reason_of(error)
         if told != self._told:
             self._told = told
             log.info("NATS: the client reports an error", error=told)

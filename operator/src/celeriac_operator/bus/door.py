@@ -10,13 +10,12 @@ import structlog
 
 from celeriac.api.v1alpha1 import TaskQueueSpec
 from celeriac_operator.background import end
-from celeriac_operator.bus.connection import Bus, closings_are_errors
+from celeriac_operator.bus.connection import Bus, closings_are_errors, reason_of
 from celeriac_operator.bus.intake import TROUBLE, Intake, Settings
 from celeriac_operator.bus.lanes import Lanes
 from celeriac_operator.bus.maker import Tools
 from celeriac_operator.bus.streams import Streams
 from celeriac_operator.core.admission.standing import QueueKey
-from celeriac_operator.core.text import cut
 from celeriac_operator.metrics import RECONCILE_ERRORS
 
 log = structlog.get_logger()
@@ -61,7 +60,7 @@ class Door:
         try:
             await self._streams.share()
         except TROUBLE as error:
-            self._streams.failed(_why(error))
+            self._streams.failed(reason_of(error))
             raise
         self._shared = True
         await self._stop(set(self._intakes))
@@ -92,8 +91,8 @@ class Door:
             with closings_are_errors():
                 await self._look()
         except TROUBLE as error:
-            log.warning("the streams cannot be looked at", error=_why(error))
-            self._streams.failed(_why(error))
+            log.warning("the streams cannot be looked at", error=reason_of(error))
+            self._streams.failed(reason_of(error))
         except Exception as error:
             RECONCILE_ERRORS.labels("bug").inc()
             log.error("looking at the streams raised, trying again", exc_info=error)
@@ -124,7 +123,7 @@ class Door:
         try:
             await intake.run()
         except TROUBLE as error:
-            log.warning("intake is interrupted", queue=str(intake.queue), error=_why(error))
+            log.warning("intake is interrupted", queue=str(intake.queue), error=reason_of(error))
         except Exception as error:
             RECONCILE_ERRORS.labels("bug").inc()
             log.error("intake raised, trying again", queue=str(intake.queue), exc_info=error)
@@ -134,7 +133,3 @@ class Door:
         for intake, _ in stopped:
             intake.end()
         await end(task for _, task in stopped)
-
-
-def _why(error: Exception) -> str:
-    return cut(str(error), 512) or type(error).__name__

@@ -24,7 +24,7 @@ from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.wire.names import BANDS, Band, consumer_of, stream_of, submit_subject
 from celeriac_operator.background import end
 from celeriac_operator.bus.carried import Carried, FromQueue, from_queue
-from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors
+from celeriac_operator.bus.connection import Bus, BusDown, closings_are_errors, reason_of
 from celeriac_operator.bus.delayed import NEAR, Delayed
 from celeriac_operator.bus.lanes import Lane, Lanes
 from celeriac_operator.bus.maker import Maker, Tools
@@ -202,7 +202,7 @@ class Intake:
                 self._failures = 0
             except TROUBLE as error:
                 self._failures += 1
-                seconds = await self._fails(carried, cut(str(error), 512) or type(error).__name__)
+                seconds = await self._fails(carried, reason_of(error))
             except Exception as error:
                 RECONCILE_ERRORS.labels("bug").inc()
                 log.error("a message made the operator raise", queue=str(self.queue), exc_info=error)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from celeriac_operator.core.clocks import after, earliest
 from celeriac_operator.core.facts import PodFacts
-from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, DeleteTask, Plan
-from celeriac_operator.core.stopping import stop_of_deleted
+from celeriac_operator.core.plan import Delete, DeletePod, DeleteTask, Plan
+from celeriac_operator.core.stopping import stop_of_deleted, stop_of_job
 from celeriac_operator.core.view import View
 
 EXIT_SECONDS = 30
@@ -18,15 +18,12 @@ EXIT_SECONDS = 30
 def being_deleted(view: View) -> Plan | None:
     """The API server removes it, and its Jobs with it (owner references). Where a finalizer keeps it, its Job goes now:
     no deadline would end what runs."""
-    return Plan(delete=tuple(_running(view))) if view.task.deleting else None
+    return Plan(delete=_stops(view)) if view.task.deleting else None
 
 
-def _running(view: View) -> Iterable[Delete]:
-    job, stop = view.world.job, stop_of_deleted(view.task, view.world.pod)
-    if stop is not None:
-        yield stop
-    elif job is not None and not job.deleting and not job.finished:
-        yield DeleteJob(job.name, job.uid)
+def _stops(view: View) -> tuple[Delete, ...]:
+    stop = stop_of_deleted(view.task, view.world.pod)
+    return (stop,) if stop is not None else stop_of_job(view.world.job)
 
 
 def already_finished(view: View) -> Plan | None:

@@ -27,6 +27,9 @@ SETTLING_ANNOTATION = "celeriac.dev/shards-settling"
 WANTED_BY_ANNOTATION = "celeriac.dev/wanted-by"
 """On a Lease: the replica that asks for it, to have its share."""
 
+ORPHAN = "orphan"
+"""Kubernetes' finalizer of a Task that goes without its Jobs: until it is gone, all goes on."""
+
 CONTAINER_NAME = "task"
 FIELD_MANAGER = "celeriac-operator"
 

@@ -13,7 +13,7 @@ from celeriac.api.v1alpha1 import Attempt, Failure, Phase
 from celeriac_operator.core import names
 from celeriac_operator.core.admission.why import stopped
 from celeriac_operator.core.ending import cancelled, not_done_in_time, not_started_in_time
-from celeriac_operator.core.facts import PodFacts, TaskFacts
+from celeriac_operator.core.facts import JobFacts, PodFacts, TaskFacts
 from celeriac_operator.core.outcome import NotStarted
 from celeriac_operator.core.plan import Delete, DeleteJob, DeletePod, Plan, StopAttempt
 from celeriac_operator.core.status import Saying, compose
@@ -68,6 +68,11 @@ def stop_of_deleted(task: TaskFacts, pod: PodFacts | None) -> Delete | None:
     return DeletePod(pod.name, pod.uid, grace)
 
 
+def stop_of_job(job: JobFacts | None) -> tuple[Delete, ...]:
+    """What ends an attempt with its Job, where that may still run."""
+    return (DeleteJob(job.name, job.uid),) if job is not None and not job.deleting and not job.finished else ()
+
+
 def _kept_out(view: View) -> bool:
     """The Job waits for a quota or Kueue to let its pod in: that is not an attempt."""
     refusal, job = view.world.refusal, view.world.job
@@ -107,7 +112,7 @@ def _stops(view: View) -> tuple[Delete, ...]:
     if pod is not None:
         grace = view.deadlines.grace_seconds if view.assigned else None
         return () if pod.deleted_at else (DeletePod(pod.name, pod.uid, grace),)
-    return (DeleteJob(job.name, job.uid),) if job is not None and not job.deleting and not job.finished else ()
+    return stop_of_job(job)
 
 
 def _cancel(view: View) -> Verdict | None:

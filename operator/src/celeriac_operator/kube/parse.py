@@ -47,8 +47,6 @@ from celeriac_operator.manifests.revision import DEFINITION_ANNOTATION, content_
 Raw = dict[str, Any]
 
 
-ORPHAN = "orphan"
-"""Finalizer of a Task that goes without its Jobs: until it is gone, all goes on."""
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
 """What every container waits for when it starts: not news."""
 
@@ -84,7 +82,7 @@ def task_of(raw: Raw) -> TaskFacts:
         created=time_of(meta["creationTimestamp"]),
         spec=TaskSpec.model_validate(raw["spec"]),
         status=_status_of(raw),
-        deleting="deletionTimestamp" in meta and ORPHAN not in (meta.get("finalizers") or ()),
+        deleting="deletionTimestamp" in meta and names.ORPHAN not in (meta.get("finalizers") or ()),
         labels=meta.get("labels") or {},
         backfill=BACKFILL_ANNOTATION in annotations,
         submission=annotations.get(SUBMISSION),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from celeriac.api.v1alpha1 import API_VERSION, TaskTemplate
-from celeriac.wire.names import MARKS
+from celeriac.wire.names import unmarked
 
 CRON_LABEL = "celeriac.dev/cron"
 """On a Task: the CronTask that it is a run of."""
@@ -47,7 +47,7 @@ def build_run(
         slot: None for a run by hand.
     """
     given = template.metadata
-    annotations = {key: text for key, text in ((given and given.annotations) or {}).items() if key not in MARKS}
+    annotations = unmarked((given and given.annotations) or {})
     if slot is not None:
         annotations[SCHEDULED_TIME_ANNOTATION] = slot.strftime("%Y-%m-%dT%H:%M:%SZ")
     if backfill:

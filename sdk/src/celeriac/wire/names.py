@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -30,8 +31,7 @@ SUBMIT_TIME = "celeriac.dev/submit-time"
 """Annotation of a Task that came as a message: when the stream took it, RFC 3339; the clocks start there."""
 DEFINITION_DIGEST_ANNOTATION = "celeriac.dev/definition-digest"
 """Annotation of a Task that came as a message: the digest of the TaskDefinition's content that it was made for."""
-MARKS = frozenset({SUBMISSION, SUBMIT_TIME, DEFINITION_DIGEST_ANNOTATION})
-"""Annotations that the operator alone gives to a Task; what others say under these names is none of them."""
+_MARKS = frozenset({SUBMISSION, SUBMIT_TIME, DEFINITION_DIGEST_ANNOTATION})
 REQUEST_DIGEST = "celeriac.dev/request-digest"
 """Annotation: the digest of what a client was asked for, so that a repeated request is known as such."""
 
@@ -57,6 +57,11 @@ CLIENT_ID = "Celeriac-Client-Id"
 """Header of a delayed message: the Nats-Msg-Id that the client gave it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def unmarked(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Annotations that others wish for a Task, without those that the operator alone gives to one."""
+    return {key: text for key, text in annotations.items() if key not in _MARKS}
 
 
 def band_of(priority: int) -> Band:

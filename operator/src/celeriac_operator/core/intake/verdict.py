@@ -15,7 +15,7 @@ from celeriac.api.v1alpha1 import Failure, TaskQueueSpec
 from celeriac.api.v1alpha1.model import API_VERSION
 from celeriac.wire.identity import LONGEST_NAME
 from celeriac.wire.message import MalformedMessage, TaskMessage
-from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, MARKS, SUBMISSION, SUBMIT_TIME
+from celeriac.wire.names import DEFINITION_DIGEST_ANNOTATION, SUBMISSION, SUBMIT_TIME, unmarked
 from celeriac.wire.storable import unstorable
 from celeriac_operator.core.facts import Revision
 from celeriac_operator.core.intake.arrival import Arrival
@@ -185,8 +185,7 @@ def task_manifest(arrival: Arrival, message: TaskMessage, name: str) -> dict[str
     meta: dict[str, Any] = {"name": name, "namespace": arrival.queue.namespace}
     if message.labels:
         meta["labels"] = dict(message.labels)
-    theirs = {key: text for key, text in message.annotations.items() if key not in MARKS}
-    meta["annotations"] = {**theirs, **ours}
+    meta["annotations"] = {**unmarked(message.annotations), **ours}
     spec = {**message.spec, "queueName": arrival.queue.queue}
     return {"apiVersion": API_VERSION, "kind": "Task", "metadata": meta, "spec": spec}
 
